@@ -1,0 +1,113 @@
+/* backend: what a worker measures, as one table entry; and the ops that pass through it.
+ *
+ * An engine thread gives ops to submit and takes finished ones from wait. A sync backend does the op
+ * in submit; one with an event loop of its own (epoll, io_uring) starts it there and finishes it in
+ * wait. The engine is the same for all. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/ops.h"
+
+struct err;
+
+/* One slot: an op in flight. The engine fills the first part, the backend the second. */
+struct io {
+	/* request */
+	enum op_kind kind;
+	const char *uri; /* absolute URI of the object or prefix; valid until the op is finished */
+	uint64_t size;   /* put: bytes to write; get: expected bytes, or UINT64_MAX when unknown */
+	uint64_t data_at; /* put: where in the data pool its content begins (struct data) */
+	uint64_t stamp;   /* put, fill unique: what makes its blocks different */
+	uint8_t fill;     /* enum fill */
+	bool fsync;
+	uint32_t max_keys; /* list */
+	const char *delimiter;
+	uint64_t due_ns;
+	uint32_t entry; /* index in the job's ops */
+	void *engine;   /* the engine's own */
+
+	/* outcome */
+	uint64_t start_ns, first_byte_ns, end_ns; /* first_byte_ns 0: there was none */
+	uint64_t bytes;                           /* moved */
+	uint64_t pages, entries;                  /* list */
+	enum op_error error;
+	char error_text[160]; /* when error: what and where, for one sample in the results */
+	struct io *next;      /* of the backend while in flight */
+};
+
+/* Content for puts: a pool of incompressible bytes, mapped twice in a row so that size bytes from any
+ * offset below size are contiguous; and as many zeros. Shared by all threads, read-only. */
+struct data {
+	const uint8_t *random; /* 2 * size readable bytes */
+	const uint8_t *zero;   /* size readable bytes */
+	size_t size;           /* a power of two */
+};
+
+/* What job_init gets. */
+struct backend_config {
+	const char *target; /* or NULL */
+	uint32_t concurrency, threads;
+	const struct data *data;
+	/* called from submit or wait for each page of a list, with its time */
+	void (*page)(void *thread_user, const struct io *io, uint64_t ns);
+};
+
+/* An entry of a listing. */
+struct list_entry {
+	const char *uri;
+	uint64_t size;
+};
+/* Returns false to end the listing. */
+typedef bool list_fn(const struct list_entry *e, void *user);
+
+struct backend_option {
+	const char *name, *help, *def;
+};
+
+struct backend {
+	const char *name;    /* "file" */
+	const char *schemes; /* "file://" ; comma-separated */
+	const char *summary;
+	const struct backend_option *options; /* ends with a NULL name; shown by --describe */
+	unsigned ops;        /* bit mask of 1 << enum op_kind */
+	bool sync;           /* one slot per thread: threads = concurrency */
+	bool shared_default; /* storage that all hosts see alike */
+	bool continuous_clock; /* preparing an op costs nothing worth measuring: the engine passes the end
+				* of the last op of a thread as due of the next one */
+	size_t job_size, thread_size; /* of the states below, zeroed by the engine */
+
+	/* Checks what only a machine can say (paths, permissions) and sets up job state. */
+	int (*job_init)(void *job, const struct backend_config *cfg, struct err *err);
+	/* Whether ops of this kind on uri can work here, before any load: an unreadable path, a missing
+	 * bucket. err says which path and why. */
+	int (*check)(void *job, enum op_kind kind, const char *uri, struct err *err);
+	int (*thread_init)(void *job, void *thread, void *thread_user, struct err *err);
+	/* Starts (sync: does) ops[0..n). Sets start_ns. */
+	void (*submit)(void *thread, struct io **ops, size_t n);
+	/* Finished ops, at most max, waiting until deadline_ns for the first; 0 at the deadline. */
+	size_t (*wait)(void *thread, struct io **done, size_t max, uint64_t deadline_ns);
+	/* Gives ops in flight up: they come out of wait with OP_ERR_TIMEOUT. */
+	void (*cancel)(void *thread);
+	void (*thread_fini)(void *thread);
+	void (*job_fini)(void *job);
+
+	/* Outside the measured path: everything under a prefix, recursive, in no order. A prefix that is
+	 * not there is an empty listing. */
+	int (*list)(void *job, const char *uri, list_fn *fn, void *user, struct err *err);
+	/* A small object whole (owner files): read into out (NUL-terminated; returns length, -ENOENT when
+	 * there is none), written atomically, removed. */
+	long (*read_small)(void *job, const char *uri, char *out, size_t size, struct err *err);
+	int (*write_small)(void *job, const char *uri, const char *text, struct err *err);
+	/* After cleanup: removes what the backend made on its own to hold objects and is now empty
+	 * (directories). prefix: only at or below it. */
+	void (*tidy)(void *job, const char *prefix);
+};
+
+/* All backends; NULL-terminated. */
+extern const struct backend *const backends[];
+
+/* The one whose scheme uri has, or NULL. */
+const struct backend *backend_for(const char *uri);

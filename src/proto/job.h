@@ -1,0 +1,99 @@
+/* job: what a worker is to do, whole. Planned by workload/, run by worker/, JSON in job.c. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/ops.h"
+
+struct err;
+typedef struct json_t json_t;
+
+enum size_type { SIZE_FIXED, SIZE_UNIFORM, SIZE_LOGNORMAL, SIZE_MIX };
+
+struct size_part {
+	double weight;
+	uint64_t min, max; /* bytes, inclusive; equal: fixed */
+};
+
+/* Sizes in bytes. Lognormal: mean and std_dev of the sizes themselves, not of their logarithm;
+ * a draw outside [min, max] is clamped. */
+struct size_spec {
+	enum size_type type;
+	uint64_t min, max; /* fixed: both the size; max 0 for lognormal: no bound */
+	double mean, std_dev;
+	struct size_part *parts;
+	size_t n_parts;
+};
+
+enum fill { FILL_RANDOM, FILL_ZERO, FILL_UNIQUE };
+extern const char *const fill_names[]; /* "random" "zero" "unique", NULL-terminated */
+
+enum cleanup_mode { CLEANUP_TOLERANT, CLEANUP_STRICT, CLEANUP_BEST_EFFORT };
+extern const char *const cleanup_mode_names[]; /* NULL-terminated */
+
+/* One entry of the mix. */
+struct job_op {
+	enum op_kind kind;
+	double weight;
+	char *uri;            /* absolute, this worker's own; may hold * ? [] (get, stat, delete) */
+	struct size_spec size; /* put */
+	enum fill fill;        /* put */
+	uint32_t concurrency;  /* cap for this op, 0: none */
+	bool fsync;
+	uint32_t max_keys; /* list: page size, 0: 1000 */
+	char *delimiter;   /* list: NULL or "/" */
+	char *place;       /* FILE:LINE:COLUMN */
+};
+
+/* A prepared set: objects NAME-%08u.dat under uri, indices 0..count-1; this worker makes those with
+ * index mod job.share_count == job.share_index. Sizes and content are a function of id and index, so
+ * any worker makes the same object. The set is owned by muster through "<uri>.muster-owner" (for
+ * "deletable" sets ".muster-owner-deletable"), a JSON object with id. */
+struct job_set {
+	char *uri;  /* absolute, this worker's own, ends with '/' */
+	char *name; /* "prepared" or "deletable" */
+	uint64_t count;
+	struct size_spec size;
+	enum fill fill;
+	uint64_t id; /* hash of base_uri as written, name, sizes and fill: the spec without count */
+	char *place;
+};
+
+struct job {
+	uint32_t generation;
+	char *run;    /* RUN of put names: unique, [a-z0-9], 12 characters */
+	char *worker; /* this worker's id, WORKER of put names: [A-Za-z0-9._-] */
+	uint64_t seed;
+	uint32_t index, count;             /* worker index of all workers of this generation */
+	uint32_t share_index, share_count; /* of prepared sets: (index, count) on shared storage,
+					    * (0, 1) on local storage */
+	char *target;                      /* absolute, this worker's own; NULL: none */
+	uint32_t concurrency;              /* slots of this worker */
+	uint32_t threads;                  /* engine threads; 0: the backend's own choice */
+	uint64_t warmup_ns, duration_ns;
+	uint64_t op_timeout_ns;     /* bound on draining */
+	uint64_t stats_interval_ns; /* one delta each */
+	uint64_t deadline_ns;       /* hard end of the worker, from when the job came; 0: none */
+	bool prepare, load, cleanup; /* which phases there will be */
+	enum cleanup_mode cleanup_mode;
+	struct job_op *ops;
+	size_t n_ops;
+	struct job_set *sets;
+	size_t n_sets;
+	char **env; /* "NAME=VALUE", NULL-terminated or NULL: set before the backend starts */
+	/* cleanup: besides its own, the put files of these workers (lost ones, on shared storage) */
+	char **heirs_of; /* NULL-terminated or NULL */
+};
+
+void size_spec_finish(struct size_spec *s);
+int size_spec_copy(struct size_spec *to, const struct size_spec *from); /* 0 or -ENOMEM */
+double size_spec_mean(const struct size_spec *s); /* expected bytes */
+
+void job_finish(struct job *j);
+
+/* JSON of a job; job_from_json refuses missing, unknown-typed and out-of-range members by name. The
+ * returned json is a new reference, NULL when out of memory. */
+json_t *job_to_json(const struct job *j);
+int job_from_json(const json_t *json, struct job *ret, struct err *err);

@@ -1,0 +1,230 @@
+/* msg: the messages of docs/protocol.md. One JSON object per line, UTF-8, at most 1 MiB.
+ *
+ * Each has one struct, one encoder and one decoder, side by side in msg.c. Decoders check types and
+ * ranges and ignore members they do not know. Strings in decoded messages are sanitized for display
+ * (text_sanitize) and belong to the message: msg_finish frees them. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/hist.h"
+#include "proto/job.h"
+#include "proto/ops.h"
+
+struct buf;
+struct err;
+
+#define PROTO_VERSION 1
+#define MSG_MAX_LINE (1024u * 1024u)
+#define HEARTBEAT_NS UINT64_C(3000000000)
+#define SILENCE_NS UINT64_C(15000000000)
+
+enum msg_type {
+	/* orchestrator -> worker */
+	MSG_HELLO_TO, /* "hello" with direction told by the decoder called */
+	MSG_PING,
+	MSG_JOB,
+	MSG_START,
+	MSG_HEARTBEAT,
+	MSG_STOP,
+	/* worker -> orchestrator */
+	MSG_HELLO,
+	MSG_PONG,
+	MSG_READY,
+	MSG_ERROR,
+	MSG_ARMED,
+	MSG_RUNNING,
+	MSG_STATS,
+	MSG_PHASE,
+	MSG_RESULT,
+	MSG_BYE,
+	MSG_TYPES,
+};
+
+enum phase { PHASE_NONE, PHASE_PREPARE, PHASE_WARMUP, PHASE_MEASURE, PHASE_CLEANUP, PHASES };
+extern const char *const phase_names[PHASES]; /* "none" "prepare" "warmup" "measure" "cleanup" */
+int phase_from_name(const char *name);        /* or -1 */
+
+enum stop_mode {
+	STOP_DRAIN, /* end the phase: no new ops, wait for those in flight, then phase done + results */
+	STOP_NOW,   /* end the phase at once, results of what there is */
+	STOP_QUIT,  /* send bye, remove the run directory, exit */
+};
+extern const char *const stop_mode_names[]; /* NULL-terminated */
+
+struct msg_hello_to {
+	uint32_t protocol;
+	char nonce[33]; /* hex */
+};
+
+/* Facts of a worker and its machine. */
+struct msg_hello {
+	uint32_t protocol;
+	char nonce[33];
+	char *version; /* of the program */
+	char sha256[65];
+	char *arch, *kernel, *os, *hostname;
+	uint32_t cpus;
+	uint64_t memory_bytes;
+	char *machine_id; /* hash of machine-id and boot-id; "" when unknown */
+	char *boot_id;
+	uint64_t pid;
+	uint64_t nofile, memlock; /* hard limits */
+	char *run_dir;            /* "" until there is one */
+	char **backends;          /* NULL-terminated */
+};
+
+struct msg_ping {
+	uint32_t seq;
+};
+
+struct msg_pong {
+	uint32_t seq;
+	uint64_t received_ns, sent_ns; /* the worker's clock */
+};
+
+/* A set as the worker found it before prepare. */
+struct msg_set {
+	char *uri;
+	uint64_t existing, to_make; /* of this worker's share */
+	uint64_t foreign;           /* existing ones without an owner: used, never deleted */
+};
+
+struct msg_ready {
+	uint32_t generation;
+	uint32_t threads, slots;
+	struct msg_set *sets;
+	size_t n_sets;
+	char **warnings; /* NULL-terminated */
+};
+
+struct msg_error {
+	uint32_t generation;
+	bool refused; /* the job makes no sense here (exit 2), else it failed (exit 1) */
+	enum phase phase;
+	char *place; /* FILE:LINE:COLUMN of the workload, or "" */
+	char *text;
+};
+
+struct msg_start {
+	uint32_t generation;
+	enum phase phase; /* PREPARE, WARMUP (then measure follows by itself), MEASURE, CLEANUP */
+	uint64_t at_ns;   /* the worker's clock */
+};
+
+struct msg_armed {
+	uint32_t generation;
+	enum phase phase;
+	int64_t lead_ns; /* what is left until at_ns; negative: too late, send another start */
+};
+
+struct msg_running {
+	uint32_t generation;
+	enum phase phase;
+	uint64_t at_ns; /* when its first thread really began; the worker's clock */
+};
+
+struct msg_stop {
+	enum stop_mode mode;
+};
+
+/* Counts and samples of one op. */
+struct op_delta {
+	enum op_kind kind;
+	uint64_t count, bytes; /* successful ones */
+	uint64_t errors[OP_ERRORS];
+	struct hist response, service; /* 2 digits; exact min, max, sum */
+};
+
+struct machine_stats {
+	double busiest_core; /* 0..100 since the last one */
+	double cpu;          /* 0..100 of the machine */
+	double worker_cpu;   /* 0..100 x cores, of the worker process */
+	uint64_t rss_bytes;
+	uint64_t net_rx_bytes, net_tx_bytes; /* of all interfaces but lo, since the last one */
+};
+
+struct msg_stats {
+	uint32_t generation;
+	uint32_t seq; /* from 0, per generation */
+	enum phase phase;
+	uint64_t from_ns, to_ns; /* the worker's clock */
+	uint64_t done, total;    /* objects, in prepare and cleanup */
+	uint64_t done_bytes;
+	uint64_t late_max_ns;
+	uint64_t dropped;        /* deltas that were folded into this one */
+	struct machine_stats machine;
+	struct op_delta *ops;
+	size_t n_ops;
+	char *error_sample; /* text of one error of this interval, or NULL */
+};
+
+struct msg_phase {
+	uint32_t generation;
+	enum phase phase; /* that is done */
+	uint64_t at_ns;
+	uint64_t done, errors;
+	uint64_t done_bytes;
+	bool stopped;      /* ended early by stop */
+	uint64_t left;     /* cleanup: objects that could not be removed */
+	uint64_t foreign;  /* cleanup: objects in its way that are not ours, and stay */
+	char *text;        /* remark, or NULL */
+};
+
+/* One line of the authority. kind SAMPLE_KINDS means the totals line of an op: errors, drained,
+ * abandoned, never_started; else a histogram of op, bucket and kind. */
+struct msg_result {
+	uint32_t generation;
+	enum op_kind op;
+	uint32_t bucket;
+	enum sample_kind kind;
+	uint64_t bytes;     /* of the samples of a RESPONSE line */
+	struct hist hist;   /* 3 digits, exact min, max, sum; not in a totals line */
+	uint64_t errors[OP_ERRORS];
+	uint64_t count;     /* totals line: successful ops over all buckets */
+	uint64_t drained;   /* ended after the phase, left out */
+	uint64_t abandoned; /* still in flight at the op time-out */
+	uint64_t pages, entries; /* list */
+	char *error_sample; /* totals line: text of the first error, or NULL */
+};
+
+struct msg_bye {
+	uint32_t generation;
+	uint64_t lines; /* result lines sent in this generation */
+	char *reason;   /* "quit", "stdin closed", ... */
+};
+
+struct msg {
+	enum msg_type type;
+	union {
+		struct msg_hello_to hello_to;
+		struct msg_hello hello;
+		struct msg_ping ping;
+		struct msg_pong pong;
+		struct job job;
+		struct msg_ready ready;
+		struct msg_error error;
+		struct msg_start start;
+		struct msg_armed armed;
+		struct msg_running running;
+		struct msg_stop stop;
+		struct msg_stats stats;
+		struct msg_phase phase;
+		struct msg_result result;
+		struct msg_bye bye;
+	} u;
+};
+
+/* Who reads: the hello of the other side is decoded. */
+enum msg_side { MSG_FROM_ORCHESTRATOR, MSG_FROM_WORKER };
+
+/* Appends the message and a newline. 0, -ENOMEM, or -ENOBUFS (over MSG_MAX_LINE). */
+int msg_encode(const struct msg *m, struct buf *out);
+
+/* Decodes one line without its newline. An unknown type, a type of the other side, bad JSON, or a bad
+ * member is an error that quotes the start of the line (sanitized). */
+int msg_decode(enum msg_side from, const char *line, size_t len, struct msg *ret, struct err *err);
+
+void msg_finish(struct msg *m);
