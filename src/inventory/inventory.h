@@ -1,0 +1,100 @@
+/* inventory: which hosts there are, and what is known of each before anything is contacted.
+ *
+ * Reads hosts.yaml, text lists with ranges, and `distributed.agents` of a workload into one table.
+ * Pure: no file but the one named is read, no name is resolved. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct err;
+struct node;
+struct yaml_doc;
+
+enum host_role { ROLE_BOTH, ROLE_CLIENT, ROLE_SERVER };
+enum host_key_policy { HOST_KEY_STRICT, HOST_KEY_ACCEPT_NEW, HOST_KEY_OFF };
+enum host_transport { TRANSPORT_AUTO, TRANSPORT_LIBSSH2, TRANSPORT_LOCAL };
+extern const char *const host_role_names[], *const host_key_policy_names[],
+	*const host_transport_names[]; /* NULL-terminated */
+
+/* One entry. Strings are malloc'ed, NULL when not given; *_set members tell given from default. */
+struct host {
+	char *name;         /* unique; from the wire or file, safe to show */
+	char *address;      /* what SSH connects to; default: name */
+	char *data_address; /* where benchmark traffic goes; NULL: as address */
+	int role;           /* enum host_role */
+	char *user;         /* NULL: ssh_config, then the local user */
+	uint16_t port;      /* 0: ssh_config, then 22 */
+	char *key;          /* path, "~" expanded; NULL: ssh_config, agent, default files */
+	int host_key;       /* enum host_key_policy */
+	bool host_key_set;
+	int transport;      /* enum host_transport */
+	char *worker_path;  /* a worker that is there already */
+	unsigned workers;   /* processes on this host, at least 1 */
+	bool workers_set;
+	char *target_override;
+	uint64_t concurrency_override; /* 0: none */
+	char *path_template;
+	char **env;    /* "NAME=VALUE", NULL-terminated, or NULL */
+	char *machine; /* overrides the machine's own identity */
+	char **labels; /* NULL-terminated, or NULL */
+	char *place;   /* FILE:LINE:COLUMN, "--hosts" or "<stdin>:LINE" */
+};
+
+struct inventory {
+	struct host *hosts;
+	size_t n;
+};
+
+struct inventory_options {
+	bool lenient;
+	void (*warn)(const char *text, void *user);
+	void *user;
+	/* below the inventory, above ssh_config: fill what a host leaves open; NULL / 0: none */
+	const char *default_user, *default_key;
+	uint16_t default_port;
+	unsigned default_workers; /* 0: none; --workers */
+};
+
+/* The value of --hosts (design section 3): a file when such a file exists or it has a '/', YAML when
+ * it parses to a mapping, else a text list; otherwise the list itself. base may be NULL: an
+ * inventory whose named hosts lend their settings to list elements. *ret is init'ed on success. */
+int inventory_load(const char *value, const struct inventory *base,
+	const struct inventory_options *o, struct inventory *ret, struct err *err);
+
+/* The value of --hosts-file: a text list, one or more elements per line, '#' comments; "-": stdin. */
+int inventory_load_list_file(const char *path, const struct inventory *base,
+	const struct inventory_options *o, struct inventory *ret, struct err *err);
+
+/* `distributed:` of a workload: node is its mapping (agents, ssh). An agent's "host:port" is an old
+ * agent port: it makes a second worker's name unique and never becomes the SSH port (a warning).
+ * With no agents, ret is empty. */
+int inventory_from_distributed(const struct yaml_doc *doc, const struct node *distributed,
+	const struct inventory_options *o, struct inventory *ret, struct err *err);
+
+/* Text list in memory (place_prefix "--hosts" or a file name). Elements are separated by commas,
+ * blanks or newlines; ranges node[01-16,20], IPv6 as [addr]:port. At most 10,000 hosts. */
+int inventory_parse_list(const char *place_prefix, const char *text, size_t len,
+	const struct inventory *base, const struct inventory_options *o, struct inventory *ret,
+	struct err *err);
+/* hosts.yaml in memory. */
+int inventory_parse_yaml(const char *name, const char *text, size_t len,
+	const struct inventory_options *o, struct inventory *ret, struct err *err);
+
+/* Keeps the hosts that pattern selects: elements as in a list, with wildcards and ranges, matched
+ * against names, addresses, labels and roles; '!' in front takes away. Nothing left is an error. */
+int inventory_limit(struct inventory *inv, const char *pattern, struct err *err);
+
+void inventory_finish(struct inventory *inv);
+struct host *inventory_find(const struct inventory *inv, const char *name);
+int host_copy(struct host *to, const struct host *from); /* deep; 0 or -ENOMEM */
+void host_finish(struct host *h);
+
+/* The resolved inventory as hosts.yaml text (secrets in env values blanked as "***"), for the results
+ * directory and for `clean --data`; parses back to the same hosts. malloc. */
+char *inventory_to_yaml(const struct inventory *inv);
+
+/* The key table of a host, for documentation and tests. */
+struct key;
+extern const struct key host_keys[];

@@ -1,0 +1,53 @@
+/* upload: the worker on a host, by hash: find it, or put it there; then how to start it.
+ *
+ * Layout and rules are those of design section 6. One exec starts a worker that is there; only where
+ * it is missing does the host answer what it is and which directories can hold it. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct conn;
+struct err;
+
+/* A worker program on this machine. */
+struct worker_file {
+	char *path;
+	char arch[16];  /* as uname -m says */
+	char sha256[65];
+	void *data; /* mapped */
+	size_t size;
+};
+
+/* Candidates: $MUSTER_WORKER_DIR or the given folders (NULL-terminated), each with worker-linux-ARCH
+ * files; at most max are loaded. Returns how many, or -1 with err when there is none. */
+int worker_files_load(const char *const *folders, struct worker_file *out, size_t max,
+	struct err *err);
+void worker_files_finish(struct worker_file *files, size_t n);
+
+/* The command that starts the worker when it is there and otherwise prints one line
+ * "MUSTER-NEED <uname -s> <uname -m> <uid> <dir>..." and exits 0; dirs are those that can be written
+ * and run, in order of preference. extra: arguments for the worker (may be ""). worker_path: NULL, or
+ * a worker that is there already (then nothing is searched). malloc. */
+char *worker_start_command(const struct worker_file *f, const char *worker_path,
+	const char *extra);
+
+struct upload;
+struct upload_events {
+	void (*progress)(struct upload *u, uint64_t sent, uint64_t size, void *user);
+	/* ok: path says where it is now; or err (ERR_HOST) with what each directory said. */
+	void (*done)(struct upload *u, const char *path, const struct err *err, void *user);
+};
+
+/* Sends f to the first of dirs (a blank-separated list as MUSTER-NEED gave it) that takes it:
+ * `cat > part && sha256sum && mv`, then a trial run. Full disk or noexec: the next one. The upload is
+ * gone after done. */
+struct upload *upload_start(struct conn *c, const struct worker_file *f, const char *dirs,
+	uint64_t stall_timeout_ns, const struct upload_events *e, void *user);
+void upload_cancel(struct upload *u); /* takes NULL */
+
+/* The command that removes what muster keeps on a host (all hashed workers and run directories of this
+ * user, in all candidate directories, but not a file that a running process executes... those are named)
+ * and prints "MUSTER-REMOVED <path>", "MUSTER-KEPT <path> <why>" lines. malloc. */
+char *worker_clean_command(void);

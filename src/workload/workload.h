@@ -1,0 +1,86 @@
+/* workload: a workload file, checked, and planned into one job per worker. Pure. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "inventory/inventory.h"
+#include "proto/job.h"
+
+struct err;
+
+struct workload_options {
+	bool lenient; /* unknown keys are warnings */
+	void (*warn)(const char *text, void *user);
+	void *user;
+	const struct inventory_options *hosts; /* for distributed.agents */
+};
+
+/* A decoded file; URIs as written. Its parts are workload/'s own; others use what follows. */
+struct workload;
+
+int workload_load(const char *path, const struct workload_options *o, struct workload **ret,
+	struct err *err);
+int workload_parse(const char *name, const char *text, size_t len,
+	const struct workload_options *o, struct workload **ret, struct err *err);
+void workload_destroy(struct workload *w);
+
+/* Hosts of `distributed.agents`; empty when there are none. */
+const struct inventory *workload_inventory(const struct workload *w);
+/* NULL / 0 where the file says nothing. */
+uint64_t workload_ready_timeout_ns(const struct workload *w); /* distributed.agent_ready_timeout */
+uint64_t workload_start_delay_ns(const struct workload *w);
+
+/* Run overrides of the command line; NULL / 0 / -1: not given. */
+struct workload_overrides {
+	const char *target;
+	uint64_t duration_ns;
+	uint64_t concurrency;
+	bool seed_set;
+	uint64_t seed;
+	int shared_prepare; /* -1 not given, 0 no, 1 yes */
+};
+
+/* A worker process to plan for. */
+struct plan_worker {
+	const char *id;          /* its name; unique */
+	const struct host *host; /* NULL: this machine without an inventory */
+	unsigned number;         /* of the worker on its host, from 0 */
+};
+
+/* What a run will do, for the header, the progress bar and metadata. */
+struct plan {
+	struct job *jobs; /* one per worker, same order */
+	size_t n;
+	bool shared;         /* storage that all workers see alike */
+	char *target;        /* as shown; may be NULL */
+	uint64_t warmup_ns, duration_ns, start_delay_ns, post_prepare_delay_ns;
+	uint64_t stats_interval_ns;
+	uint64_t prepare_objects, prepare_bytes; /* over all workers; bytes expected */
+	uint64_t seed;
+	char **notes; /* NULL-terminated: what planning decided and people should know */
+};
+
+/* Plans w over workers[0..n). run: RUN of put names (12 of [a-z0-9]); generation goes into each job.
+ * Without a seed in the overrides, one is drawn from run. Errors (ERR_INPUT) name FILE:LINE:COLUMN. */
+int workload_plan(const struct workload *w, const struct workload_overrides *o,
+	const struct plan_worker *workers, size_t n, const char *run, uint32_t generation,
+	struct plan *ret, struct err *err);
+void plan_finish(struct plan *p);
+
+/* The file as given with secrets blanked in place ("***"), for config.yaml. malloc. */
+char *workload_text_redacted(const struct workload *w);
+const char *workload_name(const struct workload *w); /* file name without folder and ending */
+
+/* Values of NAME=VALUE lists and URIs that are secrets are replaced by "***": names that contain KEY,
+ * SECRET, TOKEN, PASSWORD or CREDENTIAL, and userinfo or sig= of URIs. */
+bool workload_is_secret_name(const char *name);
+
+/* The key tables, for documentation, sample files and tests. */
+struct key;
+struct workload_table {
+	const char *name; /* "" top level, "workload[]", "prepare", ... */
+	const struct key *keys;
+};
+extern const struct workload_table workload_tables[]; /* ends with a NULL name */
