@@ -1,0 +1,55 @@
+/* run_info: what is to be said about a run besides its samples: metadata.json's content. Filled by the
+ * orchestrator; strings are owned by the struct (malloc) and already safe to show. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/msg.h"
+
+struct run_worker {
+	char *id, *host, *address, *transport, *login, *host_key;
+	struct msg_hello hello; /* facts; zeroed when it never said hello */
+	bool said_hello;
+	const char *state;  /* "COMPLETED" "LOST" "ERROR" ... static text */
+	char *reason;       /* why, or NULL */
+	char *target;       /* or NULL */
+	uint64_t lost_ns;   /* orchestrator's clock, 0: not lost */
+	enum phase lost_in;
+	int64_t offset_ns;  /* worker's clock minus ours */
+	uint64_t bound_ns;  /* half the smallest round trip: |error of offset| at most */
+	int64_t skew_ns;    /* when its first thread began, minus the planned start, on our clock */
+	bool skew_known;
+	char **warnings;    /* NULL-terminated, or NULL */
+	/* maxima over measure, for machine limits */
+	double busiest_core, cpu, worker_cpu;
+	uint64_t rss_bytes, late_max_ns;
+	uint64_t net_rx_max, net_tx_max; /* bytes/s, best interval */
+	bool partial;
+};
+
+struct run_phase {
+	enum phase phase;
+	uint64_t start_ns, end_ns; /* orchestrator's monotonic clock */
+	uint64_t planned_ns;       /* 0: as long as it takes */
+	uint64_t done, errors, bytes, left;
+};
+
+struct run_info {
+	char *run, *name, *version, *config, *command_line, *hostname, *target;
+	bool shared;
+	uint64_t seed;
+	uint64_t wall_start_ns, wall_end_ns, start_ns, end_ns;
+	uint64_t measured_ns; /* the denominator of rates: the planned length, or what was measured when
+			       * the run was ended early */
+	struct run_worker *workers;
+	size_t n_workers;
+	struct run_phase phases[8];
+	size_t n_phases;
+	const char *outcome; /* "completed" "degraded" "failed" "interrupted" ... static text */
+	int exit_code;
+	char **remarks; /* NULL-terminated, or NULL: warnings, limits, what was left behind */
+};
+
+void run_info_finish(struct run_info *r);

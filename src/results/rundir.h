@@ -1,0 +1,56 @@
+/* rundir: the results directory of a run (design section 11; schema in docs/results.md).
+ *
+ * Streams (console.log, events.jsonl, timeseries.tsv, histograms.hlog, workers' stderr.log) are appended
+ * by a thread of their own through a bounded queue, so that a slow disk never blocks the loop; what does
+ * not fit is counted and said. Tables are replaced by rename. A full disk is an error of that file
+ * only: the others go on, and rundir_errors tells. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "results/agg.h"
+#include "results/run_info.h"
+
+struct err;
+struct rundir;
+
+/* Makes PARENT/muster-20261120T143005Z-NAME ("-2" on a clash), or exactly dir when that is given (must
+ * not exist or be empty). */
+int rundir_create(const char *parent, const char *dir, const char *name, uint64_t wall_ns,
+	struct rundir **ret, struct err *err);
+const char *rundir_path(const struct rundir *d);
+
+int rundir_write(struct rundir *d, const char *file, const char *text, struct err *err);
+
+/* Streams; never block. */
+void rundir_console(struct rundir *d, const char *line);
+/* One JSON object, without newline; time is put in by the caller. */
+void rundir_event(struct rundir *d, const char *json);
+void rundir_stderr(struct rundir *d, const char *worker, const char *data, size_t len);
+
+/* timeseries.tsv and histograms.hlog: one interval of one worker. time_s: seconds since the common
+ * start (negative before it), taken from the delta's middle on our clock. Rows of worker "all" are the
+ * sums per interval, written when all live workers have reported it or it is 3 intervals old; a worker
+ * that is missing then gets a row that says so. */
+void rundir_stats(struct rundir *d, size_t worker, const struct msg_stats *s,
+	int64_t offset_ns, uint64_t start_ns);
+void rundir_set_workers(struct rundir *d, const char *const *ids, size_t n,
+	uint64_t interval_ns);
+void rundir_worker_lost(struct rundir *d, size_t worker);
+
+/* metadata.json, results.tsv, results.json, workers/<id>/{metadata.json,results.tsv,timeseries.tsv}. Can be
+ * called again: files are replaced. */
+int rundir_results(struct rundir *d, struct agg *a, const struct run_info *info,
+	struct err *err);
+
+/* Waits until everything is on disk, closes. Returns 0, or -1 with the first error. Takes NULL. */
+int rundir_close(struct rundir *d, struct err *err);
+
+/* --export FILE: .json (the object of results.json with metadata) or .csv (results.tsv's columns, with
+ * worker in front, rows of `all` and of each worker). Another ending is refused by
+ * export_check before a run begins. "-" is stdout, as JSON. */
+int export_check(const char *path, struct err *err);
+int export_results(const char *path, struct agg *a, const struct run_info *info,
+	struct err *err);
