@@ -47,10 +47,12 @@ static inline uint64_t rng_u64(struct rng *r)
 	return result;
 }
 
+__extension__ typedef unsigned __int128 rng_wide;
+
 /* Uniform in [0, n), n > 0; multiply-shift (Lemire), bias below 2^-32 for n < 2^32. */
 static inline uint64_t rng_below(struct rng *r, uint64_t n)
 {
-	return (uint64_t)(((__extension__ unsigned __int128)rng_u64(r) * n) >> 64);
+	return (uint64_t)(((rng_wide)rng_u64(r) * n) >> 64);
 }
 
 /* Uniform in [0, 1) with 53 bits. */
