@@ -18,7 +18,10 @@ enum host_transport { TRANSPORT_AUTO, TRANSPORT_LIBSSH2, TRANSPORT_LOCAL };
 extern const char *const host_role_names[], *const host_key_policy_names[],
 	*const host_transport_names[]; /* NULL-terminated */
 
-/* One entry. Strings are malloc'ed, NULL when not given; *_set members tell given from default. */
+/* One entry. Without a name an entry is called by its address; where several entries of one file or
+ * list have the same address and differ in port, each of them is called "address:port"
+ * ("[address]:port" for IPv6). A name is of letters, digits and . _ - : [ ] %, at most 255 bytes, and
+ * begins with none of . - %. Strings are malloc'ed, NULL when not given; *_set members tell given from default. */
 struct host {
 	char *name;         /* unique; from the wire or file, safe to show */
 	char *address;      /* what SSH connects to; default: name */
@@ -29,11 +32,13 @@ struct host {
 	char *key;          /* path, "~" expanded; NULL: ssh_config, agent, default files */
 	int host_key;       /* enum host_key_policy */
 	bool host_key_set;
-	int transport;      /* enum host_transport */
+	char *known_hosts;   /* this file instead of ssh_config's, "~" expanded; NULL: none */
+	uint64_t timeout_ns; /* connect time-out; 0: --timeout, ssh_config, then the default */
+	int transport;       /* enum host_transport */
 	char *worker_path;  /* a worker that is there already */
 	unsigned workers;   /* processes on this host, at least 1 */
 	bool workers_set;
-	char *target_override;
+	char *target_override; /* as written */
 	uint64_t concurrency_override; /* 0: none */
 	char *path_template;
 	char **env;    /* "NAME=VALUE", NULL-terminated, or NULL */
@@ -95,6 +100,12 @@ void host_finish(struct host *h);
  * directory and for `clean --data`; parses back to the same hosts. malloc. */
 char *inventory_to_yaml(const struct inventory *inv);
 
-/* The key table of a host, for documentation and tests. */
+/* The key tables, for documentation and tests. */
 struct key;
-extern const struct key host_keys[];
+extern const struct key host_keys[];            /* hosts[], defaults */
+extern const struct key inventory_keys[];       /* top level of hosts.yaml */
+extern const struct key agent_keys[];           /* distributed.agents[] */
+extern const struct key distributed_ssh_keys[]; /* distributed.ssh */
+
+#define INVENTORY_HOSTS_MAX 10000
+#define INVENTORY_WORKERS_MAX 1024 /* per host */

@@ -33,7 +33,15 @@ extern const char *const fill_names[]; /* "random" "zero" "unique", NULL-termina
 enum cleanup_mode { CLEANUP_TOLERANT, CLEANUP_STRICT, CLEANUP_BEST_EFFORT };
 extern const char *const cleanup_mode_names[]; /* NULL-terminated */
 
-/* One entry of the mix. */
+/* One entry of the mix.
+ *
+ * get, stat, delete: uri is an exact key; or `prefix/`, which is everything below it; or a glob, in
+ * which '*' and '?' do not match '/'. A uri covers a set when it is a `prefix/` that the set's uri
+ * begins with, or a glob that matches "<set uri>NAME-00000000.dat". What a uri covers is computed and
+ * never listed: get and stat use the sets named "prepared" (never "deletable" ones); delete uses the
+ * covered "deletable" sets when there is one, else the "prepared" ones.
+ * put: the key is uri followed by RUN-WORKER-THREAD-SEQ (uri ends with '/', or is how names begin).
+ * list: a prefix that ends with '/'. */
 struct job_op {
 	enum op_kind kind;
 	double weight;
@@ -89,7 +97,7 @@ struct job {
 
 void size_spec_finish(struct size_spec *s);
 int size_spec_copy(struct size_spec *to, const struct size_spec *from); /* 0 or -ENOMEM */
-double size_spec_mean(const struct size_spec *s); /* expected bytes */
+double size_spec_mean(const struct size_spec *s); /* expected bytes, before clamping */
 
 void job_finish(struct job *j);
 
