@@ -23,7 +23,7 @@ enum key_type {
 	KEY_STRV,     /* char **, NULL-terminated, malloc'ed: a list of scalars, or one scalar */
 	KEY_ENV,      /* char **, "NAME=VALUE" strings from a map of scalars */
 	KEY_NODE,     /* const struct node *, as it is (lives as long as the doc) */
-	KEY_CUSTOM,   /* arg is a decode_fn */
+	KEY_CUSTOM,   /* by fn */
 	KEY_IGNORED,  /* accepted with a warning that it does nothing here (arg: why, or NULL) */
 	KEY_LATER,    /* refused: "not supported yet" */
 };
@@ -42,6 +42,7 @@ struct key {
 	const char *const *aliases; /* other spellings, NULL-terminated, or NULL */
 	size_t set_offset;   /* of a bool that says the key was there; 0: none */
 	uint64_t min, max;   /* bounds of COUNT, UINT, SIZE, DURATION; max 0: none */
+	decode_fn *fn;       /* KEY_CUSTOM (a function does not fit into arg in ISO C) */
 };
 
 /* What a decoding needs besides the table. */
