@@ -6,8 +6,9 @@
  * mapping: pages are given by the kernel when they are first touched, so an unused part costs
  * nothing. Exact min, max and sum are kept beside the counts; percentiles are clamped to them.
  *
- * One writer records with hist_record; any other thread may take hist_diff at the same time
- * (relaxed atomics, no lock): what it misses shows in the next one. */
+ * One writer records with hist_record; any other thread may take hist_diff at the same time (no
+ * lock): what it misses shows in the next one. The count is stored last and released, so that who
+ * sees a sample counted also sees its min, max and sum; on x86 that costs a plain store. */
 #pragma once
 
 #include <stdbool.h>
@@ -26,8 +27,7 @@ struct hist {
 	uint8_t digits;      /* 2 or 3 */
 	uint64_t total;      /* number of samples */
 	uint64_t min, max;   /* exact; min is UINT64_MAX while empty */
-	uint64_t sum;        /* exact, ns; saturates */
-	double sum_squares;  /* for the standard deviation */
+	uint64_t sum;        /* exact, ns */
 };
 
 /* Prepares h without memory for counts. digits: 2 or 3. */
@@ -35,7 +35,7 @@ void hist_init(struct hist *h, unsigned digits);
 /* Maps the counts (nothing to do when they are there). 0 or -ENOMEM. */
 int hist_alloc(struct hist *h);
 void hist_finish(struct hist *h);
-void hist_reset(struct hist *h); /* empty again; keeps the mapping, gives its pages back */
+void hist_reset(struct hist *h); /* empty again; keeps the mapping */
 
 /* Number of counts for digits. */
 uint32_t hist_counts_len(unsigned digits);
@@ -58,14 +58,17 @@ static inline void hist_record(struct hist *h, uint64_t ns)
 	uint64_t clamped = ns > HIST_HIGHEST_NS ? HIST_HIGHEST_NS : ns;
 	uint64_t *c = &h->counts[hist_index(h, clamped)];
 
-	__atomic_store_n(c, *c + 1, __ATOMIC_RELAXED);
 	__atomic_store_n(&h->sum, h->sum + ns, __ATOMIC_RELAXED);
 	if (__builtin_expect(ns < h->min, 0))
 		__atomic_store_n(&h->min, ns, __ATOMIC_RELAXED);
 	if (__builtin_expect(ns > h->max, 0))
 		__atomic_store_n(&h->max, ns, __ATOMIC_RELAXED);
 	__atomic_store_n(&h->total, h->total + 1, __ATOMIC_RELAXED);
+	__atomic_store_n(c, *c + 1, __ATOMIC_RELEASE);
 }
+
+/* The count at index holds the values [result, result + *ret_width). */
+uint64_t hist_lowest_at(const struct hist *h, uint32_t index, uint64_t *ret_width);
 
 /* Lowest and highest value that share ns's count. */
 uint64_t hist_lowest_equivalent(const struct hist *h, uint64_t ns);
@@ -75,7 +78,7 @@ uint64_t hist_highest_equivalent(const struct hist *h, uint64_t ns);
  * count reaches ceil(p/100 * total) (at least 1), clamped to [min, max]. 0 when empty. */
 uint64_t hist_percentile(const struct hist *h, double p);
 double hist_mean(const struct hist *h);   /* exact: sum / total; 0 when empty */
-double hist_stddev(const struct hist *h); /* from the counts at their middle value */
+double hist_stddev(const struct hist *h); /* of the population, from the counts at their middle */
 
 /* into += from. Same digits: adds counts. from at 2 digits into 3: each count at its middle value
  * (clamped to from's [min, max]); 3 into 2: each count at the bucket it falls into. total, min, max
@@ -83,8 +86,10 @@ double hist_stddev(const struct hist *h); /* from the counts at their middle val
 int hist_add(struct hist *into, const struct hist *from);
 
 /* What came into live since the last call with the same seen (same digits; both start empty), added
- * to out (2 or 3 digits); then seen = live. min and max of out come from the counts that changed,
- * clamped to live's exact ones. live may be recorded into meanwhile. 0, -ENOMEM. */
+ * to out (live's digits or fewer); then seen = live. min and max of out come from the counts that
+ * changed, clamped to live's exact ones. live may be allocated and recorded into meanwhile; then a
+ * sample may be counted one call later than it is summed. Over all calls total, min, max and sum of
+ * the outs are exactly those of live. 0, -ENOMEM (nothing is lost then: the next call has it). */
 int hist_diff(const struct hist *live, struct hist *seen, struct hist *out);
 
 /* V2 payload, uncompressed (zigzag LEB128, zero runs negative). Appends to out: 0 or -ENOMEM. */

@@ -1,8 +1,10 @@
 /* msg: the messages of docs/protocol.md. One JSON object per line, UTF-8, at most 1 MiB.
  *
- * Each has one struct, one encoder and one decoder, side by side in msg.c. Decoders check types and
- * ranges and ignore members they do not know. Strings in decoded messages are sanitized for display
- * (text_sanitize) and belong to the message: msg_finish frees them. */
+ * Each has one struct and one table of members in msg_to_worker.c or msg_from_worker.c, which both
+ * encodes and decodes. Decoders check types and ranges and ignore members they do not know. Strings
+ * that a worker sends are sanitized for display (text_sanitize) on both sides, those of a job are
+ * exact. What a decoded message points to belongs to it: msg_finish frees it; to keep something, take
+ * the pointer and leave NULL (a histogram: hist_init the one that stays). */
 #pragma once
 
 #include <stdbool.h>
@@ -59,12 +61,13 @@ struct msg_hello_to {
 	char nonce[33]; /* hex */
 };
 
-/* Facts of a worker and its machine. */
+/* Facts of a worker and its machine. With another protocol than PROTO_VERSION only protocol and nonce
+ * are decoded, the rest stays zero and NULL. */
 struct msg_hello {
 	uint32_t protocol;
 	char nonce[33];
 	char *version; /* of the program */
-	char sha256[65];
+	char sha256[65]; /* of the program's file; "" when it cannot be read */
 	char *arch, *kernel, *os, *hostname;
 	uint32_t cpus;
 	uint64_t memory_bytes;
@@ -220,11 +223,17 @@ struct msg {
 /* Who reads: the hello of the other side is decoded. */
 enum msg_side { MSG_FROM_ORCHESTRATOR, MSG_FROM_WORKER };
 
-/* Appends the message and a newline. 0, -ENOMEM, or -ENOBUFS (over MSG_MAX_LINE). */
+/* "hello", "ping", ...: what "type" says on the wire. */
+const char *msg_type_name(enum msg_type type);
+
+/* Appends the message and a newline. 0, or nothing appended and -ENOMEM, -ENOBUFS (over MSG_MAX_LINE or
+ * out's own bound), or -EINVAL (JSON cannot say it: a job's string that is not UTF-8, a number that is
+ * not finite). Histograms without samples and optional members that are zero are left out. */
 int msg_encode(const struct msg *m, struct buf *out);
 
-/* Decodes one line without its newline. An unknown type, a type of the other side, bad JSON, or a bad
- * member is an error that quotes the start of the line (sanitized). */
+/* Decodes one line without its newline. Bad JSON, an unknown type or one of the other side is an error
+ * that quotes the start of the line (sanitized); a bad member one that names message and member. ret is
+ * zeroed then, and needs no msg_finish. */
 int msg_decode(enum msg_side from, const char *line, size_t len, struct msg *ret, struct err *err);
 
 void msg_finish(struct msg *m);

@@ -58,8 +58,9 @@ enum sample_kind {
 	SAMPLE_FAILED,
 	SAMPLE_KINDS,
 };
-extern const char *const sample_names[SAMPLE_KINDS]; /* "response", ... */
-int sample_kind_from_name(const char *name);         /* or -1 */
+/* "response", ...; the entry behind the last kind is "totals" (struct msg_result). */
+extern const char *const sample_names[SAMPLE_KINDS + 1];
+int sample_kind_from_name(const char *name); /* or -1 */
 
 enum op_error {
 	OP_OK,

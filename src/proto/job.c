@@ -1,0 +1,251 @@
+/* job: a job's members on the wire, one row each, and what must hold between them. */
+#include "proto/job.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+#include "common/err.h"
+#include "proto/fields.h"
+#include "proto/job_fields.h"
+
+#define ENTRIES_MAX 10000u
+#define NAME_MAX_BYTES 100u
+
+const char *const fill_names[] = {"random", "zero", "unique", NULL};
+const char *const cleanup_mode_names[] = {"tolerant", "strict", "besteffort", NULL};
+static const char *const size_type_names[] = {"fixed", "uniform", "lognormal", "mix"};
+
+static const struct names fills = {fill_names, sizeof(char *), ARRAY_LEN(fill_names) - 1};
+static const struct names cleanup_modes = {
+	cleanup_mode_names, sizeof(char *), ARRAY_LEN(cleanup_mode_names) - 1};
+static const struct names size_types = {
+	size_type_names, sizeof(char *), ARRAY_LEN(size_type_names)};
+const struct names op_kind_names = {&op_infos[0].name, sizeof(struct op_info), OP_KINDS};
+
+static int check_size_part(const void *object, struct err *err)
+{
+	const struct size_part *p = object;
+
+	return p->min <= p->max ? 0 : err_set(err, ERR_FAILED, "has a min above its max");
+}
+
+static const struct field size_part_fields[] = {
+	MEMBER(size_part, weight, FIELD_DOUBLE),
+	MEMBER(size_part, min, FIELD_U64),
+	MEMBER(size_part, max, FIELD_U64),
+	MEMBERS_END,
+};
+
+static double parts_weight(const struct size_spec *s)
+{
+	double weight = 0;
+
+	for (size_t i = 0; i < s->n_parts; i++)
+		weight += s->parts[i].weight;
+	return weight;
+}
+
+static int check_size(const void *object, struct err *err)
+{
+	const struct size_spec *s = object;
+
+	if (s->type == SIZE_FIXED && s->min != s->max)
+		return err_set(
+			err, ERR_FAILED, "is fixed, with a min that is not its max");
+	if (s->min > s->max && !(s->type == SIZE_LOGNORMAL && s->max == 0))
+		return err_set(err, ERR_FAILED, "has a min above its max");
+	if (s->type == SIZE_LOGNORMAL && !(s->mean > 0))
+		return err_set(err, ERR_FAILED, "is lognormal, with no mean");
+	if (s->type == SIZE_MIX && !(parts_weight(s) > 0))
+		return err_set(err, ERR_FAILED, "is a mix of no parts with a weight");
+	return 0;
+}
+
+static const struct field size_fields[] = {
+	MEMBER(size_spec, type, FIELD_NAME, .names = &size_types),
+	MEMBER(size_spec, min, FIELD_U64, .optional = true),
+	MEMBER(size_spec, max, FIELD_U64, .optional = true),
+	MEMBER(size_spec, mean, FIELD_DOUBLE, .optional = true),
+	MEMBER(size_spec, std_dev, FIELD_DOUBLE, .optional = true),
+	MEMBER_ARRAY(size_spec, parts, n_parts, 1000, size_part_fields, .optional = true,
+		.check = check_size_part),
+	MEMBERS_END,
+};
+#define SIZE_MEMBER(s)                                                                   \
+	MEMBER(s, size, FIELD_OBJECT, .fields = size_fields, .check = check_size,        \
+		.size = sizeof(struct size_spec), .optional = true)
+
+static const struct field op_fields[] = {
+	MEMBER_AS(job_op, kind, "op", FIELD_NAME, .names = &op_kind_names),
+	MEMBER(job_op, weight, FIELD_DOUBLE),
+	MEMBER(job_op, uri, FIELD_EXACT, .max = FIELD_EXACT_MAX),
+	SIZE_MEMBER(job_op),
+	MEMBER(job_op, fill, FIELD_NAME, .names = &fills, .optional = true),
+	MEMBER(job_op, concurrency, FIELD_U32, .optional = true),
+	MEMBER(job_op, fsync, FIELD_BOOL, .optional = true),
+	MEMBER(job_op, max_keys, FIELD_U32, .optional = true),
+	MEMBER(job_op, delimiter, FIELD_EXACT, .max = 16, .optional = true),
+	MEMBER(job_op, place, FIELD_EXACT, .max = FIELD_EXACT_MAX),
+	MEMBERS_END,
+};
+
+/* A name that becomes part of a file name. */
+static bool is_file_name(const char *s)
+{
+	static const char good[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+	size_t len = strlen(s);
+
+	return len > 0 && len <= NAME_MAX_BYTES && strspn(s, good) == len && *s != '.';
+}
+
+static int check_set(const void *object, struct err *err)
+{
+	const struct job_set *s = object;
+	size_t len = strlen(s->uri);
+
+	if (len == 0 || s->uri[len - 1] != '/')
+		return err_set(err, ERR_FAILED, "has a uri that does not end with '/'");
+	if (!is_file_name(s->name))
+		return err_set(
+			err, ERR_FAILED, "has a name that cannot begin a file name");
+	return 0;
+}
+
+static const struct field set_fields[] = {
+	MEMBER(job_set, uri, FIELD_EXACT, .max = FIELD_EXACT_MAX),
+	MEMBER(job_set, name, FIELD_EXACT, .max = NAME_MAX_BYTES),
+	MEMBER(job_set, count, FIELD_U64),
+	SIZE_MEMBER(job_set),
+	MEMBER(job_set, fill, FIELD_NAME, .names = &fills, .optional = true),
+	MEMBER(job_set, id, FIELD_ID),
+	MEMBER(job_set, place, FIELD_EXACT, .max = FIELD_EXACT_MAX),
+	MEMBERS_END,
+};
+
+const struct field job_fields[] = {
+	MEMBER(job, generation, FIELD_U32, .min = 1),
+	MEMBER(job, run, FIELD_EXACT, .max = NAME_MAX_BYTES),
+	MEMBER(job, worker, FIELD_EXACT, .max = NAME_MAX_BYTES),
+	MEMBER(job, seed, FIELD_ID),
+	MEMBER(job, index, FIELD_U32),
+	MEMBER(job, count, FIELD_U32, .min = 1),
+	MEMBER(job, share_index, FIELD_U32),
+	MEMBER(job, share_count, FIELD_U32, .min = 1),
+	MEMBER(job, target, FIELD_EXACT, .max = FIELD_EXACT_MAX, .optional = true),
+	MEMBER(job, concurrency, FIELD_U32, .min = 1),
+	MEMBER(job, threads, FIELD_U32, .optional = true),
+	MEMBER(job, warmup_ns, FIELD_U64, .optional = true),
+	MEMBER(job, duration_ns, FIELD_U64),
+	MEMBER(job, op_timeout_ns, FIELD_U64),
+	MEMBER(job, stats_interval_ns, FIELD_U64, .min = 1000000),
+	MEMBER(job, deadline_ns, FIELD_U64, .optional = true),
+	MEMBER(job, prepare, FIELD_BOOL, .optional = true),
+	MEMBER(job, load, FIELD_BOOL, .optional = true),
+	MEMBER(job, cleanup, FIELD_BOOL, .optional = true),
+	MEMBER(job, cleanup_mode, FIELD_NAME, .names = &cleanup_modes, .optional = true),
+	MEMBER_ARRAY(job, ops, n_ops, ENTRIES_MAX, op_fields, .optional = true),
+	MEMBER_ARRAY(job, sets, n_sets, ENTRIES_MAX, set_fields, .optional = true,
+		.check = check_set),
+	MEMBER(job, env, FIELD_EXACTS, .max = ENTRIES_MAX, .optional = true),
+	MEMBER(job, heirs_of, FIELD_EXACTS, .max = ENTRIES_MAX, .optional = true),
+	MEMBERS_END,
+};
+
+int job_check(const void *object, struct err *err)
+{
+	const struct job *j = object;
+
+	if (j->index >= j->count)
+		return err_set(err, ERR_FAILED, "\"index\" must be below \"count\"");
+	if (j->share_index >= j->share_count)
+		return err_set(
+			err, ERR_FAILED, "\"share_index\" must be below \"share_count\"");
+	if (!is_file_name(j->run) || !is_file_name(j->worker))
+		return err_set(err, ERR_FAILED,
+			"\"run\" and \"worker\" must be of letters, digits and ._-");
+	for (char **heir = j->heirs_of; heir && *heir; heir++)
+		if (!is_file_name(*heir))
+			return err_set(err, ERR_FAILED,
+				"\"heirs_of\" must hold names of letters, digits and "
+				"._-");
+	for (char **env = j->env; env && *env; env++)
+		if (**env == '=' || !strchr(*env, '='))
+			return err_set(err, ERR_FAILED, "\"env\" must hold NAME=VALUE");
+	return 0;
+}
+
+void job_finish(struct job *j)
+{
+	fields_finish(job_fields, j);
+}
+
+json_t *job_to_json(const struct job *j)
+{
+	json_t *json = json_object();
+
+	if (json && fields_encode(job_fields, j, json) < 0) {
+		json_decref(json);
+		return NULL;
+	}
+	return json;
+}
+
+int job_from_json(const json_t *json, struct job *ret, struct err *err)
+{
+	struct err why = ERR_INIT;
+	int r;
+
+	*ret = (struct job){.generation = 0};
+	r = fields_decode(job_fields, json, ret, "job message", err);
+	if (r == 0 && job_check(ret, &why) < 0)
+		r = err_set(err, ERR_FAILED, "job message: %s", why.text);
+	if (r < 0) {
+		job_finish(ret);
+		*ret = (struct job){.generation = 0};
+	}
+	return r;
+}
+
+void size_spec_finish(struct size_spec *s)
+{
+	fields_finish(size_fields, s);
+}
+
+int size_spec_copy(struct size_spec *to, const struct size_spec *from)
+{
+	*to = *from;
+	to->parts = NULL;
+	if (from->n_parts == 0)
+		return 0;
+	to->parts = calloc(from->n_parts, sizeof(*to->parts));
+	if (!to->parts) {
+		*to = (struct size_spec){.type = SIZE_FIXED};
+		return -ENOMEM;
+	}
+	memcpy(to->parts, from->parts, from->n_parts * sizeof(*to->parts));
+	return 0;
+}
+
+static double middle(uint64_t min, uint64_t max)
+{
+	return (double)min / 2 + (double)max / 2;
+}
+
+double size_spec_mean(const struct size_spec *s)
+{
+	double weight = 0, bytes = 0;
+
+	if (s->type == SIZE_LOGNORMAL)
+		return s->mean;
+	if (s->type != SIZE_MIX)
+		return middle(s->min, s->max);
+	for (size_t i = 0; i < s->n_parts; i++) {
+		weight += s->parts[i].weight;
+		bytes += s->parts[i].weight * middle(s->parts[i].min, s->parts[i].max);
+	}
+	return weight > 0 ? bytes / weight : 0;
+}

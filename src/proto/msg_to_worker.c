@@ -1,0 +1,47 @@
+/* msg_to_worker: the messages of the orchestrator, one row per member. docs/protocol.md says what
+ * they are for. */
+#include "common/cleanup.h"
+#include "proto/job_fields.h"
+#include "proto/msg_defs.h"
+
+const char *const stop_mode_names[] = {"drain", "now", "quit", NULL};
+static const struct names stop_modes = {
+	stop_mode_names, sizeof(char *), ARRAY_LEN(stop_mode_names) - 1};
+
+static const struct field hello_to_fields[] = {
+	MEMBER(msg_hello_to, protocol, FIELD_U32),
+	MEMBER(msg_hello_to, nonce, FIELD_HEX, .max = 32),
+	MEMBERS_END,
+};
+
+static const struct field ping_fields[] = {
+	MEMBER(msg_ping, seq, FIELD_U32),
+	MEMBERS_END,
+};
+
+static const struct field start_fields[] = {
+	MEMBER(msg_start, generation, FIELD_U32, .min = 1),
+	MEMBER(msg_start, phase, FIELD_NAME, .min = PHASE_PREPARE,
+		.names = &phases_by_name),
+	MEMBER(msg_start, at_ns, FIELD_U64),
+	MEMBERS_END,
+};
+
+static const struct field heartbeat_fields[] = {
+	MEMBERS_END,
+};
+
+static const struct field stop_fields[] = {
+	MEMBER(msg_stop, mode, FIELD_NAME, .names = &stop_modes),
+	MEMBERS_END,
+};
+
+const struct msg_def msg_defs_to_worker[MSG_TYPES] = {
+	[MSG_HELLO_TO] = {"hello", hello_to_fields},
+	[MSG_PING] = {"ping", ping_fields},
+	/* 17 digits: all workers must draw from the very same doubles */
+	[MSG_JOB] = {"job", job_fields, job_check, .digits = 17},
+	[MSG_START] = {"start", start_fields},
+	[MSG_HEARTBEAT] = {"heartbeat", heartbeat_fields},
+	[MSG_STOP] = {"stop", stop_fields},
+};
