@@ -11,8 +11,14 @@ struct buf {
 	size_t max; /* 0: no bound */
 };
 
-#define BUF_INIT {.data = NULL}
-#define BUF_INIT_MAX(m) {.max = (m)}
+#define BUF_INIT                                                                         \
+	{                                                                                \
+		.data = NULL                                                             \
+	}
+#define BUF_INIT_MAX(m)                                                                  \
+	{                                                                                \
+		.max = (m)                                                               \
+	}
 
 /* Releases the memory; b may be used again. */
 void buf_finish(struct buf *b);

@@ -8,10 +8,10 @@
 #define CLEANUP(f) __attribute__((cleanup(f)))
 
 /* Defines cleanup_NAME(T **) that calls destroy(*p); destroy must take NULL. */
-#define CLEANUP_DEFINE(type, destroy) \
-	static inline void cleanup_##destroy(type **p) \
-	{ \
-		destroy(*p); \
+#define CLEANUP_DEFINE(type, destroy)                                                    \
+	static inline void cleanup_##destroy(type **p)                                   \
+	{                                                                                \
+		destroy(*p);                                                             \
 	}
 
 static inline void cleanup_free(void *p)
@@ -30,11 +30,11 @@ static inline void cleanup_close(int *fd)
 #define AUTO_CLOSE CLEANUP(cleanup_close)
 
 /* Takes the value out, so that the cleanup finds nothing: return STEAL_PTR(&p); */
-#define STEAL_PTR(pp) \
-	__extension__({ \
-		__typeof__(*(pp)) stolen_ = *(pp); \
-		*(pp) = NULL; \
-		stolen_; \
+#define STEAL_PTR(pp)                                                                    \
+	__extension__({                                                                  \
+		__typeof__(*(pp)) stolen_ = *(pp);                                       \
+		*(pp) = NULL;                                                            \
+		stolen_;                                                                 \
 	})
 
 static inline int steal_fd(int *fd)

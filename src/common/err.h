@@ -22,7 +22,10 @@ struct err {
 };
 
 /* A zeroed error, for `struct err err = ERR_INIT;`. */
-#define ERR_INIT {.kind = ERR_NONE}
+#define ERR_INIT                                                                         \
+	{                                                                                \
+		.kind = ERR_NONE                                                         \
+	}
 
 /* Fills err and returns -1. Text that does not fit is cut. */
 int err_set(struct err *err, enum err_kind kind, const char *fmt, ...)

@@ -12,7 +12,8 @@ typedef void log_sink(enum log_level level, const char *line, void *user);
 void log_set_level(enum log_level level);
 enum log_level log_get_level(void);
 
-/* Sends lines (no newline at the end) to sink instead of stderr; NULL: stderr again. */
+/* Sends lines, as stderr would show them but without the newline, to sink instead; NULL: stderr
+ * again. Lines are cut at 4 KiB. */
 void log_set_sink(log_sink *sink, void *user);
 
 /* "muster: error: ..." for errors, "muster: warning: ...", "muster: note: ..."; the program

@@ -31,13 +31,13 @@ struct opt {
 	const char *name; /* without "--"; NULL ends a table */
 	char letter;      /* 0: none */
 	enum opt_type type;
-	size_t offset;      /* of the member in the struct that opts_parse fills */
-	const char *arg;    /* "FILE", for help; NULL for flags */
-	const char *help;   /* one sentence, no full stop */
+	size_t offset;    /* of the member in the struct that opts_parse fills */
+	const char *arg;  /* "FILE", for help; NULL for flags */
+	const char *help; /* one sentence, no full stop */
 	const char *const *choices; /* OPT_CHOICE: NULL-terminated */
 	const char *const *aliases; /* other long names, NULL-terminated, or NULL */
 	const char *complete; /* hint for completions: "file" "dir" "hosts" or NULL */
-	size_t set_offset;  /* of a bool that says it was given; 0: none */
+	size_t set_offset;    /* of a bool that says it was given; 0: none */
 };
 
 /* Parses argv[0..argc) against several tables (NULL-terminated array of tables), options and

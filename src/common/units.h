@@ -10,7 +10,8 @@
 
 /* Grammar (workload-format): durations `30` `30s` `5m` `1h30m` `500ms` `2d`, a bare number is
  * seconds, fractions allowed; sizes `4096` `4k` `4KB` (10^3) `4KiB` `4Ki` (2^10), fractions, any
- * case; counts `100000` `100_000` `100,000`. The whole string must match.
+ * case, a blank before the unit; counts `100000` `100_000` `100,000`. The whole string must match;
+ * a double is a plain decimal number. LC_NUMERIC stays "C".
  * Return 0, -EINVAL, or -ERANGE when the value does not fit. */
 int units_parse_duration_ns(const char *s, uint64_t *ret_ns);
 int units_parse_size_bytes(const char *s, uint64_t *ret_bytes);
@@ -22,10 +23,10 @@ struct units_text {
 	char s[40];
 };
 
-struct units_text units_duration(uint64_t ns);      /* "30s" "1m30s" "500ms" "1.5s" */
-struct units_text units_bytes(uint64_t bytes);      /* "512 B" "4.0 KiB" "1.5 GiB" */
+struct units_text units_duration(uint64_t ns);         /* "30s" "1m30s" "500ms" "1.5s" */
+struct units_text units_bytes(uint64_t bytes);         /* "512 B" "4.0 KiB" "1.5 GiB" */
 struct units_text units_mib_per_s(double bytes_per_s); /* "19.4 MiB/s" */
-struct units_text units_count(uint64_t n);          /* "10,000" */
+struct units_text units_count(uint64_t n);             /* "10,000" */
 /* Latency in microseconds as the console shows it: "95µs" (or "95us" when utf8 is 0),
  * one decimal below 10, "1.25ms", "2.50s" for larger ones. */
 struct units_text units_latency(double us, int utf8);

@@ -18,14 +18,14 @@ enum key_type {
 	KEY_DURATION, /* uint64_t ns */
 	KEY_DOUBLE,   /* double */
 	KEY_PORT,     /* uint16_t */
-	KEY_ENUM,     /* int: index in arg (const char *const[], NULL-terminated; a NULL-free prefix
+	KEY_ENUM, /* int: index in arg (const char *const[], NULL-terminated; a NULL-free prefix
 		       * "name|alias" gives spellings of one value) */
-	KEY_STRV,     /* char **, NULL-terminated, malloc'ed: a list of scalars, or one scalar */
-	KEY_ENV,      /* char **, "NAME=VALUE" strings from a map of scalars */
-	KEY_NODE,     /* const struct node *, as it is (lives as long as the doc) */
-	KEY_CUSTOM,   /* by fn */
-	KEY_IGNORED,  /* accepted with a warning that it does nothing here (arg: why, or NULL) */
-	KEY_LATER,    /* refused: "not supported yet" */
+	KEY_STRV, /* char **, NULL-terminated, malloc'ed: a list of scalars, or one scalar */
+	KEY_ENV,    /* char **, "NAME=VALUE" strings from a map of scalars */
+	KEY_NODE,   /* const struct node *, as it is (lives as long as the doc) */
+	KEY_CUSTOM, /* by fn */
+	KEY_IGNORED, /* accepted with a warning that it does nothing here (arg: why, or NULL) */
+	KEY_LATER, /* refused: "not supported yet" */
 };
 
 struct decode;
@@ -37,12 +37,12 @@ struct key {
 	enum key_type type;
 	size_t offset; /* of the member */
 	const void *arg;
-	const char *help;    /* one sentence */
-	const char *def;     /* the default as documentation shows it, or NULL */
+	const char *help;           /* one sentence */
+	const char *def;            /* the default as documentation shows it, or NULL */
 	const char *const *aliases; /* other spellings, NULL-terminated, or NULL */
-	size_t set_offset;   /* of a bool that says the key was there; 0: none */
-	uint64_t min, max;   /* bounds of COUNT, UINT, SIZE, DURATION; max 0: none */
-	decode_fn *fn;       /* KEY_CUSTOM (a function does not fit into arg in ISO C) */
+	size_t set_offset;          /* of a bool that says the key was there; 0: none */
+	uint64_t min, max; /* bounds of COUNT, UINT, SIZE, DURATION; max 0: none */
+	decode_fn *fn;     /* KEY_CUSTOM (a function does not fit into arg in ISO C) */
 };
 
 /* What a decoding needs besides the table. */
@@ -57,7 +57,8 @@ struct decode {
 
 /* Decodes map into dst. what names the thing in errors ("host", "workload entry").
  * Unknown keys: "FILE:LINE:COL: unknown key 'wieght' in a workload entry (did you mean
- * 'weight'?)". Values of a wrong type or range name the key and what it takes. */
+ * 'weight'?)". Values of a wrong type or range name the key and what it takes. A key without
+ * a value is an error where a scalar is wanted. On failure dst holds what was decoded so far. */
 int decode_map(struct decode *d, const struct node *map, const struct key *table,
 	const char *what, void *dst, struct err *err);
 

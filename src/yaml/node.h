@@ -1,8 +1,8 @@
 /* node: YAML text as a tree of nodes that know their place.
  *
  * One document per file. Anchors and aliases work (an alias that nests itself, or a tree of more
- * than 100,000 nodes or 64 levels, is refused); duplicate keys in a mapping are an error; tags are
- * ignored. */
+ * than 100,000 nodes or 64 levels, is refused), and "<<" merges mappings; duplicate keys in a
+ * mapping are an error; tags are ignored. */
 #pragma once
 
 #include <stdbool.h>
@@ -24,7 +24,7 @@ struct node {
 };
 
 struct yaml_doc {
-	char *name; /* file name as errors show it */
+	char *name;        /* file name as errors show it */
 	struct node *root; /* NODE_NULL for an empty file */
 	/* memory of all nodes behind it */
 	void *arena;
@@ -43,6 +43,6 @@ const struct node *node_get(const struct node *map, const char *key);
 /* "NAME:LINE:COLUMN" as malloc'ed text. */
 char *node_place(const struct yaml_doc *doc, const struct node *n);
 
-/* Fills err with "NAME:LINE:COLUMN: text" (ERR_INPUT). Returns -1. */
+/* Fills err with "NAME:LINE:COLUMN: text" (ERR_INPUT); the text is sanitized. Returns -1. */
 int node_error(const struct yaml_doc *doc, const struct node *n, struct err *err,
 	const char *fmt, ...) __attribute__((format(printf, 4, 5)));
