@@ -15,8 +15,9 @@ struct yaml_doc;
 enum host_role { ROLE_BOTH, ROLE_CLIENT, ROLE_SERVER };
 enum host_key_policy { HOST_KEY_STRICT, HOST_KEY_ACCEPT_NEW, HOST_KEY_OFF };
 enum host_transport { TRANSPORT_AUTO, TRANSPORT_LIBSSH2, TRANSPORT_LOCAL };
-extern const char *const host_role_names[], *const host_key_policy_names[],
-	*const host_transport_names[]; /* NULL-terminated */
+extern const char *const host_role_names[],
+	*const host_key_policy_names[],
+		*const host_transport_names[]; /* NULL-terminated */
 
 /* One entry. Without a name an entry is called by its address; where several entries of one file or
  * list have the same address and differ in port, each of them is called "address:port"
@@ -29,16 +30,17 @@ struct host {
 	int role;           /* enum host_role */
 	char *user;         /* NULL: ssh_config, then the local user */
 	uint16_t port;      /* 0: ssh_config, then 22 */
-	char *key;          /* path, "~" expanded; NULL: ssh_config, agent, default files */
-	int host_key;       /* enum host_key_policy */
+	char *key;    /* path, "~" expanded; NULL: ssh_config, agent, default files */
+	int host_key; /* enum host_key_policy */
 	bool host_key_set;
-	char *known_hosts;   /* this file instead of ssh_config's, "~" expanded; NULL: none */
-	uint64_t timeout_ns; /* connect time-out; 0: --timeout, ssh_config, then the default */
-	int transport;       /* enum host_transport */
-	char *worker_path;  /* a worker that is there already */
-	unsigned workers;   /* processes on this host, at least 1 */
+	char *known_hosts; /* this file instead of ssh_config's, "~" expanded; NULL: none */
+	uint64_t
+		timeout_ns; /* connect time-out; 0: --timeout, ssh_config, then the default */
+	int transport;      /* enum host_transport */
+	char *worker_path; /* a worker that is there already */
+	unsigned workers;  /* processes on this host, at least 1 */
 	bool workers_set;
-	char *target_override; /* as written */
+	char *target_override;         /* as written */
 	uint64_t concurrency_override; /* 0: none */
 	char *path_template;
 	char **env;    /* "NAME=VALUE", NULL-terminated, or NULL */
@@ -81,8 +83,8 @@ int inventory_from_distributed(const struct yaml_doc *doc, const struct node *di
 /* Text list in memory (place_prefix "--hosts" or a file name). Elements are separated by commas,
  * blanks or newlines; ranges node[01-16,20], IPv6 as [addr]:port. At most 10,000 hosts. */
 int inventory_parse_list(const char *place_prefix, const char *text, size_t len,
-	const struct inventory *base, const struct inventory_options *o, struct inventory *ret,
-	struct err *err);
+	const struct inventory *base, const struct inventory_options *o,
+	struct inventory *ret, struct err *err);
 /* hosts.yaml in memory. */
 int inventory_parse_yaml(const char *name, const char *text, size_t len,
 	const struct inventory_options *o, struct inventory *ret, struct err *err);
@@ -100,12 +102,7 @@ void host_finish(struct host *h);
  * directory and for `clean --data`; parses back to the same hosts. malloc. */
 char *inventory_to_yaml(const struct inventory *inv);
 
-/* The key tables, for documentation and tests. */
-struct key;
-extern const struct key host_keys[];            /* hosts[], defaults */
-extern const struct key inventory_keys[];       /* top level of hosts.yaml */
-extern const struct key agent_keys[];           /* distributed.agents[] */
-extern const struct key distributed_ssh_keys[]; /* distributed.ssh */
-
 #define INVENTORY_HOSTS_MAX 10000
 #define INVENTORY_WORKERS_MAX 1024 /* per host */
+
+/* The key tables are in inventory/keys.h. */

@@ -15,8 +15,8 @@ struct ssh_config {
 	char **identity_files; /* NULL-terminated, in order */
 	bool identities_only;
 	char *proxy_jump, *proxy_command; /* NULL for "none" */
-	int strict_host_key;              /* enum host_key_policy; "ask" and "yes" are strict */
-	bool strict_set;                  /* no or accept-new was configured */
+	int strict_host_key; /* enum host_key_policy; "ask" and "yes" are strict */
+	bool strict_set;     /* no or accept-new was configured */
 	char **user_known_hosts, **global_known_hosts; /* NULL-terminated */
 	char *host_key_alias;
 	uint64_t connect_timeout_ns; /* 0: none */
@@ -24,6 +24,6 @@ struct ssh_config {
 
 /* Parses the output of ssh -G. home: for "~". Lines it does not know are skipped; a line without a
  * value or over-long is an error. */
-int ssh_config_parse(const char *text, size_t len, const char *home, struct ssh_config *ret,
-	struct err *err);
+int ssh_config_parse(const char *text, size_t len, const char *home,
+	struct ssh_config *ret, struct err *err);
 void ssh_config_finish(struct ssh_config *c);
