@@ -12,7 +12,7 @@
 #include "proto/job_fields.h"
 
 #define ENTRIES_MAX 10000u
-#define NAME_MAX_BYTES 100u
+#define NAME_MAX_BYTES 200u
 
 const char *const fill_names[] = {"random", "zero", "unique", NULL};
 const char *const cleanup_mode_names[] = {"tolerant", "strict", "besteffort", NULL};

@@ -61,8 +61,8 @@ struct msg_hello_to {
 	char nonce[33]; /* hex */
 };
 
-/* Facts of a worker and its machine. With another protocol than PROTO_VERSION only protocol and nonce
- * are decoded, the rest stays zero and NULL. */
+/* Facts of a worker and its machine. With another protocol than PROTO_VERSION only protocol, nonce and
+ * version are decoded, the rest stays zero and NULL. */
 struct msg_hello {
 	uint32_t protocol;
 	char nonce[33];
@@ -120,7 +120,7 @@ struct msg_start {
 struct msg_armed {
 	uint32_t generation;
 	enum phase phase;
-	int64_t lead_ns; /* what is left until at_ns; negative: too late, send another start */
+	int64_t lead_ns; /* what is left until at_ns; 0 or less: too late, send another start */
 };
 
 struct msg_running {
@@ -195,7 +195,7 @@ struct msg_result {
 
 struct msg_bye {
 	uint32_t generation;
-	uint64_t lines; /* result lines sent in this generation */
+	uint64_t lines; /* result lines that this worker has sent, of all generations */
 	char *reason;   /* "quit", "stdin closed", ... */
 };
 

@@ -16,7 +16,7 @@ struct msg_def {
 extern const struct msg_def msg_defs_to_worker[MSG_TYPES];
 extern const struct msg_def msg_defs_from_worker[MSG_TYPES];
 
-/* The members of either hello that no version of the protocol changes. */
+/* The members of a worker's hello that no version of the protocol changes. */
 extern const struct field hello_any_fields[];
 
 extern const struct names phases_by_name;

@@ -19,6 +19,7 @@ static const struct names error_names = {op_error_names, sizeof(char *), OP_ERRO
 const struct field hello_any_fields[] = {
 	MEMBER(msg_hello, protocol, FIELD_U32),
 	MEMBER(msg_hello, nonce, FIELD_HEX, .max = 32),
+	TEXT(msg_hello, version),
 	MEMBERS_END,
 };
 
