@@ -1,0 +1,293 @@
+/* check: reach every host, start the worker there, and say what was found. */
+#include <errno.h>
+#include <jansson.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/buf.h"
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/err.h"
+#include "common/file.h"
+#include "common/log.h"
+#include "common/loop.h"
+#include "common/text.h"
+#include "common/units.h"
+#include "orchestrator/command.h"
+#include "orchestrator/console.h"
+#include "orchestrator/context.h"
+#include "orchestrator/events.h"
+#include "orchestrator/fleet.h"
+
+struct check {
+	struct context ctx;
+	struct fleet *fleet;
+	size_t done, online, printed;
+	bool *ended; /* by worker: its outcome is known */
+	bool setup;  /* the command is setup: say what was copied */
+	int signo;
+	struct loop_timer *end;
+};
+
+static void describe(const struct fleet_worker *w, struct buf *out)
+{
+	const struct conn_info *ci = fleet_conn_info(w);
+	const struct msg_hello *h = &w->hello;
+	int64_t offset = 0;
+	uint64_t bound = 0;
+
+	clock_sync_at(&w->clock, clock_ns(), &offset, &bound);
+	if (ci && ci->login && *ci->login)
+		buf_printf(out, "%s, ", ci->login);
+	buf_printf(out, "rtt %.3f ms, clock %+.3f ms ±%.3f ms, %u cores, %s, %s, %s, worker %s %.8s",
+		(double)w->clock.rtt_ns / 1e6, (double)offset / 1e6, (double)bound / 1e6,
+		h->cpus, units_bytes(h->memory_bytes).s, h->arch, h->kernel, h->version,
+		h->sha256);
+	buf_puts(out, w->uploaded ? " (copied)" : "");
+}
+
+static void print_host(struct check *k, const struct fleet_worker *w)
+{
+	AUTO_BUF struct buf what = BUF_INIT;
+	struct console *con = k->ctx.console;
+	bool ok = !worker_gone(w);
+	bool color = console_color(con);
+	int pad = 18 - (int)text_width(w->host->name);
+
+	if (ok)
+		describe(w, &what);
+	else
+		buf_puts(&what, w->reason);
+	console_line(con, "  %s%s%s %s%*s (%s)  %s", !color ? "" : ok ? "\x1b[32m" : "\x1b[31m",
+		ok ? "✓" : "✗", color ? "\x1b[0m" : "", w->host->name, pad > 0 ? pad : 0, "",
+		w->host->address, what.data);
+}
+
+static void progress(struct check *k)
+{
+	AUTO_FREE char *line = text_printf("  %zu/%zu hosts answered", k->done, fleet_size(k->fleet));
+	const char *lines[] = {line};
+
+	/* in the order of the inventory, each as soon as those before it are known */
+	while (k->printed < fleet_size(k->fleet) && k->ended[k->printed])
+		print_host(k, fleet_worker(k->fleet, k->printed++));
+	console_live(k->ctx.console, lines, k->done < fleet_size(k->fleet) ? 1 : 0);
+	if (k->done == fleet_size(k->fleet))
+		loop_stop(k->ctx.loop);
+}
+
+static void ended(struct check *k, struct fleet_worker *w, bool online)
+{
+	if (k->ended[w->index])
+		return;
+	k->ended[w->index] = true;
+	k->done++;
+	k->online += online;
+	events_state(&k->ctx, NULL, w);
+	progress(k);
+}
+
+static void on_online(struct fleet_worker *w, void *user)
+{
+	ended(user, w, true);
+}
+
+static void on_gone(struct fleet_worker *w, void *user)
+{
+	ended(user, w, false);
+}
+
+static void on_progress(struct fleet_worker *w, uint64_t sent, uint64_t size, void *user)
+{
+	struct check *k = user;
+	AUTO_FREE char *line = text_printf("  %zu/%zu hosts answered; copying the worker to %s: %s of %s",
+		k->done, fleet_size(k->fleet), w->host->name, units_bytes(sent).s,
+		units_bytes(size).s);
+	const char *lines[] = {line};
+
+	console_live(k->ctx.console, lines, 1);
+}
+
+static void on_stderr(struct fleet_worker *w, const char *data, size_t len, void *user)
+{
+	AUTO_FREE char *text = text_sanitize(data, len);
+
+	(void)user;
+	if (text)
+		log_info("%s: %s", w->id, text);
+}
+
+static void on_signal(int signo, void *user)
+{
+	struct check *k = user;
+
+	k->signo = signo;
+	loop_stop(k->ctx.loop);
+}
+
+/* Two hosts may be one machine: their numbers would be counted twice. */
+static void note_machines(struct check *k)
+{
+	for (size_t i = 0; i < fleet_size(k->fleet); i++) {
+		const struct fleet_worker *a = fleet_worker(k->fleet, i);
+		AUTO_BUF struct buf same = BUF_INIT;
+
+		if (worker_gone(a) || !a->hello.machine_id || !*a->hello.machine_id)
+			continue;
+		for (size_t j = 0; j < fleet_size(k->fleet); j++) {
+			const struct fleet_worker *b = fleet_worker(k->fleet, j);
+
+			if (j == i || worker_gone(b) || !b->hello.machine_id ||
+				strcmp(a->hello.machine_id, b->hello.machine_id) != 0)
+				continue;
+			if (j < i) { /* said already, by the first of them */
+				buf_clear(&same);
+				break;
+			}
+			buf_printf(&same, ", %s", b->host->name);
+		}
+		if (same.len)
+			console_line(k->ctx.console, "Note: %s%s are one machine", a->host->name,
+				same.data);
+	}
+}
+
+static json_t *host_json(const struct fleet_worker *w)
+{
+	const struct conn_info *ci = fleet_conn_info(w);
+	const struct msg_hello *h = &w->hello;
+	int64_t offset = 0;
+	uint64_t bound = 0;
+	json_t *o = json_pack("{s:s, s:s, s:b, s:s}", "name", w->host->name, "address",
+		w->host->address, "online", !worker_gone(w), "state", worker_state_name(w->state));
+
+	if (worker_gone(w)) {
+		json_object_set_new(o, "error", json_string(w->reason ? w->reason : ""));
+		return o;
+	}
+	clock_sync_at(&w->clock, clock_ns(), &offset, &bound);
+	json_object_update_new(o,
+		json_pack("{s:s, s:s, s:s, s:f, s:f, s:f, s:s, s:s, s:b, s:s, s:s, s:i, s:I, s:s}",
+			"transport", ci ? ci->transport : "", "login",
+			ci && ci->login ? ci->login : "", "host_key",
+			ci && ci->host_key ? ci->host_key : "", "rtt_us",
+			(double)w->clock.rtt_ns / 1e3, "clock_offset_us", (double)offset / 1e3,
+			"clock_bound_us", (double)bound / 1e3, "worker_version", h->version,
+			"worker_sha256", h->sha256, "worker_copied", w->uploaded, "arch", h->arch,
+			"kernel", h->kernel, "cpus", (int)h->cpus, "memory_bytes",
+			(json_int_t)h->memory_bytes, "machine_id", h->machine_id));
+	return o;
+}
+
+static int export(struct check *k, const char *path, struct err *err)
+{
+	json_t *hosts = json_array();
+	json_t *all;
+	AUTO_FREE char *text = NULL;
+
+	for (size_t i = 0; i < fleet_size(k->fleet); i++)
+		json_array_append_new(hosts, host_json(fleet_worker(k->fleet, i)));
+	all = json_pack("{s:i, s:s, s:i, s:i, s:o}", "schema_version", 1, "command", "check",
+		"online", (int)k->online, "total", (int)fleet_size(k->fleet), "hosts", hosts);
+	text = json_dumps(all, JSON_INDENT(2));
+	json_decref(all);
+	if (!text)
+		return err_sys(err, ENOMEM, "%s", path);
+	if (strcmp(path, "-") != 0)
+		return file_write_atomic(path, text, strlen(text), 0666, err);
+	printf("%s\n", text);
+	return 0;
+}
+
+static int check_export_name(const char *path, struct err *err)
+{
+	if (!path || strcmp(path, "-") == 0 || text_ends_with(path, ".json"))
+		return 0;
+	return err_set(err, ERR_INPUT, "--export %s: check writes .json", path);
+}
+
+static void quit_all(struct check *k)
+{
+	/* a closed channel is the end of a worker: nothing to wait for */
+	fleet_destroy(k->fleet);
+	k->fleet = NULL;
+}
+
+static int report(struct check *k, struct err *err)
+{
+	size_t total = fleet_size(k->fleet);
+	struct console *con = k->ctx.console;
+
+	console_live(con, NULL, 0);
+	note_machines(k);
+	console_always(con, "Result: %zu/%zu hosts online", k->online, total);
+	if (k->ctx.app->o.quiet)
+		for (size_t i = 0; i < total; i++)
+			if (worker_gone(fleet_worker(k->fleet, i)))
+				log_error("%s: %s", fleet_worker(k->fleet, i)->host->name,
+					fleet_worker(k->fleet, i)->reason);
+	if (k->ctx.app->o.export_file && export(k, k->ctx.app->o.export_file, err) < 0)
+		return -1;
+	if (k->signo)
+		return 128 + k->signo;
+	return k->online == total ? 0 : 3;
+}
+
+static int check_hosts(struct check *k, struct err *err)
+{
+	struct fleet_config config = {
+		.one_worker = true,
+		.events = {.online = on_online,
+			.gone = on_gone,
+			.progress = on_progress,
+			.worker_stderr = on_stderr},
+		.user = k,
+	};
+
+	if (context_hosts(&k->ctx, NULL, err) < 0 || context_transport(&k->ctx, err) < 0)
+		return -1;
+	if (!loop_signal_add(k->ctx.loop, SIGINT, on_signal, k, err) ||
+		!loop_signal_add(k->ctx.loop, SIGTERM, on_signal, k, err))
+		return -1;
+	k->fleet = context_fleet(&k->ctx, &config, err);
+	if (!k->fleet)
+		return -1;
+	k->ended = calloc(fleet_size(k->fleet), sizeof(*k->ended));
+	if (!k->ended)
+		return err_sys(err, ENOMEM, "check");
+	console_line(k->ctx.console, k->setup ? "Copying the worker to all hosts..."
+					      : "Checking connectivity to all hosts...");
+	fleet_start(k->fleet);
+	if (loop_run(k->ctx.loop, err) < 0)
+		return -1;
+	return report(k, err);
+}
+
+static int check_command(struct app *app, bool setup, struct err *err)
+{
+	struct check k = {.setup = setup};
+	int r;
+
+	if (check_export_name(app->o.export_file, err) < 0)
+		return -1;
+	r = context_open(&k.ctx, app, false, err);
+	if (r == 0)
+		r = check_hosts(&k, err);
+	quit_all(&k);
+	free(k.ended);
+	context_close(&k.ctx);
+	return r;
+}
+
+int cmd_check(struct app *app, struct err *err)
+{
+	return check_command(app, false, err);
+}
+
+int cmd_setup(struct app *app, struct err *err)
+{
+	return check_command(app, true, err);
+}

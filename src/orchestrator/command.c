@@ -1,0 +1,222 @@
+/* command: the table, and how a command line finds its entry. */
+#include "orchestrator/command.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/buf.h"
+#include "common/cleanup.h"
+#include "common/err.h"
+#include "common/text.h"
+
+static const struct option_group *const groups_check[] = {&group_hosts, &group_output,
+	&group_export, &group_common, NULL};
+static const struct option_group *const groups_setup[] = {&group_hosts, &group_common, NULL};
+static const struct option_group *const groups_run[] = {&group_workload, &group_run, &group_hosts,
+	&group_export, &group_output, &group_common, NULL};
+static const struct option_group *const groups_validate[] = {&group_workload, &group_hosts,
+	&group_common, NULL};
+static const struct option_group *const groups_clean[] = {&group_clean, &group_hosts,
+	&group_common, NULL};
+
+static const char *const alias_check[] = {"ping", NULL};
+static const char *const alias_setup[] = {"deploy", NULL};
+
+static const char *const examples_check[] = {"muster check --hosts hosts.yaml",
+	"muster check --hosts root@node[01-16] --export fleet.json", NULL};
+static const char *const examples_setup[] = {"muster setup --hosts hosts.yaml", NULL};
+static const char *const examples_run[] = {"muster run workloads/null-smoke.yaml",
+	"muster run mix.yaml --hosts hosts.yaml --duration 5m --export results.json", NULL};
+static const char *const examples_validate[] = {
+	"muster validate mix.yaml --hosts hosts.yaml", NULL};
+static const char *const examples_clean[] = {"muster clean --hosts hosts.yaml",
+	"muster clean --data muster-20261120T143005Z-mix", NULL};
+
+const struct command commands[] = {
+	{"check", alias_check, "", 0, 0,
+		"reach every host, verify host key and login, start the worker, report facts",
+		"Connects to every host, verifies its host key, logs in, puts the worker there when it "
+		"is missing, starts it, and measures the round trip and the offset of its clock. Exit "
+		"code 3 when a host was not reached.",
+		examples_check, groups_check, cmd_check},
+	{"setup", alias_setup, "", 0, 0, "copy the worker to the hosts and verify it by SHA-256",
+		"Copies the worker program to every host that does not have it yet, in parallel, and "
+		"proves that it runs there. `run` and `check` do this too; `setup` does nothing else.",
+		examples_setup, groups_setup, cmd_setup},
+	{"run", NULL, "WORKLOAD.yaml", 0, 1, "a storage workload on all hosts in step",
+		"Starts one worker per host (or more), hands each its part of the workload, starts all "
+		"of them at the same moment, shows live numbers, and writes a results directory. With "
+		"no hosts at all the workload runs on this machine.",
+		examples_run, groups_run, cmd_run},
+	{"validate", NULL, "WORKLOAD.yaml", 0, 1, "parse and plan a workload, show each worker's job",
+		"Reads the workload and the inventory, plans, and shows what each worker would do. "
+		"Contacts no host.",
+		examples_validate, groups_validate, cmd_validate},
+	{"clean", NULL, "", 0, 0, "remove what muster keeps on the hosts",
+		"Removes the cached worker and everything else muster keeps on the hosts, and says "
+		"what. With --data DIR it removes the data that a run left instead: the files it put, "
+		"and the sets it prepared.",
+		examples_clean, groups_clean, cmd_clean},
+	{.name = NULL},
+};
+
+const struct command *command_find(const char *name)
+{
+	for (const struct command *c = commands; c->name; c++) {
+		if (strcmp(c->name, name) == 0)
+			return c;
+		for (const char *const *a = c->aliases; a && *a; a++)
+			if (strcmp(*a, name) == 0)
+				return c;
+	}
+	return NULL;
+}
+
+static const struct option_group *const all_groups[] = {&group_common, &group_hosts,
+	&group_workload, &group_run, &group_output, &group_export, &group_clean};
+
+static void unknown_command(const char *name, struct err *err)
+{
+	const char *names[16];
+	size_t n = 0;
+
+	for (const struct command *c = commands; c->name && n < ARRAY_LEN(names); c++)
+		names[n++] = c->name;
+
+	const char *near = text_nearest(name, names, n);
+
+	err_set(err, ERR_INPUT, "unknown command '%s'%s%s%s (muster --help lists them)", name,
+		near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
+}
+
+/* Takes the command out of the operands, or out of the flags of older scripts. */
+static int choose(struct app *app, struct err *err)
+{
+	struct opt_list *ops = &app->operands;
+	const char *name = app->o.flag_check ? "check" : app->o.flag_deploy ? "setup" : NULL;
+
+	if (!name && ops->n) {
+		name = ops->items[0];
+		memmove(ops->items, ops->items + 1, --ops->n * sizeof(*ops->items));
+	}
+	if (!name)
+		return 0;
+	app->command = command_find(name);
+	if (!app->command) {
+		unknown_command(name, err);
+		return -1;
+	}
+	return 0;
+}
+
+static int check_operands(const struct app *app, struct err *err)
+{
+	const struct command *c = app->command;
+
+	if (app->operands.n > c->max_operands)
+		return err_set(err, ERR_INPUT, "muster %s takes %s, not '%s'", c->name,
+			c->max_operands ? c->operands : "no operands",
+			app->operands.items[c->max_operands]);
+	if (app->rest && app->rest[0])
+		return err_set(
+			err, ERR_INPUT, "muster %s takes nothing behind '--'", c->name);
+	return 0;
+}
+
+int command_parse(int argc, char **argv, struct app *app, struct err *err)
+{
+	const struct opt *tables[ARRAY_LEN(all_groups) + 2] = {command_flags};
+	size_t n = 1;
+
+	*app = (struct app){.argc = argc, .argv = argv};
+	for (size_t i = 0; i < ARRAY_LEN(all_groups); i++)
+		tables[n++] = all_groups[i]->options;
+	if (opts_parse(tables, argc - 1, argv + 1, &app->o, &app->operands, &app->rest, err) < 0)
+		return -1;
+	if (choose(app, err) < 0)
+		return -1;
+	if (!app->command || app->o.help)
+		return 0;
+
+	/* again with this command's tables only: an option of another command is an error */
+	struct options own = {0};
+	struct opt_list operands = {0};
+	char **rest;
+
+	n = 1;
+	for (const struct option_group *const *g = app->command->groups; *g; g++)
+		tables[n++] = (*g)->options;
+	tables[n] = NULL;
+
+	int r = opts_parse(tables, argc - 1, argv + 1, &own, &operands, &rest, err);
+
+	free(operands.items);
+	if (r < 0)
+		return err_prefix(err, "muster %s", app->command->name);
+	if (options_check(&app->o, err) < 0)
+		return -1;
+	return check_operands(app, err);
+}
+
+void command_finish(struct app *app)
+{
+	free(app->operands.items);
+	app->operands = (struct opt_list){0};
+}
+
+static void program_help(struct buf *out)
+{
+	buf_puts(out, "muster measures storage from many machines at once, and needs nothing on them "
+		      "but sshd.\n\nUsage: muster [options] COMMAND [options]\n\nCommands:\n");
+	for (const struct command *c = commands; c->name; c++) {
+		AUTO_FREE char *left = text_printf("%s %s", c->name, c->operands);
+
+		buf_printf(out, "  %-24s%s\n", left ? left : c->name, c->summary);
+	}
+	buf_printf(out, "\n%s:\n", group_common.heading);
+	opts_help(group_common.options, out);
+	buf_puts(out, "\n`muster COMMAND --help` shows the options of a command. Exit codes: 0 all "
+		      "well; 1 it ran,\nbut something failed or is degraded; 2 wrong usage or a "
+		      "refused workload; 3 hosts not\nreached; 4 ended early; 130 Ctrl-C; 143 "
+		      "SIGTERM.\n");
+}
+
+static void wrap(struct buf *out, const char *text)
+{
+	size_t column = 0;
+
+	while (*text) {
+		size_t word = strcspn(text, " ");
+
+		if (column && column + 1 + word > 88) {
+			buf_putc(out, '\n');
+			column = 0;
+		} else if (column) {
+			buf_putc(out, ' ');
+			column++;
+		}
+		buf_append(out, text, word);
+		column += word;
+		text += word + strspn(text + word, " ");
+	}
+	buf_putc(out, '\n');
+}
+
+void command_help(const struct command *c, struct buf *out)
+{
+	if (!c) {
+		program_help(out);
+		return;
+	}
+	buf_printf(out, "Usage: muster %s [options]%s%s\n\n", c->name, *c->operands ? " " : "",
+		c->operands);
+	wrap(out, c->text);
+	for (const struct option_group *const *g = c->groups; *g; g++) {
+		buf_printf(out, "\n%s:\n", (*g)->heading);
+		opts_help((*g)->options, out);
+	}
+	buf_puts(out, "\nExamples:\n");
+	for (const char *const *e = c->examples; *e; e++)
+		buf_printf(out, "  %s\n", *e);
+}

@@ -1,0 +1,47 @@
+/* command: the table of commands, and what each of them gets. */
+#pragma once
+
+#include "orchestrator/options.h"
+
+struct err;
+
+struct app {
+	const struct command *command;
+	struct options o;
+	struct opt_list operands;
+	char **rest; /* behind "--" */
+	int argc;
+	char **argv; /* as given, for records */
+};
+
+struct command {
+	const char *name;
+	const char *const *aliases; /* NULL-terminated, or NULL */
+	const char *operands;       /* "WORKLOAD.yaml", or "" */
+	unsigned min_operands, max_operands;
+	const char *summary; /* one line */
+	const char *text;    /* paragraphs for help and the man page */
+	const char *const *examples; /* NULL-terminated */
+	const struct option_group *const *groups; /* NULL-terminated */
+	/* Returns an exit code, or -1 with err. */
+	int (*run)(struct app *app, struct err *err);
+};
+
+extern const struct command commands[]; /* ends with a NULL name */
+
+const struct command *command_find(const char *name);
+
+/* command line -> app. 0, or -1 with err (ERR_INPUT). */
+int command_parse(int argc, char **argv, struct app *app, struct err *err);
+void command_finish(struct app *app);
+
+/* Help text of one command, or of the whole program when c is NULL. */
+struct buf;
+void command_help(const struct command *c, struct buf *out);
+
+/* cmd_*.c */
+int cmd_check(struct app *app, struct err *err);
+int cmd_setup(struct app *app, struct err *err);
+int cmd_run(struct app *app, struct err *err);
+int cmd_validate(struct app *app, struct err *err);
+int cmd_clean(struct app *app, struct err *err);

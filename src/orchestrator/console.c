@@ -1,0 +1,276 @@
+/* console: lines and the live block, written by a thread. */
+#include "orchestrator/console.h"
+
+#include <errno.h>
+#include <langinfo.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/buf.h"
+#include "common/cleanup.h"
+#include "common/err.h"
+#include "common/file.h"
+#include "common/log.h"
+
+#define LIVE_MAX 4096 /* no new frame while more than this waits */
+
+struct item {
+	struct item *next;
+	int fd;
+	size_t len;
+	char text[];
+};
+
+struct console {
+	struct console_config config;
+	bool tty, color, utf8;
+	struct buf live; /* the block as it stands, "" when there is none */
+	size_t live_lines;
+
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t wake, empty;
+	struct item *head, **tail;
+	size_t waiting; /* bytes */
+	bool ending;
+};
+
+static void *write_items(void *arg)
+{
+	struct console *c = arg;
+
+	pthread_mutex_lock(&c->lock);
+	for (;;) {
+		struct item *it = c->head;
+
+		if (!it) {
+			pthread_cond_broadcast(&c->empty);
+			if (c->ending)
+				break;
+			pthread_cond_wait(&c->wake, &c->lock);
+			continue;
+		}
+		c->head = it->next;
+		if (!c->head)
+			c->tail = &c->head;
+		pthread_mutex_unlock(&c->lock);
+		/* a closed pipe or terminal is no reason to stop a run */
+		(void)file_write_all(it->fd, it->text, it->len);
+		pthread_mutex_lock(&c->lock);
+		c->waiting -= it->len;
+		free(it);
+	}
+	pthread_mutex_unlock(&c->lock);
+	return NULL;
+}
+
+static void enqueue(struct console *c, int fd, const char *text, size_t len)
+{
+	struct item *it = malloc(sizeof(*it) + len);
+
+	if (!it)
+		return;
+	it->next = NULL;
+	it->fd = fd;
+	it->len = len;
+	memcpy(it->text, text, len);
+	pthread_mutex_lock(&c->lock);
+	*c->tail = it;
+	c->tail = &it->next;
+	c->waiting += len;
+	pthread_cond_signal(&c->wake);
+	pthread_mutex_unlock(&c->lock);
+}
+
+struct console *console_create(const struct console_config *config, struct err *err)
+{
+	struct console *c = calloc(1, sizeof(*c));
+	const char *term = getenv("TERM");
+
+	if (!c) {
+		err_sys(err, ENOMEM, "console");
+		return NULL;
+	}
+	c->config = *config;
+	c->tail = &c->head;
+	c->tty = isatty(config->fd) && term && strcmp(term, "dumb") != 0;
+	c->color = c->tty && !config->no_color && !getenv("NO_COLOR");
+	c->utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+	pthread_mutex_init(&c->lock, NULL);
+	pthread_cond_init(&c->wake, NULL);
+	pthread_cond_init(&c->empty, NULL);
+
+	int r = pthread_create(&c->thread, NULL, write_items, c);
+
+	if (r) {
+		err_sys(err, r, "console: cannot start a thread");
+		free(c);
+		return NULL;
+	}
+	return c;
+}
+
+static void release(struct console *c)
+{
+	log_set_sink(NULL, NULL);
+	pthread_mutex_lock(&c->lock);
+	c->ending = true;
+	pthread_cond_signal(&c->wake);
+	pthread_mutex_unlock(&c->lock);
+}
+
+void console_destroy(struct console *c)
+{
+	if (!c)
+		return;
+	console_live(c, NULL, 0);
+	release(c);
+	pthread_join(c->thread, NULL);
+	pthread_mutex_destroy(&c->lock);
+	pthread_cond_destroy(&c->wake);
+	pthread_cond_destroy(&c->empty);
+	buf_finish(&c->live);
+	free(c);
+}
+
+void console_abandon(struct console *c)
+{
+	struct timespec until;
+	bool stuck;
+
+	if (!c)
+		return;
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += 1;
+	pthread_mutex_lock(&c->lock);
+	while (c->waiting && pthread_cond_timedwait(&c->empty, &c->lock, &until) == 0)
+		;
+	stuck = c->waiting != 0;
+	pthread_mutex_unlock(&c->lock);
+	if (stuck) {
+		/* the thread hangs in write(): leave it and its memory to the end of the process */
+		log_set_sink(NULL, NULL);
+		pthread_detach(c->thread);
+		return;
+	}
+	console_destroy(c);
+}
+
+bool console_is_tty(const struct console *c)
+{
+	return c->tty;
+}
+
+bool console_color(const struct console *c)
+{
+	return c->color;
+}
+
+bool console_utf8(const struct console *c)
+{
+	return c->utf8;
+}
+
+unsigned console_columns(const struct console *c)
+{
+	struct winsize ws;
+
+	if (ioctl(c->config.fd, TIOCGWINSZ, &ws) == 0 && ws.ws_col > 20)
+		return ws.ws_col;
+	return 80;
+}
+
+/* The block is taken off the screen, text is written, the block comes back below. */
+static void put(struct console *c, int fd, const char *line)
+{
+	AUTO_BUF struct buf out = BUF_INIT;
+
+	if (c->live_lines)
+		buf_printf(&out, "\r\x1b[%zuA\x1b[J", c->live_lines);
+	buf_printf(&out, "%s\n", line);
+	if (c->live_lines)
+		buf_append(&out, c->live.data, c->live.len);
+	enqueue(c, c->live_lines ? c->config.fd : fd, out.data, out.len);
+}
+
+static void line_v(struct console *c, bool show, const char *fmt, va_list ap)
+{
+	AUTO_BUF struct buf line = BUF_INIT;
+
+	if (buf_vprintf(&line, fmt, ap) < 0)
+		return;
+	if (c->config.copy)
+		c->config.copy(line.data ? line.data : "", c->config.user);
+	if (show)
+		put(c, c->config.fd, line.data ? line.data : "");
+}
+
+void console_line(struct console *c, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	line_v(c, !c->config.quiet, fmt, ap);
+	va_end(ap);
+}
+
+void console_always(struct console *c, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	line_v(c, true, fmt, ap);
+	va_end(ap);
+}
+
+void console_stderr(struct console *c, const char *line)
+{
+	if (c->config.copy)
+		c->config.copy(line, c->config.user);
+	put(c, 2, line);
+}
+
+void console_live(struct console *c, const char *const *lines, size_t n)
+{
+	AUTO_BUF struct buf out = BUF_INIT;
+	bool busy;
+
+	if (!c->tty || c->config.quiet)
+		return;
+	pthread_mutex_lock(&c->lock);
+	busy = c->waiting > LIVE_MAX;
+	pthread_mutex_unlock(&c->lock);
+	if ((busy && n) || (n == 0 && c->live_lines == 0))
+		return;
+	if (c->live_lines)
+		buf_printf(&out, "\r\x1b[%zuA\x1b[J", c->live_lines);
+	buf_clear(&c->live);
+	for (size_t i = 0; i < n; i++)
+		buf_printf(&c->live, "%s\n", lines[i]);
+	c->live_lines = n;
+	buf_append(&out, c->live.data ? c->live.data : "", c->live.len);
+	enqueue(c, c->config.fd, out.data, out.len);
+}
+
+void console_set_copy(struct console *c, void (*copy)(const char *line, void *user), void *user)
+{
+	c->config.copy = copy;
+	c->config.user = user;
+}
+
+static void take_log(enum log_level level, const char *line, void *user)
+{
+	(void)level;
+	console_stderr(user, line);
+}
+
+void console_take_log(struct console *c)
+{
+	log_set_sink(take_log, c);
+}

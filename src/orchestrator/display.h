@@ -1,0 +1,24 @@
+/* display: the texts of a run, as lines. Pure: what to show, never where. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "results/agg.h"
+
+struct buf;
+
+/* "GET: 19882 ops/s, 19.4 MiB/s (mean: 95µs, p50: 96µs, p95: 135µs, p99: 160µs, errors: 0)" */
+void display_op(struct buf *out, enum op_kind op, uint64_t count, uint64_t bytes,
+	const struct hist *response, uint64_t errors, double seconds, bool utf8);
+
+/* "[#####-----]  15/30s  measure" with done of total seconds, cut to columns. */
+void display_bar_time(struct buf *out, const char *phase, double done_s, double total_s,
+	unsigned columns, bool utf8);
+/* "[#####-----]  1,200/10,000 objects  410 objects/s  prepare" */
+void display_bar_objects(struct buf *out, const char *phase, uint64_t done, uint64_t total,
+	double per_s, unsigned columns, bool utf8);
+
+/* "a, b, c and 12 more" */
+void display_names(struct buf *out, const char *const *names, size_t n, size_t most);

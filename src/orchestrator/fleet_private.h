@@ -1,0 +1,45 @@
+/* fleet_private: what the files of the fleet share. */
+#pragma once
+
+#include "common/buf.h"
+#include "orchestrator/fleet.h"
+
+struct fleet_host {
+	struct fleet *fleet;
+	const struct host *host;
+	struct conn *conn;
+	struct conn_info info; /* copied strings, so that it outlives conn */
+	bool has_info;
+	struct upload *upload;
+	const struct worker_file *file; /* the program for its architecture */
+	bool uploaded, arch_known;
+	struct fleet_worker *workers; /* n of them, part of fleet->workers */
+	size_t n;
+};
+
+struct fleet {
+	struct fleet_config config;
+	struct fleet_host *hosts;
+	size_t n_hosts;
+	struct fleet_worker *workers;
+	size_t n_workers;
+	struct loop_timer *tick;
+	unsigned ticks;
+};
+
+/* fleet_host.c: the way to a started worker */
+void fleet_host_open(struct fleet_host *h);
+void fleet_host_close(struct fleet_host *h);
+void fleet_worker_start(struct fleet_worker *w);
+/* The answer of a host without the worker; line: "MUSTER-NEED ...". */
+void fleet_host_need(struct fleet_worker *w, const char *line);
+
+/* fleet_line.c: what a worker says */
+void fleet_worker_data(struct fleet_worker *w, const char *data, size_t len);
+void fleet_worker_hello(struct fleet_worker *w); /* says (or repeats) our hello */
+void fleet_worker_ping(struct fleet_worker *w);
+
+/* fleet.c */
+void fleet_worker_state(struct fleet_worker *w, enum worker_state s);
+void fleet_worker_failf(struct fleet_worker *w, enum worker_state s, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));

@@ -1,0 +1,64 @@
+/* options: everything the command line can say, as one struct and tables that fill it. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/opts.h"
+
+enum host_loss { HOST_LOSS_CONTINUE, HOST_LOSS_ABORT };
+
+struct options {
+	/* all commands */
+	bool help, version, quiet, no_color;
+	int verbose;
+
+	/* commands as flags, the spelling of older scripts */
+	bool flag_check, flag_deploy;
+
+	/* hosts */
+	const char *hosts, *hosts_file, *limit, *user, *key;
+	uint16_t port;
+	uint64_t workers;
+	uint64_t timeout_ns;
+	bool no_cache, lenient;
+	bool insecure, tls;
+	const char *agent_ca, *agent_domain;
+
+	/* a workload and what overrides it */
+	const char *config, *target;
+	uint64_t duration_ns, concurrency, seed;
+	bool duration_set, concurrency_set, seed_set;
+	int shared_prepare;
+	bool shared_prepare_set;
+
+	/* how a run goes */
+	const char *output;
+	uint64_t expect_workers, expect_wait_ns;
+	bool expect_wait_set;
+	int on_host_loss;
+	bool dry_run, headless;
+
+	/* what comes out */
+	const char *export_file, *json_lines;
+
+	/* clean */
+	const char *data;
+
+	/* known, and not there yet */
+	const char *later[8];
+};
+
+/* Tables, each with a heading for help. */
+struct option_group {
+	const char *heading;
+	const struct opt *options;
+};
+extern const struct option_group group_common, group_hosts, group_workload, group_run, group_output,
+	group_export, group_clean;
+/* Spellings of commands as flags: parsed everywhere, in no help text. */
+extern const struct opt command_flags[];
+
+/* Refuses by name what is not supported yet. */
+struct err;
+int options_check(const struct options *o, struct err *err);

@@ -1,0 +1,116 @@
+/* run_arm: the common start of a phase. All workers that take part get one moment, each in its own clock;
+ * one that hears of it too late means a new moment for all. */
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/buf.h"
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/err.h"
+#include "common/log.h"
+#include "common/loop.h"
+#include "common/units.h"
+#include "orchestrator/command.h"
+#include "orchestrator/console.h"
+#include "orchestrator/events.h"
+#include "orchestrator/run_private.h"
+
+
+#define ARM_LEAD_NS (200 * NS_PER_MS)
+#define ARM_TRIES 5
+#define OP_TIMEOUT_NS (30 * NS_PER_SEC)
+#define GRACE_NS (10 * NS_PER_SEC) /* beyond the op time-out, until a phase must have ended */
+
+static uint64_t lead(const struct run *r)
+{
+	uint64_t rtt = 0;
+
+	for (size_t i = 0; i < r->n; i++)
+		if (r->members[i].in && r->members[i].w->clock.rtt_ns > rtt)
+			rtt = r->members[i].w->clock.rtt_ns;
+	return (ARM_LEAD_NS + 4 * rtt) << r->arm_tries;
+}
+
+static void send_start(struct run *r, struct run_member *m)
+{
+	struct msg msg = {.type = MSG_START,
+		.u.start = {.generation = r->generation, .phase = r->phase}};
+	int64_t offset;
+	uint64_t bound;
+
+	if (!clock_sync_at(&m->w->clock, clock_ns(), &offset, &bound))
+		offset = 0;
+	m->armed = false;
+	msg.u.start.at_ns = r->start_ns + (uint64_t)offset;
+	fleet_send(m->w, &msg);
+}
+
+static void arm(struct run *r)
+{
+	bool load = r->phase == PHASE_WARMUP || r->phase == PHASE_MEASURE;
+
+	r->stage = RUN_ARM;
+	r->start_ns = clock_ns() + lead(r);
+	if (load)
+		r->start_ns += r->plan.start_delay_ns;
+	for (size_t i = 0; i < r->n; i++)
+		if (r->members[i].in)
+			send_start(r, &r->members[i]);
+	run_check(r);
+}
+
+void run_arm_phase(struct run *r, enum phase phase)
+{
+	r->phase = phase;
+	r->arm_tries = 0;
+	for (size_t i = 0; i < r->n; i++)
+		r->members[i].done = false;
+	arm(r);
+}
+
+/* Some worker got the start too late: all agree on a later one, if none has begun. */
+void run_arm_again(struct run *r, struct run_member *late)
+{
+	bool load = r->phase == PHASE_WARMUP || r->phase == PHASE_MEASURE;
+
+	if (!load) {
+		send_start(r, late); /* work, not load: it may begin later than the others */
+		return;
+	}
+	if (++r->arm_tries < ARM_TRIES && clock_ns() + 10 * NS_PER_MS < r->start_ns)
+		arm(r);
+	else
+		fleet_fail(late->w, WORKER_ERROR,
+			"it could not be armed for the common start (the way to it is too slow)");
+}
+
+void run_begin_phase(struct run *r)
+{
+	static const enum run_stage stages[PHASES] = {[PHASE_PREPARE] = RUN_PREPARE,
+		[PHASE_WARMUP] = RUN_LOAD,
+		[PHASE_MEASURE] = RUN_LOAD,
+		[PHASE_CLEANUP] = RUN_CLEANUP};
+	const struct plan *p = &r->plan;
+
+	r->stage = stages[r->phase];
+	r->begun = true;
+	if (r->stage == RUN_LOAD) {
+		r->measured = true;
+		if (p->warmup_ns)
+			run_phase_begins(r, PHASE_WARMUP, r->start_ns, p->warmup_ns);
+		run_phase_begins(r, PHASE_MEASURE, r->start_ns + p->warmup_ns, p->duration_ns);
+		r->phase_start_ns = r->start_ns;
+		run_set_states(r, WORKER_ARMED);
+		loop_timer_set(r->timer,
+			r->start_ns + p->warmup_ns + p->duration_ns + OP_TIMEOUT_NS + GRACE_NS, 0);
+	} else {
+		run_phase_begins(r, r->phase, r->start_ns, 0);
+		if (r->stage == RUN_PREPARE)
+			run_set_states(r, WORKER_PREPARING);
+	}
+	loop_timer_set(r->show, r->start_ns + NS_PER_SEC, NS_PER_SEC);
+	run_check(r);
+}
+

@@ -1,0 +1,84 @@
+/* validate: what each worker would do, as text. */
+#include "orchestrator/validate.h"
+
+#include "common/buf.h"
+#include "common/cleanup.h"
+#include "common/units.h"
+#include "orchestrator/console.h"
+#include "orchestrator/run_private.h"
+
+static void size_text(const struct size_spec *s, struct buf *out)
+{
+	switch (s->type) {
+	case SIZE_FIXED:
+		buf_puts(out, units_bytes(s->min).s);
+		break;
+	case SIZE_UNIFORM:
+		buf_printf(out, "uniform %s to %s", units_bytes(s->min).s, units_bytes(s->max).s);
+		break;
+	case SIZE_LOGNORMAL:
+		buf_printf(out, "lognormal, mean %s", units_bytes((uint64_t)s->mean).s);
+		break;
+	case SIZE_MIX:
+		buf_printf(out, "mix of %zu, mean %s", s->n_parts,
+			units_bytes((uint64_t)size_spec_mean(s)).s);
+		break;
+	}
+}
+
+static void show_set(struct console *con, const struct job *j, const struct job_set *s)
+{
+	AUTO_BUF struct buf size = BUF_INIT;
+	uint64_t mine = s->count / j->share_count + (s->count % j->share_count > j->share_index);
+
+	size_text(&s->size, &size);
+	console_line(con, "  prepare %s%s-*: %s of %s objects, %s, fill %s", s->uri, s->name,
+		units_count(mine).s, units_count(s->count).s, size.data, fill_names[s->fill]);
+}
+
+static void show_op(struct console *con, const struct job_op *op, double weights)
+{
+	AUTO_BUF struct buf more = BUF_INIT;
+
+	if (op->kind == OP_PUT) {
+		buf_puts(&more, ", ");
+		size_text(&op->size, &more);
+		buf_puts(&more, op->fsync ? ", fsync" : "");
+	}
+	if (op->concurrency)
+		buf_printf(&more, ", at most %u at once", op->concurrency);
+	console_line(con, "  %5.1f%% %-6s %s%s", op->weight / weights * 100,
+		op_infos[op->kind].display, op->uri, more.data ? more.data : "");
+}
+
+static void show_job(struct console *con, const struct job *j)
+{
+	double weights = 0;
+
+	console_line(con, "%s: %u slots", j->worker, j->concurrency);
+	for (size_t i = 0; i < j->n_sets; i++)
+		show_set(con, j, &j->sets[i]);
+	for (size_t i = 0; i < j->n_ops; i++)
+		weights += j->ops[i].weight;
+	for (size_t i = 0; i < j->n_ops; i++)
+		show_op(con, &j->ops[i], weights);
+}
+
+void validate_show(const struct run *r)
+{
+	struct console *con = r->ctx.console;
+	const struct plan *p = &r->plan;
+
+	for (char **n = p->notes; n && *n; n++)
+		console_line(con, "Note: %s", *n);
+	for (size_t i = 0; i < p->n; i++)
+		show_job(con, &p->jobs[i]);
+	if (p->prepare_objects)
+		console_line(con, "Prepare: %s objects, about %s in all, %s storage",
+			units_count(p->prepare_objects).s, units_bytes(p->prepare_bytes).s,
+			p->shared ? "shared" : "local");
+	console_line(con, "Load: %s%s%s on %zu worker%s", units_duration(p->duration_ns).s,
+		p->warmup_ns ? " after a warm-up of " : "",
+		p->warmup_ns ? units_duration(p->warmup_ns).s : "", p->n, p->n == 1 ? "" : "s");
+	console_always(con, "%s: valid", workload_name(r->workload));
+}
