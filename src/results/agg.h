@@ -18,41 +18,55 @@ struct agg;
 struct agg *agg_create(const char *const *ids, size_t n, struct err *err);
 void agg_destroy(struct agg *a); /* takes NULL */
 
-/* A delta of a worker. Stats whose phase is MEASURE count for a lost worker's sum and for the live
- * totals; others only feed the live interval. Gaps or repeats in seq are remembered for agg_check. */
-int agg_add_stats(struct agg *a, size_t worker, const struct msg_stats *s, struct err *err);
-int agg_add_result(struct agg *a, size_t worker, const struct msg_result *r, struct err *err);
+/* A delta of a worker. Stats whose phase is MEASURE count for a lost worker's sum and for agg_rows while
+ * the run is on; others only feed the live interval. Gaps in seq (but those of folded deltas, see
+ * dropped) are remembered for agg_check, and so are repeats, which do not count again. */
+int agg_add_stats(
+	struct agg *a, size_t worker, const struct msg_stats *s, struct err *err);
+/* A line that came before is refused with err. */
+int agg_add_result(
+	struct agg *a, size_t worker, const struct msg_result *r, struct err *err);
 /* bye came with its number of lines: the worker's results are complete when it matches. */
 void agg_bye(struct agg *a, size_t worker, uint64_t lines);
 /* Forgets everything of all workers (a new generation). */
 void agg_reset(struct agg *a);
 
-/* Live: sum over workers of their newest deltas since the last call, per op; NULL rows: nothing. */
+/* Live: the newest interval, one delta of each worker that reports, per op. It is closed as soon as all
+ * workers of the interval before have reported, or one of them again: asking more often gives the
+ * same rows, with the same interval number. */
 struct live_op {
 	enum op_kind op;
 	uint64_t count, bytes, errors;
-	double seconds;        /* the length that count stands for */
-	struct hist response;  /* 2 digits, of this interval */
+	double seconds;       /* count / seconds is the sum of the workers' rates */
+	struct hist response; /* 2 digits, of this interval; owned by the agg */
+	size_t workers;       /* how many are in it */
+	unsigned interval;    /* its number: the same as last time: nothing new */
 };
-/* Rows of ops seen so far, newest interval; valid until the next call. */
+/* Rows of the ops seen so far in its phase; 0 before the first. Valid until the agg changes. */
 size_t agg_live(struct agg *a, const struct live_op **ret);
 
-/* One row of the final table. Histograms are owned by the agg, and valid until it changes. */
+/* One row of the final table. Histograms are owned by the agg, and valid until it changes; those of
+ * one worker only until rows of another worker are asked for. */
 struct agg_row {
 	enum op_kind op;
 	unsigned bucket; /* 0..8, or BUCKET_ALL */
 	uint64_t count, bytes;
-	const struct hist *kinds[SAMPLE_KINDS]; /* NULL: none */
-	uint64_t errors[OP_ERRORS]; /* ALL rows */
+	const struct hist *kinds[SAMPLE_KINDS]; /* 3 digits; NULL: no samples */
+	uint64_t errors[OP_ERRORS];             /* ALL rows */
 	uint64_t drained, abandoned;
 	uint64_t pages, entries;
 	const char *error_sample; /* or NULL */
 };
 
-/* Rows sorted by op, then bucket, ALL last per op. worker: index, or AGG_ALL for the merge. ret is
+/* All classes but OP_OK. */
+uint64_t op_errors_total(const uint64_t errors[OP_ERRORS]);
+
+/* A partial worker has ALL rows only: its deltas know no size buckets.
+ * Rows sorted by op, then bucket, ALL last per op. worker: index, or AGG_ALL for the merge. ret is
  * malloc'ed (free). */
 #define AGG_ALL SIZE_MAX
-int agg_rows(struct agg *a, size_t worker, struct agg_row **ret, size_t *ret_n, struct err *err);
+int agg_rows(struct agg *a, size_t worker, struct agg_row **ret, size_t *ret_n,
+	struct err *err);
 bool agg_partial(const struct agg *a, size_t worker); /* deltas stand in for results */
 
 /* The self-check: merged counts, bytes and errors = sum of the workers'; complete workers' deltas agree

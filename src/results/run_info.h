@@ -12,16 +12,16 @@ struct run_worker {
 	char *id, *host, *address, *transport, *login, *host_key;
 	struct msg_hello hello; /* facts; zeroed when it never said hello */
 	bool said_hello;
-	const char *state;  /* "COMPLETED" "LOST" "ERROR" ... static text */
-	char *reason;       /* why, or NULL */
-	char *target;       /* or NULL */
-	uint64_t lost_ns;   /* orchestrator's clock, 0: not lost */
+	const char *state; /* "COMPLETED" "LOST" "ERROR" ... static text */
+	char *reason;      /* why, or NULL */
+	char *target;      /* or NULL */
+	uint64_t lost_ns;  /* orchestrator's clock, 0: not lost */
 	enum phase lost_in;
-	int64_t offset_ns;  /* worker's clock minus ours */
-	uint64_t bound_ns;  /* half the smallest round trip: |error of offset| at most */
-	int64_t skew_ns;    /* when its first thread began, minus the planned start, on our clock */
+	int64_t offset_ns; /* worker's clock minus ours */
+	uint64_t bound_ns; /* half the smallest round trip: |error of offset| at most */
+	int64_t skew_ns; /* when its first thread began, minus the planned start, on our clock */
 	bool skew_known;
-	char **warnings;    /* NULL-terminated, or NULL */
+	char **warnings; /* NULL-terminated, or NULL */
 	/* maxima over measure, for machine limits */
 	double busiest_core, cpu, worker_cpu;
 	uint64_t rss_bytes, late_max_ns;
@@ -41,15 +41,33 @@ struct run_info {
 	bool shared;
 	uint64_t seed;
 	uint64_t wall_start_ns, wall_end_ns, start_ns, end_ns;
-	uint64_t measured_ns; /* the denominator of rates: the planned length, or what was measured when
+	uint64_t
+		measured_ns; /* the denominator of rates: the planned length, or what was measured when
 			       * the run was ended early */
 	struct run_worker *workers;
 	size_t n_workers;
 	struct run_phase phases[8];
 	size_t n_phases;
-	const char *outcome; /* "completed" "degraded" "failed" "interrupted" ... static text */
+	const char *
+		outcome; /* "completed" "degraded" "failed" "interrupted" ... static text */
 	int exit_code;
 	char **remarks; /* NULL-terminated, or NULL: warnings, limits, what was left behind */
 };
 
+/* Releases everything; r is empty then. */
 void run_info_finish(struct run_info *r);
+
+/* Limits of a machine that may have set the numbers instead of the storage. */
+enum run_limit_kind { RUN_LIMIT_CORE, RUN_LIMIT_CPU, RUN_LIMIT_LATENESS, RUN_LIMITS };
+
+struct run_limit {
+	const char *name;  /* as in metadata.json: "core" */
+	const char *label; /* for a person: "busiest core" */
+	const char *unit;  /* of value: "%" "us" */
+	double from;       /* it was hit when value reached this */
+	double (*value)(const struct run_worker *rw);
+};
+extern const struct run_limit run_limits[RUN_LIMITS];
+
+/* Bit per run_limit_kind that the worker's maxima reached. */
+unsigned run_worker_limits(const struct run_worker *rw);

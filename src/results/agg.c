@@ -1,0 +1,428 @@
+/* agg: takes in what workers report, keeps sums of deltas and result lines per worker, and the newest
+ * interval for the live view. agg_rows.c makes tables of it, agg_check.c compares it with itself. */
+#include "results/agg.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/buf.h"
+#include "common/cleanup.h"
+#include "common/err.h"
+#include "results/agg_state.h"
+
+static int no_memory(struct err *err)
+{
+	return err_sys(err, ENOMEM, "cannot add up results");
+}
+
+static void delta_sums_init(struct worker_sum *w)
+{
+	for (int op = 0; op < OP_KINDS; op++) {
+		hist_init(&w->deltas[op].response, 2);
+		hist_init(&w->deltas[op].service, 2);
+	}
+}
+
+static void live_init(struct live_interval *l)
+{
+	for (int op = 0; op < OP_KINDS; op++)
+		hist_init(&l->ops[op].response, 2);
+}
+
+struct agg *agg_create(const char *const *ids, size_t n, struct err *err)
+{
+	struct agg *a = calloc(1, sizeof(*a));
+
+	if (a)
+		a->workers = calloc(n ? n : 1, sizeof(a->workers[0]));
+	if (!a || !a->workers) {
+		free(a);
+		no_memory(err);
+		return NULL;
+	}
+	a->n = n;
+	for (size_t i = 0; i < 2; i++)
+		live_init(&a->intervals[i]);
+	a->open = &a->intervals[0];
+	a->newest = &a->intervals[1];
+	a->open_lacks = n;
+	for (size_t i = 0; i < n; i++)
+		delta_sums_init(&a->workers[i]);
+	for (size_t i = 0; i < n; i++) {
+		a->workers[i].id = strdup(ids[i]);
+		if (!a->workers[i].id)
+			goto fail;
+	}
+	for (size_t i = 0; i < 2; i++) {
+		a->intervals[i].from = calloc(n ? n : 1, sizeof(bool));
+		if (!a->intervals[i].from)
+			goto fail;
+	}
+	return a;
+fail:
+	agg_destroy(a);
+	no_memory(err);
+	return NULL;
+}
+
+/* Frees what w has gathered; its id stays. */
+static void worker_clear(struct worker_sum *w)
+{
+	char *id = w->id;
+
+	for (size_t i = 0; i < w->n_lines; i++)
+		free(w->lines[i].data);
+	free(w->lines);
+	for (int op = 0; op < OP_KINDS; op++) {
+		free(w->totals[op].error_sample);
+		free(w->deltas[op].error_sample);
+		hist_finish(&w->deltas[op].response);
+		hist_finish(&w->deltas[op].service);
+	}
+	*w = (struct worker_sum){.id = id};
+	delta_sums_init(w);
+}
+
+static void live_clear(struct live_interval *l, size_t n)
+{
+	l->n_from = 0;
+	l->seconds = 0;
+	memset(l->from, 0, n * sizeof(bool));
+	for (int op = 0; op < OP_KINDS; op++) {
+		l->ops[op].seen = false;
+		l->ops[op].count = l->ops[op].bytes = l->ops[op].errors = 0;
+		l->ops[op].rate = 0;
+		hist_reset(&l->ops[op].response);
+	}
+}
+
+static void forget_rows(struct agg *a)
+{
+	a->all.valid = false;
+	a->one.valid = false;
+}
+
+void agg_reset(struct agg *a)
+{
+	forget_rows(a);
+	for (size_t i = 0; i < a->n; i++)
+		worker_clear(&a->workers[i]);
+	for (size_t i = 0; i < 2; i++) {
+		live_clear(&a->intervals[i], a->n);
+		a->intervals[i].phase = PHASE_NONE;
+	}
+	a->open_lacks = a->n;
+	a->live_ops = 0;
+}
+
+void agg_destroy(struct agg *a)
+{
+	if (!a)
+		return;
+	row_set_finish(&a->all);
+	row_set_finish(&a->one);
+	for (size_t i = 0; i < a->n; i++) {
+		worker_clear(&a->workers[i]);
+		free(a->workers[i].id);
+	}
+	for (size_t i = 0; i < 2; i++) {
+		for (int op = 0; op < OP_KINDS; op++)
+			hist_finish(&a->intervals[i].ops[op].response);
+		free(a->intervals[i].from);
+	}
+	free(a->workers);
+	free(a);
+}
+
+static int check_worker(const struct agg *a, size_t worker, struct err *err)
+{
+	if (worker < a->n)
+		return 0;
+	return err_set(err, ERR_FAILED, "no worker number %zu among %zu in the results",
+		worker, a->n);
+}
+
+/* False when this delta came before. Remembers gaps; deltas that were folded into this one do not
+ * count as one. */
+static bool take_seq(struct worker_sum *w, const struct msg_stats *s)
+{
+	uint32_t expected = w->stats_seen ? w->last_seq + 1 : 0;
+
+	if (w->stats_seen && s->seq <= w->last_seq) {
+		w->seq_repeated++;
+		return false;
+	}
+	if (s->seq - expected != s->dropped)
+		w->seq_missing += s->seq - expected;
+	w->folded += s->dropped;
+	w->stats_seen = true;
+	w->last_seq = s->seq;
+	return true;
+}
+
+uint64_t op_errors_total(const uint64_t errors[OP_ERRORS])
+{
+	uint64_t sum = 0;
+
+	for (int i = OP_OK + 1; i < OP_ERRORS; i++)
+		sum += errors[i];
+	return sum;
+}
+
+static int add_delta(struct delta_sum *sum, const struct op_delta *d)
+{
+	int rc = hist_add(&sum->response, &d->response);
+
+	if (rc == 0)
+		rc = hist_add(&sum->service, &d->service);
+	if (rc < 0)
+		return rc;
+	sum->seen = true;
+	sum->count += d->count;
+	sum->bytes += d->bytes;
+	for (int i = 0; i < OP_ERRORS; i++)
+		sum->errors[i] += d->errors[i];
+	return 0;
+}
+
+/* Deltas have one text for all ops: the first op that failed in it keeps it. */
+static void keep_sample(struct worker_sum *w, const struct msg_stats *s)
+{
+	for (size_t i = 0; s->error_sample && i < s->n_ops; i++) {
+		struct delta_sum *sum = &w->deltas[s->ops[i].kind];
+
+		if (op_errors_total(s->ops[i].errors) == 0)
+			continue;
+		if (!sum->error_sample)
+			sum->error_sample = strdup(s->error_sample);
+		return;
+	}
+}
+
+static int add_measured(struct agg *a, struct worker_sum *w, const struct msg_stats *s)
+{
+	forget_rows(a);
+	for (size_t i = 0; i < s->n_ops; i++) {
+		int rc = add_delta(&w->deltas[s->ops[i].kind], &s->ops[i]);
+
+		if (rc < 0)
+			return rc;
+	}
+	keep_sample(w, s);
+	return 0;
+}
+
+/* The open interval becomes the newest, and an empty one is opened. */
+static void live_rotate(struct agg *a)
+{
+	struct live_interval *closed = a->open;
+
+	a->open = a->newest;
+	a->newest = closed;
+	live_clear(a->open, a->n);
+	a->open->phase = closed->phase;
+	a->open_lacks = closed->n_from;
+	a->serial++;
+}
+
+static int live_add(struct agg *a, size_t worker, const struct msg_stats *s)
+{
+	struct live_interval *l = a->open;
+	double seconds =
+		s->to_ns > s->from_ns ? (double)(s->to_ns - s->from_ns) / 1e9 : 1e-9;
+
+	for (size_t i = 0; i < s->n_ops; i++) {
+		const struct op_delta *d = &s->ops[i];
+		int rc = hist_add(&l->ops[d->kind].response, &d->response);
+
+		if (rc < 0)
+			return rc;
+		l->ops[d->kind].seen = true;
+		l->ops[d->kind].count += d->count;
+		l->ops[d->kind].bytes += d->bytes;
+		l->ops[d->kind].errors += op_errors_total(d->errors);
+		l->ops[d->kind].rate += (double)d->count / seconds;
+		a->live_ops |= 1u << d->kind;
+	}
+	l->seconds += seconds;
+	l->from[worker] = true;
+	l->n_from++;
+	return 0;
+}
+
+/* An interval is closed when all workers of the one before have reported, or when one reports a
+ * second time: so each is in it once, whatever the phase of its clock, and none is waited for. */
+static int live_take(struct agg *a, size_t worker, const struct msg_stats *s)
+{
+	int rc;
+
+	if (s->phase < a->open->phase)
+		return 0; /* a straggler of a phase that is over */
+	if (s->phase > a->open->phase) {
+		if (a->open->n_from)
+			live_rotate(a);
+		a->open->phase = s->phase;
+		a->live_ops = 0;
+	} else if (a->open->from[worker]) {
+		live_rotate(a);
+	}
+	if (a->newest->n_from == 0 || a->newest->from[worker])
+		a->open_lacks -= a->open_lacks > 0;
+	rc = live_add(a, worker, s);
+	if (rc == 0 && a->open_lacks == 0)
+		live_rotate(a);
+	return rc;
+}
+
+int agg_add_stats(
+	struct agg *a, size_t worker, const struct msg_stats *s, struct err *err)
+{
+	struct worker_sum *w;
+	int rc = 0;
+
+	if (check_worker(a, worker, err) < 0)
+		return -1;
+	w = &a->workers[worker];
+	if (!take_seq(w, s))
+		return 0;
+	if (s->phase == PHASE_MEASURE)
+		rc = add_measured(a, w, s);
+	if (rc == 0)
+		rc = live_take(a, worker, s);
+	return rc < 0 ? no_memory(err) : 0;
+}
+
+size_t agg_live(struct agg *a, const struct live_op **ret)
+{
+	const struct live_interval *l = a->newest;
+	size_t n = 0;
+
+	*ret = a->rows;
+	if (l->n_from == 0)
+		return 0;
+	for (unsigned op = 0; op < OP_KINDS; op++) {
+		if (!l->ops[op].seen && !(a->live_ops & 1u << op))
+			continue;
+		a->rows[n++] = (struct live_op){
+			.op = (enum op_kind)op,
+			.count = l->ops[op].count,
+			.bytes = l->ops[op].bytes,
+			.errors = l->ops[op].errors,
+			.seconds = l->ops[op].count
+					   ? (double)l->ops[op].count / l->ops[op].rate
+					   : l->seconds / (double)l->n_from,
+			.response = l->ops[op].response,
+			.workers = l->n_from,
+			.interval = a->serial,
+		};
+	}
+	return n;
+}
+
+static struct stored_line *new_line(struct worker_sum *w)
+{
+	if (w->n_lines == w->cap_lines) {
+		size_t cap = w->cap_lines ? 2 * w->cap_lines : 16;
+		struct stored_line *lines = reallocarray(w->lines, cap, sizeof(*lines));
+
+		if (!lines)
+			return NULL;
+		w->lines = lines;
+		w->cap_lines = cap;
+	}
+	return &w->lines[w->n_lines];
+}
+
+static bool has_line(
+	const struct worker_sum *w, const struct msg_result *r, unsigned slot)
+{
+	for (size_t i = 0; i < w->n_lines; i++)
+		if (w->lines[i].op == r->op && w->lines[i].slot == slot &&
+			w->lines[i].kind == r->kind)
+			return true;
+	return false;
+}
+
+static int add_line(struct worker_sum *w, const struct msg_result *r, struct err *err)
+{
+	unsigned slot = r->bucket < BUCKETS ? r->bucket : SLOT_ALL;
+	AUTO_BUF struct buf encoded = BUF_INIT;
+	struct stored_line *line;
+
+	if (has_line(w, r, slot))
+		return err_set(err, ERR_FAILED, "worker %s sent the %s times of %s twice",
+			w->id, sample_names[r->kind], op_infos[r->op].display);
+	line = new_line(w);
+	if (!line)
+		return no_memory(err);
+	*line = (struct stored_line){
+		.op = r->op,
+		.slot = slot,
+		.kind = r->kind,
+		.bytes = r->bytes,
+		.total = r->hist.total,
+		.min = r->hist.min,
+		.max = r->hist.max,
+		.sum = r->hist.sum,
+	};
+	if (r->hist.total) {
+		if (hist_encode(&r->hist, &encoded) < 0)
+			return no_memory(err);
+		/* the buffer was sized for the worst case */
+		line->data = malloc(encoded.len);
+		if (!line->data)
+			return no_memory(err);
+		memcpy(line->data, encoded.data, encoded.len);
+		line->len = encoded.len;
+	}
+	w->n_lines++;
+	return 0;
+}
+
+static int add_totals(struct worker_sum *w, const struct msg_result *r, struct err *err)
+{
+	struct stored_totals *t = &w->totals[r->op];
+
+	if (t->seen)
+		return err_set(err, ERR_FAILED, "worker %s sent the totals of %s twice",
+			w->id, op_infos[r->op].display);
+	if (r->error_sample) {
+		t->error_sample = strdup(r->error_sample);
+		if (!t->error_sample)
+			return no_memory(err);
+	}
+	t->seen = true;
+	t->count = r->count;
+	memcpy(t->errors, r->errors, sizeof(t->errors));
+	t->drained = r->drained;
+	t->abandoned = r->abandoned;
+	t->pages = r->pages;
+	t->entries = r->entries;
+	return 0;
+}
+
+int agg_add_result(
+	struct agg *a, size_t worker, const struct msg_result *r, struct err *err)
+{
+	struct worker_sum *w;
+	int rc;
+
+	if (check_worker(a, worker, err) < 0)
+		return -1;
+	forget_rows(a);
+	w = &a->workers[worker];
+	rc = r->kind == SAMPLE_KINDS ? add_totals(w, r, err) : add_line(w, r, err);
+	if (rc == 0)
+		w->n_results++;
+	return rc;
+}
+
+void agg_bye(struct agg *a, size_t worker, uint64_t lines)
+{
+	if (worker >= a->n)
+		return;
+	forget_rows(a);
+	a->workers[worker].bye = true;
+	a->workers[worker].bye_lines = lines;
+}

@@ -1,0 +1,106 @@
+/* agg_state: what an agg keeps of each worker, shared by agg.c, agg_rows.c and agg_check.c.
+ *
+ * Result lines are kept encoded (a few KB each) and decoded when rows are asked for: the counts of all
+ * lines of all workers at once would take hundreds of MB. */
+#pragma once
+
+#include "results/agg.h"
+
+/* Where lines without a size bucket stand in arrays that are indexed by bucket. */
+#define BUCKET_SLOTS (BUCKETS + 1)
+#define SLOT_ALL BUCKETS
+
+/* One histogram line of the authority. */
+struct stored_line {
+	enum op_kind op;
+	unsigned slot;
+	enum sample_kind kind;
+	uint64_t bytes;
+	uint64_t total, min, max, sum; /* exact; the payload does not carry them */
+	char *data;                    /* V2 payload, NULL when total is 0 */
+	size_t len;
+};
+
+/* The totals line of an op. */
+struct stored_totals {
+	bool seen;
+	uint64_t count;
+	uint64_t errors[OP_ERRORS];
+	uint64_t drained, abandoned, pages, entries;
+	char *error_sample;
+};
+
+/* The sum of an op's measure deltas. */
+struct delta_sum {
+	bool seen;
+	uint64_t count, bytes;
+	uint64_t errors[OP_ERRORS];
+	struct hist response, service; /* 2 digits */
+	char *error_sample;
+};
+
+struct worker_sum {
+	char *id;
+	struct stored_line *lines;
+	size_t n_lines, cap_lines;
+	struct stored_totals totals[OP_KINDS];
+	struct delta_sum deltas[OP_KINDS];
+	uint64_t n_results; /* result messages, totals lines too */
+	bool bye;
+	uint64_t bye_lines;
+	bool stats_seen;
+	uint32_t last_seq;
+	uint64_t seq_missing, seq_repeated; /* deltas */
+	uint64_t folded; /* deltas that came as a part of a later one */
+};
+
+/* A row before it is handed out. */
+struct row_cell {
+	bool used;
+	uint64_t count, bytes;
+	uint64_t errors[OP_ERRORS];
+	uint64_t drained, abandoned, pages, entries;
+	const char *error_sample; /* of a worker_sum */
+	struct hist hists[SAMPLE_KINDS];
+};
+
+struct row_set {
+	struct row_cell *cells[OP_KINDS]; /* BUCKET_SLOTS each, NULL: op not seen */
+	bool valid;
+	size_t worker; /* AGG_ALL: all of them */
+};
+
+/* One interval of the live view: one delta of each worker. */
+struct live_interval {
+	enum phase phase;
+	bool *from; /* which workers are in it */
+	size_t n_from;
+	double seconds; /* sum of the deltas' lengths */
+	struct {
+		bool seen;
+		uint64_t count, bytes, errors;
+		double rate; /* sum over workers */
+		struct hist response;
+	} ops[OP_KINDS];
+};
+
+struct agg {
+	struct worker_sum *workers;
+	size_t n;
+	struct row_set all, one;
+	struct live_interval intervals[2];
+	struct live_interval *open, *newest;
+	size_t open_lacks; /* workers of newest that open has not heard of yet */
+	unsigned serial;   /* of newest */
+	unsigned live_ops; /* bit per op seen in this phase */
+	struct live_op rows[OP_KINDS];
+};
+
+/* All its result lines came, and bye said so. */
+bool worker_complete(const struct worker_sum *w);
+/* Lines are used for rows; else the sums of deltas. */
+bool worker_uses_lines(const struct worker_sum *w);
+
+void row_set_finish(struct row_set *s);
+/* Computes s for worker (or AGG_ALL) unless it is still valid. */
+int row_set_make(struct agg *a, struct row_set *s, size_t worker, struct err *err);

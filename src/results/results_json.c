@@ -1,0 +1,139 @@
+/* results_json: the object of results.json. What was not recorded is null there, so that no program
+ * takes an absence for a zero. */
+#include <stdlib.h>
+
+#include "common/cleanup.h"
+#include "common/err.h"
+#include "results/tables.h"
+
+#define MIB (1024.0 * 1024.0)
+
+static void put_times(struct json_writer *w, const char *key, const struct hist *h)
+{
+	static const struct {
+		const char *name;
+		double p;
+	} percentiles[] = {{"p50", 50}, {"p90", 90}, {"p95", 95}, {"p99", 99},
+		{"p999", 99.9}, {"p9999", 99.99}};
+
+	if (!h) {
+		jw_null(w, key);
+		return;
+	}
+	jw_object(w, key);
+	jw_uint(w, "count", h->total);
+	jw_real(w, "mean", hist_mean(h) / 1e3, 3);
+	for (size_t i = 0; i < ARRAY_LEN(percentiles); i++)
+		jw_real(w, percentiles[i].name,
+			(double)hist_percentile(h, percentiles[i].p) / 1e3, 3);
+	jw_real(w, "min", (double)h->min / 1e3, 3);
+	jw_real(w, "max", (double)h->max / 1e3, 3);
+	jw_real(w, "stddev", hist_stddev(h) / 1e3, 3);
+	jw_object_end(w);
+}
+
+/* Members that an operation and its buckets have in common. */
+static void put_counts(struct json_writer *w, const struct agg_row *row, double seconds)
+{
+	jw_uint(w, "count", row->count);
+	jw_uint(w, "bytes", row->bytes);
+	if (row->count)
+		jw_real(w, "avg_bytes", (double)row->bytes / (double)row->count, 3);
+	else
+		jw_null(w, "avg_bytes");
+	jw_real(w, "ops_per_sec", (double)row->count / seconds, 3);
+	jw_real(w, "throughput_mibps", (double)row->bytes / seconds / MIB, 3);
+}
+
+static void put_errors(struct json_writer *w, const struct agg_row *row)
+{
+	jw_object(w, "errors");
+	for (int i = OP_OK + 1; i < OP_ERRORS; i++)
+		if (row->errors[i])
+			jw_uint(w, op_error_names[i], row->errors[i]);
+	jw_object_end(w);
+	jw_uint(w, "errors_total", op_errors_total(row->errors));
+	jw_text(w, "error_sample", row->error_sample);
+}
+
+static void put_bucket(struct json_writer *w, const struct agg_row *row, double seconds)
+{
+	jw_object(w, NULL);
+	jw_text(w, "size_bucket", bucket_names[row->bucket]);
+	jw_uint(w, "bucket_idx", row->bucket);
+	put_counts(w, row, seconds);
+	put_times(w, "latency_us", row->kinds[SAMPLE_RESPONSE]);
+	jw_object_end(w);
+}
+
+/* buckets: the rows of this operation in front of its ALL row. */
+static void put_op(struct json_writer *w, const struct agg_row *all,
+	const struct agg_row *buckets, size_t n_buckets, double seconds)
+{
+	jw_object(w, NULL);
+	jw_text(w, "operation", op_infos[all->op].display);
+	put_counts(w, all, seconds);
+	put_errors(w, all);
+	jw_uint(w, "drained", all->drained);
+	jw_uint(w, "abandoned", all->abandoned);
+	jw_uint(w, "pages", all->pages);
+	jw_uint(w, "entries", all->entries);
+	put_times(w, "latency_us", all->kinds[SAMPLE_RESPONSE]);
+	put_times(w, "service_us", all->kinds[SAMPLE_SERVICE]);
+	put_times(w, "lateness_us", all->kinds[SAMPLE_LATENESS]);
+	put_times(w, "first_byte_us", all->kinds[SAMPLE_FIRST_BYTE]);
+	put_times(w, "page_us", all->kinds[SAMPLE_PAGE]);
+	put_times(w, "failed_us", all->kinds[SAMPLE_FAILED]);
+	jw_array(w, "buckets");
+	for (size_t i = 0; i < n_buckets; i++)
+		put_bucket(w, &buckets[i], seconds);
+	jw_array_end(w);
+	jw_object_end(w);
+}
+
+static int put_ops(struct json_writer *w, struct agg *a, const struct run_info *info,
+	size_t worker, struct err *err)
+{
+	AUTO_FREE struct agg_row *rows = NULL;
+	size_t n, first = 0;
+
+	if (agg_rows(a, worker, &rows, &n, err) < 0)
+		return -1;
+	jw_array(w, "ops");
+	for (size_t i = 0; i < n; i++) {
+		if (rows[i].bucket != BUCKET_ALL)
+			continue;
+		put_op(w, &rows[i], &rows[first], i - first, table_seconds(info));
+		first = i + 1;
+	}
+	jw_array_end(w);
+	return 0;
+}
+
+int results_members(struct json_writer *w, struct agg *a, const struct run_info *info,
+	struct err *err)
+{
+	jw_uint(w, "schema_version", RESULTS_SCHEMA_VERSION);
+	jw_text(w, "run", info->run);
+	jw_text(w, "outcome", info->outcome);
+	jw_int(w, "exit_code", info->exit_code);
+	jw_real(w, "measured_s", (double)info->measured_ns / 1e9, 6);
+	if (put_ops(w, a, info, AGG_ALL, err) < 0)
+		return -1;
+	jw_array(w, "workers");
+	for (size_t i = 0; i < info->n_workers; i++) {
+		const struct run_worker *rw = &info->workers[i];
+
+		jw_object(w, NULL);
+		jw_text(w, "id", rw->id);
+		jw_text(w, "host", rw->host);
+		jw_text(w, "state", rw->state);
+		jw_bool(w, "partial", rw->partial || agg_partial(a, i));
+		if (put_ops(w, a, info, i, err) < 0)
+			return -1;
+		jw_object_end(w);
+	}
+	jw_array_end(w);
+	jw_texts(w, "remarks", info->remarks);
+	return 0;
+}
