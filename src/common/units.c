@@ -102,6 +102,8 @@ static const struct unit size_units[] = {
 	{"tb", UINT64_C(1000000000000)},
 	{"p", UINT64_C(1000000000000000)},
 	{"pb", UINT64_C(1000000000000000)},
+	{"e", UINT64_C(1000000000000000000)},
+	{"eb", UINT64_C(1000000000000000000)},
 	{"ki", UINT64_C(1) << 10},
 	{"kib", UINT64_C(1) << 10},
 	{"mi", UINT64_C(1) << 20},
@@ -112,6 +114,8 @@ static const struct unit size_units[] = {
 	{"tib", UINT64_C(1) << 40},
 	{"pi", UINT64_C(1) << 50},
 	{"pib", UINT64_C(1) << 50},
+	{"ei", UINT64_C(1) << 60},
+	{"eib", UINT64_C(1) << 60},
 	{NULL, 0},
 };
 
