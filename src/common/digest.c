@@ -29,8 +29,12 @@ static void hex(const uint8_t *data, size_t n, char *out)
 void digest_sha256_hex(const void *data, size_t len, char out[DIGEST_SHA256_HEX])
 {
 	uint8_t hash[SHA256_DIGEST_LENGTH];
+	SHA256_CTX ctx;
 
-	SHA256(data, len, hash);
+	/* the one call SHA256() is EVP in disguise */
+	SHA256_Init(&ctx);
+	SHA256_Update(&ctx, data, len);
+	SHA256_Final(hash, &ctx);
 	hex(hash, sizeof(hash), out);
 }
 
