@@ -17,16 +17,20 @@ struct err;
 struct io {
 	/* request */
 	enum op_kind kind;
-	const char *uri; /* absolute URI of the object or prefix; valid until the op is finished */
-	uint64_t size;   /* put: bytes to write; get: expected bytes, or UINT64_MAX when unknown */
-	uint64_t data_at; /* put: where in the data pool its content begins (struct data) */
-	uint64_t stamp;   /* put, fill unique: what makes its blocks different */
-	uint8_t fill;     /* enum fill */
+	const char *
+		uri; /* absolute URI of the object or prefix; valid until the op is finished */
+	uint64_t
+		size; /* put: bytes to write; get: expected bytes, or UINT64_MAX when unknown */
+	uint64_t
+		data_at; /* put: where in the data pool its content begins (struct data) */
+	uint64_t stamp;  /* put, fill unique: what makes its blocks different */
+	uint8_t fill;    /* enum fill */
 	bool fsync;
 	uint32_t max_keys; /* list */
 	const char *delimiter;
 	uint64_t due_ns;
 	uint32_t entry; /* index in the job's ops */
+	uint64_t tag;   /* of the source of the op */
 	void *engine;   /* the engine's own */
 
 	/* outcome */
@@ -34,8 +38,9 @@ struct io {
 	uint64_t bytes;                           /* moved */
 	uint64_t pages, entries;                  /* list */
 	enum op_error error;
-	char error_text[160]; /* when error: what and where, for one sample in the results */
-	struct io *next;      /* of the backend while in flight */
+	char error_text
+		[160];   /* when error: what and where, for one sample in the results */
+	struct io *next; /* of the backend while in flight */
 };
 
 /* Content for puts: a pool of incompressible bytes, mapped twice in a row so that size bytes from any
@@ -51,8 +56,9 @@ struct backend_config {
 	const char *target; /* or NULL */
 	uint32_t concurrency, threads;
 	const struct data *data;
-	/* called from submit or wait for each page of a list, with its time */
-	void (*page)(void *thread_user, const struct io *io, uint64_t ns);
+	/* called from submit or wait for each page of a list, with its times; NULL: nobody asks */
+	void (*page)(void *thread_user, const struct io *io, uint64_t start_ns,
+		uint64_t end_ns);
 };
 
 /* An entry of a listing. */
@@ -71,12 +77,15 @@ struct backend {
 	const char *name;    /* "file" */
 	const char *schemes; /* "file://" ; comma-separated */
 	const char *summary;
-	const struct backend_option *options; /* ends with a NULL name; shown by --describe */
+	const struct backend_option
+		*options;    /* ends with a NULL name; shown by --describe */
 	unsigned ops;        /* bit mask of 1 << enum op_kind */
 	bool sync;           /* one slot per thread: threads = concurrency */
 	bool shared_default; /* storage that all hosts see alike */
-	bool continuous_clock; /* preparing an op costs nothing worth measuring: the engine passes the end
-				* of the last op of a thread as due of the next one */
+	bool continuous_clock; /* preparing an op costs nothing worth measuring: an op starts at its
+				* due_ns, which is the end of the last one of the thread, so that one
+				* clock read per op is enough. Others find due_ns 0 in a closed loop */
+	bool any_object; /* every object exists: no key is looked up, no set inspected */
 	size_t job_size, thread_size; /* of the states below, zeroed by the engine */
 
 	/* Checks what only a machine can say (paths, permissions) and sets up job state. */
@@ -85,25 +94,30 @@ struct backend {
 	 * bucket. err says which path and why. */
 	int (*check)(void *job, enum op_kind kind, const char *uri, struct err *err);
 	int (*thread_init)(void *job, void *thread, void *thread_user, struct err *err);
-	/* Starts (sync: does) ops[0..n). Sets start_ns. */
+	/* Starts (sync: does) ops[0..n). Sets start_ns. All of these run on the thread's own thread. */
 	void (*submit)(void *thread, struct io **ops, size_t n);
-	/* Finished ops, at most max, waiting until deadline_ns for the first; 0 at the deadline. */
+	/* Finished ops, at most max, waiting until deadline_ns for the first; 0 at the deadline. Only
+	 * called while ops are in flight. */
 	size_t (*wait)(void *thread, struct io **done, size_t max, uint64_t deadline_ns);
 	/* Gives ops in flight up: they come out of wait with OP_ERR_TIMEOUT. */
 	void (*cancel)(void *thread);
 	void (*thread_fini)(void *thread);
 	void (*job_fini)(void *job);
 
-	/* Outside the measured path: everything under a prefix, recursive, in no order. A prefix that is
-	 * not there is an empty listing. */
+	/* Outside the measured path: everything under a prefix that ends with '/', recursive, in no
+	 * order. A prefix that is not there is an empty listing. */
 	int (*list)(void *job, const char *uri, list_fn *fn, void *user, struct err *err);
 	/* A small object whole (owner files): read into out (NUL-terminated; returns length, -ENOENT when
 	 * there is none), written atomically, removed. */
-	long (*read_small)(void *job, const char *uri, char *out, size_t size, struct err *err);
+	long (*read_small)(
+		void *job, const char *uri, char *out, size_t size, struct err *err);
 	int (*write_small)(void *job, const char *uri, const char *text, struct err *err);
-	/* After cleanup: removes what the backend made on its own to hold objects and is now empty
-	 * (directories). prefix: only at or below it. */
-	void (*tidy)(void *job, const char *prefix);
+	int (*remove_small)(void *job, const char *uri, struct err *err);
+	/* What holds objects and is made along with them (a directory), where there is such a thing;
+	 * prefix ends with '/'. Whether it is missing now, and so would be muster's own; and its removal
+	 * when it is empty. Both NULL: there is no such thing. */
+	bool (*holder_missing)(void *job, const char *prefix);
+	void (*holder_remove)(void *job, const char *prefix);
 };
 
 /* All backends; NULL-terminated. */

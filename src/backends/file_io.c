@@ -1,0 +1,235 @@
+/* file_io: get, put, stat and delete of one file. Only the I/O itself lies between the two clock
+ * reads: directories, stamps and names come before, error texts and removals after. */
+#include "backends/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/err.h"
+#include "common/rng.h"
+
+void file_fail(struct io *io, int errnum)
+{
+	const char *why = strerrordesc_np(errnum);
+
+	io->error = op_error_from_errno(errnum);
+	snprintf(io->error_text, sizeof(io->error_text), "%s %.100s: %s",
+		op_infos[io->kind].display, io->uri, why ? why : "unknown error");
+}
+
+static void fail_short(struct io *io)
+{
+	io->error = OP_ERR_SHORT;
+	snprintf(io->error_text, sizeof(io->error_text),
+		"%s %.80s: %llu bytes instead of %llu", op_infos[io->kind].display,
+		io->uri, (unsigned long long)io->bytes, (unsigned long long)io->size);
+}
+
+/* Reads to the end. A short read that reaches the expected size needs no second one to see the
+ * end. Returns 0 or errno. */
+static int read_all(struct file_thread *t, struct io *io, int fd)
+{
+	for (;;) {
+		ssize_t n = read(fd, t->chunk, FILE_CHUNK);
+
+		if (n < 0) {
+			if (errno == EINTR)
+				continue;
+			return errno;
+		}
+		if (!io->first_byte_ns)
+			io->first_byte_ns = clock_ns();
+		io->bytes += (uint64_t)n;
+		if (n == 0 || ((size_t)n < FILE_CHUNK && io->bytes >= io->size))
+			return 0;
+	}
+}
+
+void file_get(struct file_thread *t, struct io *io)
+{
+	const char *path = file_path(io->uri);
+	int rc = 0;
+
+	io->start_ns = clock_ns();
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0) {
+		rc = errno;
+	} else {
+		rc = read_all(t, io, fd);
+		if (close(fd) < 0 && rc == 0)
+			rc = errno;
+	}
+	io->end_ns = clock_ns();
+	if (rc)
+		file_fail(io, rc);
+	else if (io->size != UINT64_MAX && io->bytes < io->size)
+		fail_short(io);
+}
+
+/* Copies pool content for [offset, offset + len) of the object and stamps 8 bytes per 512. */
+static void stamp(const struct data *data, const struct io *io, uint64_t offset,
+	uint8_t *out, size_t len)
+{
+	for (size_t done = 0; done < len;) {
+		size_t at = (size_t)((io->data_at + offset + done) & (data->size - 1));
+		size_t n = len - done < data->size ? len - done : data->size;
+
+		memcpy(out + done, data->random + at, n);
+		done += n;
+	}
+	for (size_t i = 0; i + 8 <= len; i += 512) {
+		uint64_t mark = rng_mix(io->stamp + (offset + i) / 512);
+
+		memcpy(out + i, &mark, 8);
+	}
+}
+
+/* The content of [offset, ...) and how much of it lies there in one piece. */
+static const uint8_t *content(
+	struct file_thread *t, const struct io *io, uint64_t offset, size_t *ret_len)
+{
+	const struct data *data = t->job->data;
+	uint64_t left = io->size - offset;
+
+	switch ((enum fill)io->fill) {
+	case FILL_ZERO:
+		*ret_len = left < data->size ? (size_t)left : data->size;
+		return data->zero;
+	case FILL_UNIQUE:
+		*ret_len = left < FILE_STAMP_MAX ? (size_t)left : FILE_STAMP_MAX;
+		if (offset > 0)
+			stamp(data, io, offset, t->stamped, *ret_len);
+		return t->stamped;
+	case FILL_RANDOM:
+		break;
+	}
+	*ret_len = left < data->size ? (size_t)left : data->size;
+	return data->random + (io->data_at & (data->size - 1));
+}
+
+static int write_piece(int fd, const uint8_t *p, size_t len, struct io *io)
+{
+	while (len > 0) {
+		ssize_t n = write(fd, p, len < FILE_CHUNK ? len : FILE_CHUNK);
+
+		if (n < 0) {
+			if (errno == EINTR)
+				continue;
+			return errno;
+		}
+		io->bytes += (uint64_t)n;
+		p += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+static int write_all(struct file_thread *t, struct io *io, int fd)
+{
+	while (io->bytes < io->size) {
+		size_t len;
+		const uint8_t *p = content(t, io, io->bytes, &len);
+		int rc = write_piece(fd, p, len, io);
+
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+/* What a put needs before its clock starts. 0 or errno. */
+static int put_ready(struct file_thread *t, const struct io *io, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	uint64_t hash = rng_hash(path, slash ? (size_t)(slash - path) : 0) | 1;
+	uint64_t *known = &t->known[(hash >> 8) & (FILE_KNOWN_DIRS - 1)];
+
+	if (*known != hash) {
+		int rc = file_dirs_make_parent(path);
+
+		if (rc < 0)
+			return -rc;
+		*known = hash;
+	}
+	if (io->fill != FILL_UNIQUE)
+		return 0;
+	if (!t->stamped) {
+		t->stamped = mmap(NULL, FILE_STAMP_MAX, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (t->stamped == MAP_FAILED) {
+			t->stamped = NULL;
+			return ENOMEM;
+		}
+	}
+	stamp(t->job->data, io, 0, t->stamped,
+		io->size < FILE_STAMP_MAX ? (size_t)io->size : FILE_STAMP_MAX);
+	return 0;
+}
+
+static int open_put(const char *path)
+{
+	const int flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC;
+	int fd = open(path, flags, 0644);
+
+	/* the directory was there and has been removed since */
+	if (fd < 0 && errno == ENOENT && file_dirs_make_parent(path) == 0)
+		fd = open(path, flags, 0644);
+	return fd;
+}
+
+void file_put(struct file_thread *t, struct io *io)
+{
+	const char *path = file_path(io->uri);
+	int rc = put_ready(t, io, path);
+	int fd = -1;
+
+	io->start_ns = clock_ns();
+	if (rc == 0) {
+		fd = open_put(path);
+		rc = fd < 0 ? errno : write_all(t, io, fd);
+		if (rc == 0 && io->fsync && fsync(fd) < 0)
+			rc = errno;
+		if (fd >= 0 && close(fd) < 0 && rc == 0)
+			rc = errno;
+	}
+	io->end_ns = clock_ns();
+	if (rc) {
+		file_fail(io, rc);
+		if (fd >= 0)
+			unlink(path); /* nobody shall take the half of it for an object */
+	}
+}
+
+void file_stat(struct file_thread *t, struct io *io)
+{
+	const char *path = file_path(io->uri);
+	struct stat st;
+
+	(void)t;
+	io->start_ns = clock_ns();
+	int rc = stat(path, &st) < 0 ? errno : 0;
+
+	io->end_ns = clock_ns();
+	if (rc)
+		file_fail(io, rc);
+}
+
+void file_delete(struct file_thread *t, struct io *io)
+{
+	const char *path = file_path(io->uri);
+
+	(void)t;
+	io->start_ns = clock_ns();
+	int rc = unlink(path) < 0 ? errno : 0;
+
+	io->end_ns = clock_ns();
+	if (rc)
+		file_fail(io, rc);
+}

@@ -1,0 +1,190 @@
+/* engine_loop: what an engine thread does: begin ops in free slots, wait for finished ones, record
+ * them, until the phase ends; then drain. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/units.h"
+#include "worker/engine_impl.h"
+
+/* The longest a thread waits in a backend before it looks whether it shall stop. */
+#define LOOK_UP_NS (20 * NS_PER_MS)
+
+static uint64_t end_of(const struct engine_thread *t)
+{
+	uint64_t stop = __atomic_load_n(&t->engine->stop_ns, __ATOMIC_RELAXED);
+
+	return stop < t->planned_end_ns ? stop : t->planned_end_ns;
+}
+
+/* Takes ops from the source into the free slots. */
+static void fill_slots(struct engine_thread *t)
+{
+	const struct source *source = t->engine->cfg.source;
+
+	while (t->n_free > 0) {
+		struct io *io = t->free[t->n_free - 1];
+		struct engine_slot *slot = io->engine;
+		uint64_t due_ns;
+		enum next next;
+
+		if (!pacer_due(&t->pacer, t->now_ns, &due_ns))
+			return;
+		memset(io, 0, offsetof(struct io, error_text));
+		io->engine = slot;
+		io->uri = slot->uri;
+		io->due_ns = due_ns;
+		io->error_text[0] = '\0';
+		next = source->next(t->source, io, slot->uri);
+		if (next == NEXT_END) {
+			t->ended = true;
+			__atomic_store_n(&t->ran_out, 1, __ATOMIC_RELAXED);
+			return;
+		}
+		if (next == NEXT_LATER)
+			return;
+		__atomic_store_n(&slot->busy, (uint8_t)(io->kind + 1), __ATOMIC_RELAXED);
+		t->n_free--;
+		t->batch[t->n_batch++] = io;
+	}
+}
+
+/* Counts an op where it belongs: by the time it ended. */
+static void count(struct engine_thread *t, struct io *io, uint64_t end_ns)
+{
+	const bool open_end = t->engine->cfg.measure_ns == 0;
+
+	io->due_ns = pacer_due_of(&t->pacer, io->due_ns, io->start_ns);
+	if (t->cancelled && !open_end) {
+		t->record[PART_MEASURE].ops[io->kind]->abandoned++;
+	} else if (io->end_ns >= end_ns && !open_end) {
+		t->record[PART_MEASURE].ops[io->kind]->drained++;
+	} else if (io->end_ns < t->warm_end_ns) {
+		record_op(&t->record[PART_WARMUP], io);
+	} else {
+		record_op(&t->record[PART_MEASURE], io);
+		__atomic_store_n(&t->last_end_ns, io->end_ns, __ATOMIC_RELAXED);
+		if (__builtin_expect(t->samples.file != NULL, 0) && !io->error)
+			samples_add(&t->samples, (uint8_t)io->kind,
+				(uint8_t)bucket_of(
+					op_infos[io->kind].moves_data ? io->bytes : 0),
+				io->end_ns - io->due_ns);
+	}
+}
+
+void engine_page(void *thread, const struct io *io, uint64_t start_ns, uint64_t end_ns)
+{
+	struct engine_thread *t = thread;
+	enum part part = end_ns < t->warm_end_ns ? PART_WARMUP : PART_MEASURE;
+
+	if (end_ns < end_of(t))
+		record_page(&t->record[part], io->kind, end_ns - start_ns);
+}
+
+static void finish(struct engine_thread *t, struct io *io)
+{
+	struct engine_slot *slot = io->engine;
+
+	t->now_ns = io->end_ns;
+	count(t, io, end_of(t));
+	t->engine->cfg.source->done(t->source, io);
+	__atomic_store_n(&slot->busy, 0, __ATOMIC_RELAXED);
+	t->free[t->n_free++] = io;
+}
+
+/* Waits for finished ops; when the time of those in flight is over, gives them up. */
+static void reap(struct engine_thread *t)
+{
+	const struct engine *e = t->engine;
+	struct io *done[ENGINE_BATCH];
+	size_t n = e->cfg.backend->wait(
+		t->backend, done, ENGINE_BATCH, t->now_ns + LOOK_UP_NS);
+
+	if (n == 0)
+		t->now_ns = clock_ns();
+	for (size_t i = 0; i < n; i++)
+		finish(t, done[i]);
+	if (!t->ended || t->cancelled)
+		return;
+	if (__atomic_load_n(&e->give_up, __ATOMIC_RELAXED) ||
+		(t->now_ns > end_of(t) &&
+			t->now_ns - end_of(t) >= e->cfg.op_timeout_ns)) {
+		t->cancelled = true;
+		e->cfg.backend->cancel(t->backend);
+	}
+}
+
+static void run(struct engine_thread *t)
+{
+	const struct backend *backend = t->engine->cfg.backend;
+
+	t->now_ns = clock_ns();
+	for (;;) {
+		if (t->now_ns >= end_of(t))
+			t->ended = true;
+		t->n_batch = 0;
+		if (!t->ended)
+			fill_slots(t);
+		if (t->n_batch > 0)
+			backend->submit(t->backend, t->batch, t->n_batch);
+		/* nothing in flight, and nothing to come: a source that says later with nothing in
+		 * flight would never be asked again */
+		if (t->n_free == t->n_slots)
+			return;
+		reap(t);
+	}
+}
+
+/* Tells engine_create how it went. */
+static bool init_backend(struct engine_thread *t)
+{
+	struct engine *e = t->engine;
+	const struct backend *b = e->cfg.backend;
+	struct err err = ERR_INIT;
+	void *state = aligned_alloc(64, (b->thread_size + 63) / 64 * 64);
+	bool ok = state != NULL;
+
+	if (ok) {
+		memset(state, 0, b->thread_size);
+		ok = b->thread_init(e->cfg.job, state, t, &err) == 0;
+		t->backend = state;
+	} else {
+		err_sys(&err, ENOMEM, "no memory");
+	}
+	pthread_mutex_lock(&e->lock);
+	e->n_ready++;
+	if (!ok && !e->init_failed) {
+		e->init_failed = true;
+		e->init_err = err;
+	}
+	pthread_cond_broadcast(&e->changed);
+	pthread_mutex_unlock(&e->lock);
+	return ok;
+}
+
+void *engine_thread_main(void *thread)
+{
+	struct engine_thread *t = thread;
+	struct engine *e = t->engine;
+	const struct engine_config *cfg = &e->cfg;
+	bool ok = init_backend(t);
+	uint64_t at_ns = ok ? gate_wait(cfg->gate) : 0;
+
+	if (at_ns) {
+		t->warm_end_ns = cfg->warmup_ns ? at_ns + cfg->warmup_ns : 0;
+		t->planned_end_ns = cfg->measure_ns
+					    ? at_ns + cfg->warmup_ns + cfg->measure_ns
+					    : UINT64_MAX;
+		__atomic_store_n(&e->planned_end_ns, t->planned_end_ns, __ATOMIC_RELAXED);
+		run(t);
+	}
+	if (ok)
+		cfg->backend->thread_fini(t->backend);
+	__atomic_store_n(&t->finished, 1, __ATOMIC_RELEASE);
+	pthread_mutex_lock(&e->lock);
+	e->n_ended++;
+	pthread_cond_broadcast(&e->changed);
+	pthread_mutex_unlock(&e->lock);
+	return NULL;
+}

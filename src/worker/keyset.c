@@ -1,0 +1,314 @@
+/* keyset: the objects that a get, stat or delete chooses from, known before the clock starts. */
+#include "worker/keyset.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backends/backend.h"
+#include "common/cleanup.h"
+#include "common/err.h"
+#include "common/text.h"
+#include "worker/names.h"
+
+void keyset_finish(struct keyset *k)
+{
+	for (size_t i = 0; i < k->n_parts; i++) {
+		free(k->parts[i].indices);
+		free(k->parts[i].prefix);
+	}
+	free(k->parts);
+	free(k->names);
+	free(k->offsets);
+	free(k->sizes);
+	*k = (struct keyset){0};
+}
+
+/* "<set uri>NAME-00000000.dat" */
+static void set_key(const struct job_set *set, uint64_t index, char *out)
+{
+	size_t uri_len = strlen(set->uri), name_len = strlen(set->name);
+
+	memcpy(out, set->uri, uri_len);
+	memcpy(out + uri_len, set->name, name_len);
+	out[uri_len + name_len] = '-';
+	names_put_index(out + uri_len + name_len + 1, index);
+}
+
+static char *alloc_set_key(const struct job_set *set)
+{
+	return malloc(strlen(set->uri) + strlen(set->name) + 1 + NAMES_INDEX);
+}
+
+bool keyset_covers(const char *uri, const struct job_set *set)
+{
+	AUTO_FREE char *key = alloc_set_key(set);
+
+	if (!key)
+		return false;
+	if (!text_has_wildcard(uri)) {
+		uint64_t index;
+
+		if (text_ends_with(uri, "/"))
+			return text_starts_with(set->uri, uri);
+		return text_starts_with(uri, set->uri) &&
+		       names_index(uri + strlen(set->uri), set->name, &index) &&
+		       index < set->count;
+	}
+	set_key(set, 0, key);
+	return text_match(uri, key, false);
+}
+
+/* Whether a pattern that matches the first object must match all: only the directory part, or the
+ * name up to its digits, is spelt out. */
+static bool matches_all(const char *uri, const struct job_set *set)
+{
+	const char *slash = strrchr(uri, '/');
+	const char *name = slash ? slash + 1 : uri;
+	size_t len = strlen(set->name);
+
+	if (strcmp(name, "*") == 0 || strcmp(name, "*.dat") == 0)
+		return true;
+	return strncmp(name, set->name, len) == 0 &&
+	       (strcmp(name + len, "-*") == 0 || strcmp(name + len, "-*.dat") == 0);
+}
+
+/* The indices whose names a narrower pattern matches. */
+static int pick_matching(struct keyset_part *part, const char *uri, struct share share)
+{
+	const struct job_set *set = part->set->spec;
+	AUTO_FREE char *key = alloc_set_key(set);
+	uint64_t cap = 0;
+
+	if (!key)
+		return -ENOMEM;
+	part->n = 0;
+	for (uint64_t i = share.index; i < set->count; i += share.count) {
+		set_key(set, i, key);
+		if (!text_match(uri, key, false))
+			continue;
+		if (part->n == cap) {
+			cap = cap ? 2 * cap : 64;
+			uint64_t *more = reallocarray(part->indices, cap, sizeof(*more));
+
+			if (!more)
+				return -ENOMEM;
+			part->indices = more;
+		}
+		part->indices[part->n++] = i;
+	}
+	return 0;
+}
+
+static int add_part(
+	struct keyset *k, const char *uri, const struct set *set, struct share share)
+{
+	struct keyset_part *parts =
+		reallocarray(k->parts, k->n_parts + 1, sizeof(*parts));
+	uint64_t count = set->spec->count, index;
+
+	if (!parts)
+		return -ENOMEM;
+	k->parts = parts;
+	struct keyset_part *part = &k->parts[k->n_parts++];
+
+	*part = (struct keyset_part){
+		.set = set,
+		.first = share.index,
+		.step = share.count,
+		.n = count > share.index ? (count - share.index - 1) / share.count + 1
+					 : 0,
+		.sized = set->owner == SET_OURS,
+	};
+	part->prefix = text_printf("%s%s-", set->spec->uri, set->spec->name);
+	if (!part->prefix)
+		return -ENOMEM;
+	part->prefix_len = strlen(part->prefix);
+	if (text_has_wildcard(uri)) {
+		if (!matches_all(uri, set->spec) && pick_matching(part, uri, share) < 0)
+			return -ENOMEM;
+	} else if (!text_ends_with(uri, "/")) {
+		names_index(uri + strlen(set->spec->uri), set->spec->name, &index);
+		part->first = index;
+		part->n = share_has(share, index);
+	}
+	k->n += part->n;
+	return 0;
+}
+
+/* Parts of the covered sets called name. Returns how many sets that were, or -ENOMEM. */
+static int add_sets(struct keyset *k, const char *uri, const char *name,
+	const struct set *sets, size_t n_sets, struct share share)
+{
+	int covered = 0;
+
+	for (size_t i = 0; i < n_sets; i++) {
+		if (strcmp(sets[i].spec->name, name) != 0 ||
+			!keyset_covers(uri, sets[i].spec))
+			continue;
+		if (add_part(k, uri, &sets[i], share) < 0)
+			return -ENOMEM;
+		covered++;
+	}
+	return covered;
+}
+
+struct listing {
+	struct keyset *k;
+	const char *pattern; /* NULL: everything */
+	const uint32_t *cancel;
+	bool no_memory;
+};
+
+static bool grow_names(struct keyset *k, size_t len)
+{
+	if (k->names_len + len > k->names_cap) {
+		size_t cap = k->names_cap ? 2 * k->names_cap : 65536;
+
+		while (cap < k->names_len + len)
+			cap *= 2;
+		char *names = realloc(k->names, cap);
+
+		if (!names)
+			return false;
+		k->names = names;
+		k->names_cap = cap;
+	}
+	if (k->n == k->listed_cap) {
+		uint64_t cap = k->listed_cap ? 2 * k->listed_cap : 1024;
+		uint64_t *offsets = reallocarray(k->offsets, cap, sizeof(*offsets));
+
+		if (!offsets)
+			return false;
+		k->offsets = offsets;
+		uint64_t *sizes = reallocarray(k->sizes, cap, sizeof(*sizes));
+
+		if (!sizes)
+			return false;
+		k->sizes = sizes;
+		k->listed_cap = cap;
+	}
+	return true;
+}
+
+/* muster's own owner objects are no data. */
+static bool is_owner(const char *uri)
+{
+	const char *slash = strrchr(uri, '/');
+
+	return slash && text_starts_with(slash + 1, ".muster-owner");
+}
+
+static bool add_listed(const struct list_entry *e, void *user)
+{
+	struct listing *l = user;
+	struct keyset *k = l->k;
+	size_t len = strlen(e->uri) + 1;
+
+	if (__atomic_load_n(l->cancel, __ATOMIC_RELAXED))
+		return false;
+	if (is_owner(e->uri) || (l->pattern && !text_match(l->pattern, e->uri, false)))
+		return true;
+	if (!grow_names(k, len)) {
+		l->no_memory = true;
+		return false;
+	}
+	memcpy(k->names + k->names_len, e->uri, len);
+	k->offsets[k->n] = k->names_len;
+	k->sizes[k->n++] = e->size;
+	k->names_len += len;
+	return true;
+}
+
+/* The directory part of what stands before the first wildcard. */
+static char *literal_prefix(const char *uri)
+{
+	size_t len = strcspn(uri, "*?[");
+
+	while (len > 0 && uri[len - 1] != '/')
+		len--;
+	return strndup(uri, len);
+}
+
+static int list_keys(struct keyset *k, const char *uri, const struct backend *backend,
+	void *job, const uint32_t *cancel, struct err *err)
+{
+	AUTO_FREE char *prefix = literal_prefix(uri);
+	struct listing l = {.k = k, .cancel = cancel};
+
+	if (text_has_wildcard(uri))
+		l.pattern = uri;
+	if (!prefix)
+		return err_sys(err, ENOMEM, "no memory");
+	if (backend->list(job, prefix, add_listed, &l, err) < 0)
+		return -1;
+	if (l.no_memory)
+		return err_sys(err, ENOMEM, "no memory to list %s", uri);
+	return 0;
+}
+
+int keyset_resolve(struct keyset *k, const struct job_op *op, const struct set *sets,
+	size_t n_sets, struct share share, const struct backend *backend, void *job,
+	const uint32_t *cancel, struct err *err)
+{
+	const bool remove = op->kind == OP_DELETE;
+	int covered = 0;
+
+	*k = (struct keyset){0};
+	if (!remove)
+		share = (struct share){0, 1};
+	if (remove)
+		covered = add_sets(k, op->uri, "deletable", sets, n_sets, share);
+	if (covered == 0)
+		covered = add_sets(k, op->uri, "prepared", sets, n_sets, share);
+	if (covered < 0)
+		return err_sys(err, ENOMEM, "no memory for the keys of %s", op->uri);
+	if (covered > 0 && (k->n > 0 || remove))
+		return 0;
+	if (covered > 0)
+		return err_set(err, ERR_INPUT, "%s matches no object of its prepared set",
+			op->uri);
+	bool exact = !text_has_wildcard(op->uri) && !text_ends_with(op->uri, "/");
+
+	if (backend->any_object || exact) {
+		k->exact = op->uri;
+		k->n = 1;
+		return backend->check(job, op->kind, op->uri, err);
+	}
+	if (list_keys(k, op->uri, backend, job, cancel, err) < 0)
+		return -1;
+	if (k->n == 0)
+		return err_set(err, ERR_INPUT,
+			"%s matches nothing here, and no ensure_objects makes it",
+			op->uri);
+	return 0;
+}
+
+static void copy_text(char *out, const char *text)
+{
+	memcpy(out, text, strlen(text) + 1);
+}
+
+void keyset_key(const struct keyset *k, uint64_t i, char *uri, uint64_t *ret_size)
+{
+	const struct keyset_part *part = k->parts;
+	uint64_t index;
+
+	*ret_size = UINT64_MAX;
+	if (k->exact) {
+		copy_text(uri, k->exact);
+		return;
+	}
+	if (k->offsets) {
+		copy_text(uri, k->names + k->offsets[i]);
+		*ret_size = k->sizes[i];
+		return;
+	}
+	for (; i >= part->n; part++)
+		i -= part->n;
+	index = part->indices ? part->indices[i] : part->first + i * part->step;
+	memcpy(uri, part->prefix, part->prefix_len);
+	names_put_index(uri + part->prefix_len, index);
+	if (part->sized)
+		*ret_size = sizes_at(&part->set->sizes, part->set->spec->id, index);
+}

@@ -1,0 +1,313 @@
+/* load: the workload itself as a source of ops.
+ *
+ * Every slot draws its next op by weight. A delete removes each object once: the keys are dealt out
+ * over the threads that may run it; a thread that has used its part up does not draw the op again,
+ * and when it has nothing left to draw it is done. Deletes of this run's own puts take the thread's
+ * oldest put that has ended, and are left out of a draw while there is none. */
+#include "worker/load.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+#include "common/err.h"
+#include "common/rng.h"
+#include "common/text.h"
+#include "worker/mix.h"
+#include "worker/names.h"
+#include "worker/task.h"
+
+/* Puts that a later delete may take, per put op; older ones are left to cleanup. */
+#define RING 4096u
+
+struct ring {
+	uint64_t seq[RING];
+	uint32_t head, n;
+};
+
+struct load_op {
+	const struct job_op *spec;
+	const struct keyset *keys;
+	struct sizes sizes;
+	char *put_prefix; /* put: "<uri>RUN-WORKER-THREAD-" */
+	size_t put_prefix_len;
+	struct ring *ring;   /* put: those that a delete may take; or NULL */
+	uint32_t puts_of;    /* delete: the put op, or UINT32_MAX */
+	uint32_t cap, busy;  /* ops in flight */
+	uint64_t next, step; /* delete: the next key of this thread */
+};
+
+struct load_thread {
+	struct rng rng;
+	struct mix mix;
+	double *weights;
+	struct load_op *ops;
+	uint32_t n_ops;
+	bool exhausted;  /* nothing is left to draw */
+	bool may_refuse; /* caps or rings: the op drawn may not be possible now */
+	uint64_t seq;    /* of the next put */
+	uint64_t stamp;
+	uint64_t data_mask;
+};
+
+unsigned load_kinds(const struct task *t)
+{
+	unsigned kinds = 0;
+
+	for (size_t i = 0; i < t->job.n_ops; i++)
+		kinds |= 1u << t->job.ops[i].kind;
+	return kinds;
+}
+
+static void load_fini(void *state)
+{
+	struct load_thread *l = state;
+
+	if (!l)
+		return;
+	for (uint32_t i = 0; i < l->n_ops; i++) {
+		free(l->ops[i].put_prefix);
+		free(l->ops[i].ring);
+	}
+	free(l->ops);
+	free(l->weights);
+	mix_finish(&l->mix);
+	free(l);
+}
+
+/* This thread's row of the weights, and its share of each cap. */
+static int share_weights(
+	struct load_thread *l, const struct task *t, uint32_t index, uint32_t n)
+{
+	size_t n_ops = t->job.n_ops;
+	AUTO_FREE double *asked = calloc(n_ops, sizeof(*asked));
+	AUTO_FREE uint32_t *caps = calloc(n_ops, sizeof(*caps));
+	AUTO_FREE double *all = calloc(n_ops * n, sizeof(*all));
+
+	if (!asked || !caps || !all)
+		return -ENOMEM;
+	for (size_t i = 0; i < n_ops; i++) {
+		asked[i] = t->job.ops[i].weight;
+		caps[i] = t->job.ops[i].concurrency;
+	}
+	if (mix_spread(asked, caps, (uint32_t)n_ops, n, all) < 0)
+		return -ENOMEM;
+	memcpy(l->weights, all + index * n_ops, n_ops * sizeof(*all));
+	for (uint32_t i = 0; i < n_ops; i++) {
+		struct load_op *op = &l->ops[i];
+		uint32_t runners = 0;
+
+		op->cap = mix_cap_share(caps, i, index, n);
+		l->may_refuse |= caps[i] != 0;
+		/* which of the threads that may run the op this one is */
+		for (uint32_t th = 0; th < n; th++) {
+			if (th == index)
+				op->next = runners;
+			runners += mix_cap_share(caps, i, th, n) > 0;
+		}
+		op->step = runners ? runners : 1;
+	}
+	return 0;
+}
+
+static int init_op(
+	struct load_thread *l, const struct task *t, uint32_t i, uint32_t index)
+{
+	const struct job *j = &t->job;
+	struct load_op *op = &l->ops[i];
+
+	op->spec = &j->ops[i];
+	op->keys = &t->keys[i];
+	op->puts_of = t->puts_of[i];
+	sizes_init(&op->sizes, &op->spec->size);
+	if (op->spec->kind == OP_DELETE && op->puts_of != UINT32_MAX) {
+		struct load_op *put = &l->ops[op->puts_of];
+
+		l->may_refuse = true;
+		if (!put->ring)
+			put->ring = calloc(1, sizeof(*put->ring));
+		if (!put->ring)
+			return -ENOMEM;
+	}
+	if (op->spec->kind != OP_PUT)
+		return 0;
+	op->put_prefix =
+		text_printf("%s%s-%s-%u-", op->spec->uri, j->run, j->worker, index);
+	if (!op->put_prefix)
+		return -ENOMEM;
+	op->put_prefix_len = strlen(op->put_prefix);
+	return 0;
+}
+
+/* Ops without a key in this thread leave the draw. */
+static void rebuild(struct load_thread *l)
+{
+	for (uint32_t i = 0; i < l->n_ops; i++) {
+		const struct load_op *op = &l->ops[i];
+
+		if (op->spec->kind == OP_DELETE && op->puts_of == UINT32_MAX &&
+			op->next >= op->keys->n && !op->keys->exact)
+			l->weights[i] = 0;
+	}
+	l->exhausted = !mix_build(&l->mix, l->weights, l->n_ops);
+}
+
+static int load_init(void *user, uint32_t index, uint32_t n, uint32_t slots,
+	void **ret_state, struct err *err)
+{
+	const struct task *t = user;
+	struct load_thread *l = calloc(1, sizeof(*l));
+	int rc = l ? 0 : -ENOMEM;
+
+	(void)slots;
+	if (l) {
+		l->ops = calloc(t->job.n_ops, sizeof(*l->ops));
+		l->weights = calloc(t->job.n_ops, sizeof(*l->weights));
+		l->n_ops = l->ops ? (uint32_t)t->job.n_ops : 0;
+		rc = l->ops && l->weights ? 0 : -ENOMEM;
+	}
+	for (uint32_t i = 0; rc == 0 && i < l->n_ops; i++)
+		rc = init_op(l, t, i, index);
+	if (rc == 0)
+		rc = share_weights(l, t, index, n);
+	if (rc < 0) {
+		load_fini(l);
+		return err_sys(err, ENOMEM, "no memory for the workload");
+	}
+	rng_seed(&l->rng,
+		rng_mix(t->job.seed ^ rng_mix(((uint64_t)t->job.index << 32) + index)));
+	l->stamp = rng_u64(&l->rng);
+	l->data_mask = (t->data->size - 1) & ~UINT64_C(63);
+	rebuild(l);
+	*ret_state = l;
+	return 0;
+}
+
+/* Whether op i can begin now. */
+static bool possible(const struct load_thread *l, uint32_t i)
+{
+	const struct load_op *op = &l->ops[i];
+
+	if (op->busy >= op->cap)
+		return false;
+	return op->puts_of == UINT32_MAX || l->ops[op->puts_of].ring->n > 0;
+}
+
+/* A draw among those that can begin now, by their weights; -1: none can. */
+static int draw_possible(struct load_thread *l)
+{
+	double total = 0, at;
+	int last = -1;
+
+	for (uint32_t i = 0; i < l->n_ops; i++)
+		total += possible(l, i) ? l->weights[i] : 0;
+	at = rng_double(&l->rng) * total;
+	for (uint32_t i = 0; i < l->n_ops; i++) {
+		if (!possible(l, i) || !(l->weights[i] > 0))
+			continue;
+		last = (int)i;
+		if (at < l->weights[i])
+			break;
+		at -= l->weights[i];
+	}
+	return last;
+}
+
+static void fill_put(struct load_thread *l, const struct load_op *op, struct io *io,
+	char *uri, uint64_t seq)
+{
+	memcpy(uri, op->put_prefix, op->put_prefix_len);
+	names_put_seq(uri + op->put_prefix_len, seq);
+	io->tag = seq; /* for the ring, when the put has ended */
+	io->size = sizes_draw(&op->sizes, &l->rng);
+	io->data_at = rng_u64(&l->rng) & l->data_mask;
+	io->stamp = rng_mix(l->stamp ^ seq);
+	io->fill = (uint8_t)op->spec->fill;
+	io->fsync = op->spec->fsync;
+}
+
+static void fill_delete(
+	struct load_thread *l, struct load_op *op, struct io *io, char *uri)
+{
+	if (op->puts_of != UINT32_MAX) {
+		struct load_op *put = &l->ops[op->puts_of];
+		struct ring *r = put->ring;
+
+		memcpy(uri, put->put_prefix, put->put_prefix_len);
+		names_put_seq(uri + put->put_prefix_len, r->seq[r->head]);
+		r->head = (r->head + 1) % RING;
+		r->n--;
+		return;
+	}
+	keyset_key(op->keys, op->next, uri, &io->size);
+	op->next += op->step;
+	if (op->next >= op->keys->n)
+		rebuild(l);
+}
+
+static void fill(struct load_thread *l, struct load_op *op, struct io *io, char *uri)
+{
+	io->kind = op->spec->kind;
+	switch (io->kind) {
+	case OP_PUT:
+		fill_put(l, op, io, uri, l->seq++);
+		break;
+	case OP_LIST:
+		io->uri = op->spec->uri;
+		io->max_keys = op->spec->max_keys;
+		io->delimiter = op->spec->delimiter;
+		break;
+	case OP_DELETE:
+		fill_delete(l, op, io, uri);
+		break;
+	default:
+		keyset_key(op->keys, rng_below(&l->rng, op->keys->n), uri, &io->size);
+		break;
+	}
+}
+
+static enum next load_next(void *state, struct io *io, char *uri)
+{
+	struct load_thread *l = state;
+	uint32_t i;
+
+	if (l->exhausted)
+		return NEXT_END;
+	i = mix_draw(&l->mix, rng_u64(&l->rng));
+	if (__builtin_expect(l->may_refuse, 0) && !possible(l, i)) {
+		int other = draw_possible(l);
+
+		if (other < 0)
+			return NEXT_LATER;
+		i = (uint32_t)other;
+	}
+	io->entry = i;
+	l->ops[i].busy++;
+	fill(l, &l->ops[i], io, uri);
+	return NEXT_OP;
+}
+
+static void load_done(void *state, const struct io *io)
+{
+	struct load_thread *l = state;
+	struct load_op *op = &l->ops[io->entry];
+
+	op->busy--;
+	if (op->ring && !io->error) {
+		struct ring *r = op->ring;
+
+		if (r->n == RING) {
+			r->head = (r->head + 1) % RING;
+			r->n--;
+		}
+		r->seq[(r->head + r->n++) % RING] = io->tag;
+	}
+}
+
+const struct source load_source = {
+	.thread_init = load_init,
+	.next = load_next,
+	.done = load_done,
+	.thread_fini = load_fini,
+};

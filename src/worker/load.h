@@ -1,0 +1,12 @@
+/* load: the workload itself as a source of ops: the mix, the keys, the names of puts. */
+#pragma once
+
+#include "worker/engine.h"
+
+struct task;
+
+/* source_user is the struct task. */
+extern const struct source load_source;
+
+/* Mask of the ops that the workload may run. */
+unsigned load_kinds(const struct task *t);

@@ -1,0 +1,33 @@
+/* prepare: makes what is missing of this worker's share of the sets. */
+#pragma once
+
+#include <stdint.h>
+
+#include "common/err.h"
+#include "worker/engine.h"
+
+struct task;
+
+struct prepare {
+	struct task *task;
+	uint64_t cursor;   /* the next position to look at, over all sets (atomic) */
+	uint64_t failed;   /* objects that could not be made (atomic) */
+	uint32_t hopeless; /* the rest would fail too: nothing more is tried (atomic) */
+	pthread_mutex_t lock;
+	struct err first; /* under lock */
+};
+
+/* source_user is the struct prepare. */
+extern const struct source prepare_source;
+
+void prepare_init(struct prepare *p, struct task *task);
+void prepare_finish(struct prepare *p);
+
+/* Before the first object: the owner objects. */
+int prepare_owners(struct prepare *p, struct err *err);
+
+/* Objects that are to be made. */
+uint64_t prepare_total(const struct task *task);
+
+/* After the engine: 0, or -1 with err when the sets are not complete. */
+int prepare_result(struct prepare *p, struct err *err);

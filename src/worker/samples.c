@@ -1,0 +1,36 @@
+/* samples: a raw log of every measured success, for tests that compare percentiles with it. */
+#include "worker/samples.h"
+
+#include <errno.h>
+
+#include "common/cleanup.h"
+#include "common/err.h"
+#include "common/text.h"
+
+int samples_open(struct samples *s, const char *prefix, uint32_t thread, struct err *err)
+{
+	AUTO_FREE char *path = text_printf("%s.%u", prefix, thread);
+
+	s->file = path ? fopen(path, "we") : NULL;
+	if (!s->file)
+		return err_sys(
+			err, errno, "cannot write samples to %s.%u", prefix, thread);
+	setvbuf(s->file, NULL, _IOFBF, 1 << 20);
+	return 0;
+}
+
+void samples_close(struct samples *s)
+{
+	if (s->file)
+		fclose(s->file);
+	s->file = NULL;
+}
+
+void samples_add(struct samples *s, uint8_t kind, uint8_t bucket, uint64_t response_ns)
+{
+	uint8_t row[SAMPLE_BYTES] = {kind, bucket};
+
+	for (unsigned i = 0; i < 8; i++)
+		row[2 + i] = (uint8_t)(response_ns >> (8 * i));
+	fwrite_unlocked(row, 1, sizeof(row), s->file);
+}

@@ -1,0 +1,232 @@
+/* set: a prepared set as it lies in the store: whose it is, and what is missing. */
+#include "worker/set.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backends/backend.h"
+#include "common/cleanup.h"
+#include "common/err.h"
+#include "common/text.h"
+#include "worker/names.h"
+
+CLEANUP_DEFINE(json_t, json_decref)
+#define AUTO_JSON CLEANUP(cleanup_json_decref)
+
+#define OWNER_MAX 4096
+/* Indices have to fit into memory as bits, and into names. */
+#define COUNT_MAX UINT64_C(100000000000)
+
+char *set_owner_uri(const struct set *s)
+{
+	return text_printf("%s%s", s->spec->uri, names_owner(s->spec->name));
+}
+
+/* What a person wants to know of a spec. */
+static char *describe_spec(const struct job_set *spec)
+{
+	char sizes[120];
+
+	sizes_describe(&spec->size, sizes, sizeof(sizes));
+	return text_printf("%s, fill %s", sizes, fill_names[spec->fill]);
+}
+
+static int parse_owner(struct set *s, const char *text, struct err *err)
+{
+	AUTO_JSON json_t *json = json_loads(text, 0, NULL);
+	AUTO_FREE char *own_spec = describe_spec(s->spec);
+	const char *id = NULL, *name = NULL, *spec = NULL;
+	char own_id[24];
+	json_int_t count = 0;
+	int version = 0, holder = 0;
+
+	snprintf(own_id, sizeof(own_id), "%016" PRIx64, s->spec->id);
+	if (!json ||
+		json_unpack(json, "{s:i, s:s, s:s, s:I, s?s, s?b}", "muster", &version,
+			"id", &id, "name", &name, "count", &count, "spec", &spec,
+			"directory", &holder) < 0 ||
+		version != 1 || count < 0 || (uint64_t)count > COUNT_MAX)
+		return err_set(err, ERR_INPUT,
+			"%s%s is there, but is not one that this muster writes",
+			s->spec->uri, names_owner(s->spec->name));
+	if (strcmp(id, own_id) != 0 || strcmp(name, s->spec->name) != 0) {
+		AUTO_FREE char *theirs =
+			text_sanitize(spec ? spec : "?", strlen(spec ? spec : "?"));
+
+		return err_set(err, ERR_INPUT,
+			"%s holds a prepared set of another spec (%s; id %.16s) than "
+			"this one (%s; id %s): "
+			"use another base_uri, or remove it with `muster clean --data`",
+			s->spec->uri, theirs ? theirs : "?", id,
+			own_spec ? own_spec : "?", own_id);
+	}
+	s->owner_count = (uint64_t)count;
+	s->made_holder = holder;
+	return 1;
+}
+
+int set_read_owner(
+	struct set *s, const struct backend *backend, void *job, struct err *err)
+{
+	AUTO_FREE char *uri = set_owner_uri(s);
+	char text[OWNER_MAX];
+	struct err why = ERR_INIT;
+	long len;
+	int rc;
+
+	if (!uri)
+		return err_sys(err, ENOMEM, "no memory");
+	s->owner_written = false;
+	len = backend->read_small(job, uri, text, sizeof(text), &why);
+	if (len == -ENOENT)
+		return 0;
+	if (len < 0) {
+		*err = why;
+		return -1;
+	}
+	rc = parse_owner(s, text, err);
+	s->owner_written = rc > 0;
+	return rc;
+}
+
+int set_write_owner(
+	struct set *s, const struct backend *backend, void *job, struct err *err)
+{
+	AUTO_FREE char *uri = set_owner_uri(s);
+	AUTO_FREE char *spec = describe_spec(s->spec);
+	AUTO_FREE char *text = NULL;
+	char id[24];
+	uint64_t count =
+		s->spec->count > s->owner_count ? s->spec->count : s->owner_count;
+
+	if (s->owner == SET_FOREIGN ||
+		(s->owner_written && s->owner_count >= s->spec->count))
+		return 0;
+	snprintf(id, sizeof(id), "%016" PRIx64, s->spec->id);
+	AUTO_JSON json_t *json = json_pack("{s:i, s:s, s:s, s:I, s:s, s:s, s:b}",
+		"muster", 1, "id", id, "name", s->spec->name, "count", (json_int_t)count,
+		"uri", s->spec->uri, "spec", spec ? spec : "", "directory",
+		s->made_holder);
+
+	text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+	if (!uri || !text)
+		return err_sys(err, ENOMEM, "cannot write the owner of %s", s->spec->uri);
+	if (backend->write_small(job, uri, text, err) < 0)
+		return -1;
+	s->owner_written = true;
+	s->owner_count = count;
+	return 0;
+}
+
+struct inspection {
+	struct set *s;
+	struct share share;
+	size_t prefix_len;
+	const uint32_t *cancel;
+	uint64_t of_set; /* objects with names of the set, whoever's part they are */
+};
+
+static bool see_object(const struct list_entry *e, void *user)
+{
+	struct inspection *in = user;
+	struct set *s = in->s;
+	uint64_t index;
+
+	if (__atomic_load_n(in->cancel, __ATOMIC_RELAXED))
+		return false;
+	if (strncmp(e->uri, s->spec->uri, in->prefix_len) != 0 ||
+		!names_index(e->uri + in->prefix_len, s->spec->name, &index))
+		return true;
+	in->of_set++;
+	/* the size is only ours to judge when the set is; whose it is is known by now */
+	if (index < s->spec->count &&
+		(!s->owner_written || e->size == sizes_at(&s->sizes, s->spec->id, index)))
+		s->complete[index / 64] |= UINT64_C(1) << (index % 64);
+	return true;
+}
+
+static void count_share(struct set *s, struct share share)
+{
+	for (uint64_t i = share.index; i < s->spec->count; i += share.count) {
+		if (!set_is_complete(s, i))
+			s->to_make++;
+		else if (s->owner == SET_FOREIGN)
+			s->foreign++;
+		else
+			s->existing++;
+	}
+	if (s->owner == SET_FOREIGN)
+		s->existing = s->foreign;
+}
+
+int set_inspect(struct set *s, const struct job_set *spec, struct share share,
+	const struct backend *backend, void *job, const uint32_t *cancel, struct err *err)
+{
+	struct inspection in = {.s = s,
+		.share = share,
+		.prefix_len = strlen(spec->uri),
+		.cancel = cancel};
+	size_t words = (size_t)(spec->count / 64 + 1);
+
+	*s = (struct set){.spec = spec, .owner = SET_OURS};
+	sizes_init(&s->sizes, &spec->size);
+	if (spec->count > COUNT_MAX)
+		return err_set(err, ERR_INPUT, "%s: count %" PRIu64 " is too large",
+			spec->uri, spec->count);
+	s->complete = calloc(words, sizeof(*s->complete));
+	if (!s->complete)
+		return err_sys(err, ENOMEM, "no memory for a set of %" PRIu64 " objects",
+			spec->count);
+	if (set_read_owner(s, backend, job, err) < 0)
+		return -1;
+	if (!s->owner_written && backend->holder_missing)
+		s->made_holder = backend->holder_missing(job, spec->uri);
+	if (backend->list(job, spec->uri, see_object, &in, err) < 0)
+		return -1;
+	if (!s->owner_written && in.of_set > 0) {
+		s->owner = SET_FOREIGN;
+		s->made = calloc(words, sizeof(*s->made));
+		if (!s->made)
+			return err_sys(err, ENOMEM, "no memory for a set");
+	}
+	count_share(s, share);
+	return 0;
+}
+
+void set_inherit(struct set *s, const struct set *earlier)
+{
+	uint64_t count = s->spec->count < earlier->spec->count ? s->spec->count
+							       : earlier->spec->count;
+
+	s->made_holder |= earlier->made_holder;
+	for (uint64_t i = 0; s->made && earlier->made && i < count; i++)
+		if (set_was_made(earlier, i))
+			s->made[i / 64] |= UINT64_C(1) << (i % 64);
+}
+
+void set_mark_made(struct set *s, uint64_t index)
+{
+	const uint64_t bit = UINT64_C(1) << (index % 64);
+
+	__atomic_fetch_or(&s->complete[index / 64], bit, __ATOMIC_RELAXED);
+	if (s->made)
+		__atomic_fetch_or(&s->made[index / 64], bit, __ATOMIC_RELAXED);
+}
+
+bool set_was_made(const struct set *s, uint64_t index)
+{
+	return s->made &&
+	       (__atomic_load_n(&s->made[index / 64], __ATOMIC_RELAXED) >> (index % 64) &
+		       1);
+}
+
+void set_finish(struct set *s)
+{
+	free(s->complete);
+	free(s->made);
+	s->complete = s->made = NULL;
+}

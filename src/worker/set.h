@@ -1,0 +1,69 @@
+/* set: a prepared set as it lies in the store: whose it is, and what is missing. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proto/job.h"
+#include "worker/sizes.h"
+
+struct backend;
+struct err;
+
+enum set_owner {
+	SET_OURS,    /* the owner object names this spec, or nothing is there yet */
+	SET_FOREIGN, /* objects without an owner: used, never overwritten or deleted */
+};
+
+struct set {
+	const struct job_set *spec;
+	struct sizes sizes;
+	enum set_owner owner;
+	bool owner_written;   /* the owner object is there */
+	bool made_holder;     /* muster made, or will make, what holds the objects */
+	uint64_t owner_count; /* of the owner object: indices below it may exist */
+	uint64_t *complete;   /* bit per index: there, with its size (atomic) */
+	uint64_t *
+		made; /* bit per index: made by this process (atomic); foreign sets only */
+	uint64_t existing, to_make, foreign; /* of this worker's share */
+};
+
+/* Index mod count == index: who makes and removes what. */
+struct share {
+	uint32_t index, count;
+};
+
+static inline bool share_has(struct share s, uint64_t index)
+{
+	return index % s.count == s.index;
+}
+
+static inline bool set_is_complete(const struct set *s, uint64_t index)
+{
+	return __atomic_load_n(&s->complete[index / 64], __ATOMIC_RELAXED) >>
+		       (index % 64) &
+	       1;
+}
+
+/* Looks at the store. Returns 0, or -1 with err: it cannot be read, or the place belongs to a set of
+ * another spec (ERR_INPUT). cancel (atomic) ends a long listing early. */
+int set_inspect(struct set *s, const struct job_set *spec, struct share share,
+	const struct backend *backend, void *job, const uint32_t *cancel,
+	struct err *err);
+void set_finish(struct set *s);
+
+/* Takes over what an earlier job of this run has made in the same set. */
+void set_inherit(struct set *s, const struct set *earlier);
+
+/* Marks an object as made; threads may do so at the same time. */
+void set_mark_made(struct set *s, uint64_t index);
+bool set_was_made(const struct set *s, uint64_t index);
+
+/* Reads the owner object again. 1: it is there and names this spec; 0: none; -1: err. */
+int set_read_owner(
+	struct set *s, const struct backend *backend, void *job, struct err *err);
+/* Writes it when it is not there, or when its count is lower. Nothing to do for a foreign set. */
+int set_write_owner(
+	struct set *s, const struct backend *backend, void *job, struct err *err);
+/* Its URI; malloc, NULL when out of memory. */
+char *set_owner_uri(const struct set *s);

@@ -1,0 +1,49 @@
+/* task: a job made ready on this machine: its backend, the sets as they lie there, and the keys that
+ * its ops choose from. Made off the control thread, since a store may be slow. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "backends/backend.h"
+#include "proto/job.h"
+#include "proto/msg.h"
+#include "worker/holders.h"
+#include "worker/keyset.h"
+#include "worker/set.h"
+
+struct err;
+
+struct task {
+	struct job job; /* owned */
+	const struct backend *backend;
+	void *job_state;
+	const struct data *data; /* not owned */
+	struct set *sets;        /* one per job.sets */
+	struct keyset *keys;     /* one per job.ops */
+	uint32_t *
+		puts_of; /* per op, a delete of this run's puts: the put op, else UINT32_MAX */
+	struct holders holders; /* that are missing now */
+	uint32_t threads, slots;
+	char *samples_path; /* or NULL */
+	char **warnings;    /* NULL-terminated, or NULL */
+	size_t n_warnings;
+};
+
+/* Takes job over (also on failure, and leaves it empty). Its env must be set already. What an earlier
+ * task of the same run (or NULL) made stays known as made. cancel (atomic) ends it early, with any
+ * result. On failure NULL with err; ret_place (struct job_op's, in job's
+ * memory: a copy, malloc) says where, when there is a place. ERR_INPUT: the job makes no sense here. */
+struct task *task_create(struct job *job, const struct data *data,
+	const struct task *earlier, const uint32_t *cancel, char **ret_place,
+	struct err *err);
+void task_destroy(struct task *t);
+
+static inline struct share task_share(const struct task *t)
+{
+	return (struct share){
+		t->job.share_index, t->job.share_count ? t->job.share_count : 1};
+}
+
+/* Fills what ready says, but for the generation; strings are the task's. sets needs free(). */
+int task_ready(const struct task *t, struct msg_ready *ret);

@@ -1,0 +1,307 @@
+/* work: what takes time, off the control thread: a job being checked, or one phase of it. */
+#include "worker/work.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+#include "common/clock.h"
+#include "common/text.h"
+#include "worker/load.h"
+#include "worker/task.h"
+
+static void set_state(struct work *w, enum work_state state)
+{
+	__atomic_store_n(&w->state, state, __ATOMIC_RELEASE);
+	eventfd_write(w->wake_fd, 1);
+}
+
+enum work_state work_state(const struct work *w)
+{
+	return (enum work_state)__atomic_load_n(&w->state, __ATOMIC_ACQUIRE);
+}
+
+static bool cancelled(const struct work *w)
+{
+	return __atomic_load_n(&w->cancel, __ATOMIC_RELAXED);
+}
+
+/* Makes the engine known to work_stop and work_delta; a stop that came before counts. */
+static void publish(struct work *w, struct engine *e)
+{
+	pthread_mutex_lock(&w->lock);
+	w->engine = e;
+	if (cancelled(w))
+		engine_stop(e, w->stop_now);
+	pthread_mutex_unlock(&w->lock);
+}
+
+static struct engine_config engine_config(struct work *w)
+{
+	const struct task *t = w->task;
+
+	return (struct engine_config){
+		.backend = t->backend,
+		.job = t->job_state,
+		.threads = t->threads,
+		.slots = t->slots,
+		.gate = &w->gate,
+		.op_timeout_ns = t->job.op_timeout_ns,
+	};
+}
+
+/* Runs an engine whose gate is open already, to its end. */
+static int run_engine(struct work *w, const struct engine_config *cfg)
+{
+	struct engine *e = engine_create(cfg, &w->err);
+
+	if (!e)
+		return -1;
+	publish(w, e);
+	engine_wait(e);
+	w->stuck = !engine_all_ended(e);
+	w->result.at_ns = engine_end_ns(e);
+	return 0;
+}
+
+static void add_totals(struct work *w, enum op_kind kind, struct engine_totals *ret)
+{
+	engine_totals(w->engine, kind, ret);
+	w->result.done += ret->count;
+	w->result.done_bytes += ret->bytes;
+	for (unsigned x = 0; x < OP_ERRORS; x++)
+		w->result.errors += ret->errors[x];
+}
+
+/* ---- the phases ---- */
+
+static int do_prepare(struct work *w)
+{
+	struct prepare *p = &w->prepare;
+	struct engine_config cfg = engine_config(w);
+	struct engine_totals totals;
+
+	prepare_init(p, w->task);
+	__atomic_store_n(&w->total, prepare_total(w->task), __ATOMIC_RELAXED);
+	set_state(w, WORK_ARMED);
+	if (gate_wait(&w->gate) == 0)
+		return 0;
+	if (prepare_owners(p, &w->err) < 0)
+		return -1;
+	cfg.source = &prepare_source;
+	cfg.source_user = p;
+	cfg.kinds = 1u << OP_PUT;
+	if (run_engine(w, &cfg) < 0)
+		return -1;
+	add_totals(w, OP_PUT, &totals);
+	w->result.errors = p->failed;
+	return cancelled(w) ? 0 : prepare_result(p, &w->err);
+}
+
+static int do_load(struct work *w)
+{
+	const struct task *t = w->task;
+	struct engine_config cfg = engine_config(w);
+	struct engine *e;
+
+	cfg.source = &load_source;
+	cfg.source_user = w->task;
+	cfg.kinds = load_kinds(t);
+	cfg.warmup_ns = w->phase == PHASE_WARMUP ? t->job.warmup_ns : 0;
+	cfg.measure_ns = t->job.duration_ns;
+	cfg.samples_path = t->samples_path;
+	e = engine_create(&cfg, &w->err);
+	if (!e)
+		return -1;
+	publish(w, e);
+	set_state(w, WORK_ARMED);
+	engine_wait(e);
+	w->stuck = !engine_all_ended(e);
+	w->result.at_ns = engine_end_ns(e);
+	for (unsigned k = 0; k < OP_KINDS; k++) {
+		struct engine_totals totals;
+
+		add_totals(w, (enum op_kind)k, &totals);
+	}
+	if (engine_ran_out(e))
+		w->result.text = text_printf(
+			"nothing was left to do before the time was over: the "
+			"objects to delete are used up");
+	return 0;
+}
+
+/* What the deletes' outcome means in each mode. */
+static void judge_cleanup(struct work *w, const struct cleanup *c)
+{
+	const bool strict = w->task->job.cleanup_mode == CLEANUP_STRICT;
+	struct engine_totals t;
+	uint64_t gone;
+
+	add_totals(w, OP_DELETE, &t);
+	gone = t.errors[OP_ERR_NOT_FOUND];
+	w->result.left = c->n - t.count - gone;
+	w->result.foreign = c->foreign;
+	if (strict) {
+		w->result.errors += c->missing;
+	} else {
+		w->result.errors -= gone;
+		w->result.done += gone;
+	}
+	if (w->task->job.cleanup_mode == CLEANUP_BEST_EFFORT)
+		return;
+	if (t.first_error[0] && w->result.errors > 0)
+		w->result.text = strdup(t.first_error);
+	else if (strict && c->missing)
+		w->result.text = text_printf(
+			"%" PRIu64 " prepared objects were missing", c->missing);
+}
+
+static int do_cleanup(struct work *w)
+{
+	struct cleanup *c = &w->cleanup;
+	struct engine_config cfg = engine_config(w);
+
+	set_state(w, WORK_ARMED);
+	if (gate_wait(&w->gate) == 0)
+		return 0;
+	if (cleanup_plan(c, w->task, &w->cancel, &w->err) < 0)
+		return -1;
+	__atomic_store_n(&w->total, c->n, __ATOMIC_RELAXED);
+	cfg.source = &cleanup_source;
+	cfg.source_user = c;
+	cfg.kinds = 1u << OP_DELETE;
+	if (run_engine(w, &cfg) < 0)
+		return -1;
+	judge_cleanup(w, c);
+	if (cancelled(w) || w->stuck)
+		return 0;
+	return cleanup_owners(c, w->result.left, &w->err);
+}
+
+static void *work_main(void *arg)
+{
+	struct work *w = arg;
+	int rc = 0;
+
+	w->result.phase = w->phase == PHASE_WARMUP ? PHASE_MEASURE : w->phase;
+	switch (w->phase) {
+	case PHASE_PREPARE:
+		rc = do_prepare(w);
+		break;
+	case PHASE_WARMUP:
+	case PHASE_MEASURE:
+		rc = do_load(w);
+		break;
+	case PHASE_CLEANUP:
+		rc = do_cleanup(w);
+		break;
+	default:
+		w->task = task_create(
+			&w->job, w->data, w->earlier, &w->cancel, &w->place, &w->err);
+		rc = w->task ? 0 : -1;
+		break;
+	}
+	w->failed = rc < 0;
+	w->result.stopped = cancelled(w);
+	if (!w->result.at_ns)
+		w->result.at_ns = clock_ns();
+	set_state(w, WORK_DONE);
+	return NULL;
+}
+
+/* ---- from the control thread ---- */
+
+static struct work *start(struct work *w, int wake_fd, struct err *err)
+{
+	int rc;
+
+	w->wake_fd = wake_fd;
+	gate_init(&w->gate);
+	pthread_mutex_init(&w->lock, NULL);
+	rc = pthread_create(&w->id, NULL, work_main, w);
+	if (rc == 0)
+		return w;
+	err_sys(err, rc, "cannot start a thread");
+	gate_finish(&w->gate);
+	pthread_mutex_destroy(&w->lock);
+	job_finish(&w->job);
+	free(w);
+	return NULL;
+}
+
+struct work *work_check(struct job *job, const struct data *data,
+	const struct task *earlier, int wake_fd, struct err *err)
+{
+	struct work *w = calloc(1, sizeof(*w));
+
+	if (!w) {
+		err_sys(err, ENOMEM, "no memory");
+		return NULL;
+	}
+	w->job = *job;
+	*job = (struct job){0};
+	w->data = data;
+	w->earlier = earlier;
+	return start(w, wake_fd, err);
+}
+
+struct work *work_phase(struct task *task, enum phase phase, int wake_fd, struct err *err)
+{
+	struct work *w = calloc(1, sizeof(*w));
+
+	if (!w) {
+		err_sys(err, ENOMEM, "no memory");
+		return NULL;
+	}
+	w->task = task;
+	w->phase = phase;
+	return start(w, wake_fd, err);
+}
+
+bool work_go(struct work *w, uint64_t at_ns)
+{
+	return gate_open(&w->gate, at_ns);
+}
+
+void work_stop(struct work *w, bool now)
+{
+	pthread_mutex_lock(&w->lock);
+	w->stop_now |= now;
+	__atomic_store_n(&w->cancel, 1, __ATOMIC_RELAXED);
+	if (w->engine)
+		engine_stop(w->engine, w->stop_now);
+	pthread_mutex_unlock(&w->lock);
+	gate_cancel(&w->gate);
+}
+
+int work_delta(struct work *w, enum part part, struct op_delta deltas[OP_KINDS],
+	uint64_t *late_max_ns, char *sample)
+{
+	pthread_mutex_lock(&w->lock);
+	struct engine *e = w->engine;
+
+	pthread_mutex_unlock(&w->lock);
+	return e ? engine_delta(e, part, deltas, late_max_ns, sample) : 0;
+}
+
+bool work_destroy(struct work *w)
+{
+	if (!w)
+		return true;
+	if (w->stuck)
+		return false;
+	pthread_join(w->id, NULL);
+	engine_destroy(w->engine);
+	if (w->phase == PHASE_PREPARE)
+		prepare_finish(&w->prepare);
+	cleanup_finish(&w->cleanup);
+	gate_finish(&w->gate);
+	pthread_mutex_destroy(&w->lock);
+	job_finish(&w->job);
+	free(w->place);
+	free(w->result.text);
+	free(w);
+	return true;
+}
