@@ -40,13 +40,13 @@ check_row_(bool ok, const char *file, int line, const char *what, const char *fm
 /* Compares strings; NULL equals only NULL. */
 #define CHECK_STR(got, want) check_str_((got), (want), __FILE__, __LINE__, #got)
 
-static inline bool check_str_(const char *got, const char *want, const char *file, int line,
-	const char *what)
+static inline bool check_str_(
+	const char *got, const char *want, const char *file, int line, const char *what)
 {
 	bool ok = got == want || (got && want && strcmp(got, want) == 0);
 
-	return check_row_(ok, file, line, what, " got \"%s\", want \"%s\"", got ? got : "(null)",
-		want ? want : "(null)");
+	return check_row_(ok, file, line, what, " got \"%s\", want \"%s\"",
+		got ? got : "(null)", want ? want : "(null)");
 }
 
 struct check_test {
@@ -54,7 +54,10 @@ struct check_test {
 	void (*fn)(void);
 };
 
-#define TEST(fn) {#fn, fn}
+#define TEST(fn)                                                                         \
+	{                                                                                \
+#fn, fn                                                                  \
+	}
 
 static inline int check_run_(const struct check_test *tests, size_t n)
 {
@@ -65,15 +68,16 @@ static inline int check_run_(const struct check_test *tests, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		check_failures_ = 0;
 		tests[i].fn();
-		printf("%s %zu - %s\n", check_failures_ ? "not ok" : "ok", i + 1, tests[i].name);
+		printf("%s %zu - %s\n", check_failures_ ? "not ok" : "ok", i + 1,
+			tests[i].name);
 		failed += check_failures_ != 0;
 	}
 	return failed ? 1 : 0;
 }
 
-#define TEST_MAIN(...) \
-	int main(void) \
-	{ \
-		static const struct check_test tests[] = {__VA_ARGS__}; \
-		return check_run_(tests, sizeof(tests) / sizeof(tests[0])); \
+#define TEST_MAIN(...)                                                                   \
+	int main(void)                                                                   \
+	{                                                                                \
+		static const struct check_test tests[] = {__VA_ARGS__};                  \
+		return check_run_(tests, sizeof(tests) / sizeof(tests[0]));              \
 	}
