@@ -19,13 +19,16 @@ struct agg *agg_create(const char *const *ids, size_t n, struct err *err);
 void agg_destroy(struct agg *a); /* takes NULL */
 
 /* A delta of a worker. Stats whose phase is MEASURE count for a lost worker's sum and for agg_rows while
- * the run is on; others only feed the live interval. Gaps in seq (but those of folded deltas, see
- * dropped) are remembered for agg_check, and so are repeats, which do not count again. */
+ * the run is on; others only feed the live interval. Gaps in seq are remembered for agg_check, and so
+ * are repeats, which do not count again. */
 int agg_add_stats(
 	struct agg *a, size_t worker, const struct msg_stats *s, struct err *err);
 /* A line that came before is refused with err. */
 int agg_add_result(
 	struct agg *a, size_t worker, const struct msg_result *r, struct err *err);
+/* Another message came behind the worker's result lines: they are complete, also when it is lost before
+ * bye (agg_add_stats says so itself). Nothing happens before the first result line. */
+void agg_results_end(struct agg *a, size_t worker);
 /* bye came with its number of lines: the worker's results are complete when it matches. */
 void agg_bye(struct agg *a, size_t worker, uint64_t lines);
 /* Forgets everything of all workers (a new generation). */
@@ -70,7 +73,6 @@ int agg_rows(struct agg *a, size_t worker, struct agg_row **ret, size_t *ret_n,
 bool agg_partial(const struct agg *a, size_t worker); /* deltas stand in for results */
 
 /* The self-check: merged counts, bytes and errors = sum of the workers'; complete workers' deltas agree
- * with their result lines (measure phase: count and bytes exact, a dropped delta excepted); bye's
- * lines. Appends one line per disagreement to out; returns how many. */
+ * with their result lines (measure phase: count and bytes exact); bye's lines; gaps in seq. Appends one line per disagreement to out; returns how many. */
 struct buf;
 size_t agg_check(struct agg *a, struct buf *out);

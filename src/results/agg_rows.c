@@ -14,7 +14,7 @@ static int no_memory(struct err *err)
 
 bool worker_complete(const struct worker_sum *w)
 {
-	return w->bye && w->bye_lines == w->n_results;
+	return w->bye ? w->bye_lines == w->n_results : w->ended;
 }
 
 static bool any_delta(const struct worker_sum *w)

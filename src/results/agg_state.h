@@ -1,4 +1,4 @@
-/* agg_state: what an agg keeps of each worker, shared by agg.c, agg_rows.c and agg_check.c.
+/* agg_state: what an agg keeps of each worker, shared by the agg_*.c.
  *
  * Result lines are kept encoded (a few KB each) and decoded when rows are asked for: the counts of all
  * lines of all workers at once would take hundreds of MB. */
@@ -46,12 +46,12 @@ struct worker_sum {
 	struct stored_totals totals[OP_KINDS];
 	struct delta_sum deltas[OP_KINDS];
 	uint64_t n_results; /* result messages, totals lines too */
+	bool ended;         /* another message came behind the result lines */
 	bool bye;
 	uint64_t bye_lines;
 	bool stats_seen;
 	uint32_t last_seq;
 	uint64_t seq_missing, seq_repeated; /* deltas */
-	uint64_t folded; /* deltas that came as a part of a later one */
 };
 
 /* A row before it is handed out. */
@@ -96,7 +96,7 @@ struct agg {
 	struct live_op rows[OP_KINDS];
 };
 
-/* All its result lines came, and bye said so. */
+/* All its result lines came: bye said so, or, without one, something else followed them. */
 bool worker_complete(const struct worker_sum *w);
 /* Lines are used for rows; else the sums of deltas. */
 bool worker_uses_lines(const struct worker_sum *w);
@@ -104,3 +104,8 @@ bool worker_uses_lines(const struct worker_sum *w);
 void row_set_finish(struct row_set *s);
 /* Computes s for worker (or AGG_ALL) unless it is still valid. */
 int row_set_make(struct agg *a, struct row_set *s, size_t worker, struct err *err);
+
+void live_init(struct live_interval *l);
+void live_clear(struct live_interval *l, size_t n);
+/* Takes a delta into the open interval, which may close it: 0 or -ENOMEM. */
+int live_take(struct agg *a, size_t worker, const struct msg_stats *s);

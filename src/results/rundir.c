@@ -2,52 +2,23 @@
  * by tables at its end. */
 #include "results/rundir.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "common/buf.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
-#include "common/err.h"
-#include "common/file.h"
 #include "common/text.h"
 #include "results/hlog.h"
+#include "results/rundir_state.h"
 #include "results/series.h"
 #include "results/stream.h"
-#include "results/tables.h"
 
-#define MAX_CLASHES 1000
-#define MAX_NAME 128 /* of a directory made from a worker's id or a workload's name */
 #define QUEUE_BYTES ((size_t)8 << 20)
 #define WORKER_QUEUE_BYTES ((size_t)1 << 20)
 #define STDERR_MAX_BYTES ((uint64_t)16 << 20)
-
-/* A worker's directory. */
-struct worker_dir {
-	char *id, *path; /* path: below the run's directory */
-	struct stream *timeseries, *stderr_log;
-};
-
-struct rundir {
-	char *path;
-	int fd;
-	uint64_t wall_offset_ns; /* wall clock minus CLOCK_MONOTONIC, when it was made */
-	uint64_t
-		hlog_start_ns; /* what lines of histograms.hlog count from; 0: no header yet */
-	struct streams *streams;
-	struct stream *console, *events, *timeseries, *hlog;
-	struct worker_dir *workers;
-	size_t n_workers, cap_workers;
-	size_t *series_dirs; /* index of series' worker -> index in workers */
-	struct series *series;
-	uint64_t series_start_ns; /* of the delta that is being added */
-	struct err first;         /* the first failure, for rundir_close */
-};
 
 /* Notes a failure that has no other way out. */
 static void remember(struct rundir *d, const struct err *err)
@@ -62,77 +33,6 @@ static void remember_no_memory(struct rundir *d)
 
 	err_sys(&err, ENOMEM, "results are not complete");
 	remember(d, &err);
-}
-
-/* text as a file name: [A-Za-z0-9._-], no leading dot, never empty. */
-static void file_name(const char *text, char out[MAX_NAME + 1])
-{
-	static const char allowed[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
-	size_t n = 0;
-
-	for (; text[n] && n < MAX_NAME; n++)
-		out[n] = strchr(allowed, text[n]) ? text[n] : '_';
-	if (n == 0)
-		out[n++] = '_';
-	out[n] = '\0';
-	if (out[0] == '.')
-		out[0] = '_';
-}
-
-static bool is_empty(const char *path)
-{
-	DIR *dir = opendir(path);
-	const struct dirent *entry;
-	bool empty = dir != NULL;
-
-	while (dir && (entry = readdir(dir)))
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-			empty = false;
-	if (dir)
-		closedir(dir);
-	return empty;
-}
-
-static int make_given(struct rundir *d, const char *dir, struct err *err)
-{
-	if (file_mkdir_p(dir, 0777, err) < 0)
-		return err_prefix(err, "--output");
-	if (!is_empty(dir))
-		return err_set(err, ERR_INPUT,
-			"--output %s: this directory is not empty, and results never go "
-			"over "
-			"others: name another one",
-			dir);
-	d->path = strdup(dir);
-	return d->path ? 0 : err_sys(err, ENOMEM, "cannot make %s", dir);
-}
-
-static int make_named(struct rundir *d, const char *parent, const char *name,
-	uint64_t wall_ns, struct err *err)
-{
-	char stamp[20], safe[MAX_NAME + 1], again[16] = "";
-
-	if (file_mkdir_p(parent, 0777, err) < 0)
-		return -1;
-	clock_format_compact(wall_ns, stamp, sizeof(stamp));
-	file_name(name, safe);
-	for (int i = 2; i < MAX_CLASHES; i++) {
-		free(d->path);
-		d->path = strcmp(parent, ".") == 0
-				  ? text_printf("muster-%s-%s%s", stamp, safe, again)
-				  : text_printf("%s/muster-%s-%s%s", parent, stamp, safe,
-					    again);
-		if (!d->path)
-			return err_sys(err, ENOMEM, "cannot make a results directory");
-		if (mkdir(d->path, 0777) == 0)
-			return 0;
-		if (errno != EEXIST)
-			return err_sys(err, errno, "cannot make the results directory %s",
-				d->path);
-		snprintf(again, sizeof(again), "-%d", i);
-	}
-	return err_set(err, ERR_SYSTEM, "too many results directories named %s", d->path);
 }
 
 static int open_streams(struct rundir *d, struct err *err)
@@ -166,7 +66,8 @@ int rundir_create(const char *parent, const char *dir, const char *name, uint64_
 		return err_sys(err, ENOMEM, "cannot make a results directory");
 	d->fd = -1;
 	d->wall_offset_ns = wall_ns - clock_ns();
-	rc = dir ? make_given(d, dir, err) : make_named(d, parent, name, wall_ns, err);
+	rc = dir ? rundir_make_given(d, dir, err)
+		 : rundir_make_named(d, parent, name, wall_ns, err);
 	if (rc == 0)
 		rc = open_streams(d, err);
 	if (rc < 0) {
@@ -182,21 +83,6 @@ int rundir_create(const char *parent, const char *dir, const char *name, uint64_
 const char *rundir_path(const struct rundir *d)
 {
 	return d->path;
-}
-
-static int write_file(
-	struct rundir *d, const char *file, const char *data, size_t len, struct err *err)
-{
-	AUTO_FREE char *path = text_printf("%s/%s", d->path, file);
-
-	if (!path)
-		return err_sys(err, ENOMEM, "cannot write %s", file);
-	return file_write_atomic(path, data, len, 0644, err);
-}
-
-int rundir_write(struct rundir *d, const char *file, const char *text, struct err *err)
-{
-	return write_file(d, file, text, strlen(text), err);
 }
 
 static void write_line(struct stream *f, const char *line)
@@ -215,68 +101,6 @@ void rundir_console(struct rundir *d, const char *line)
 void rundir_event(struct rundir *d, const char *json)
 {
 	write_line(d->events, json);
-}
-
-static bool path_taken(const struct rundir *d, const char *path)
-{
-	for (size_t i = 0; i < d->n_workers; i++)
-		if (strcasecmp(d->workers[i].path, path) == 0)
-			return true;
-	return false;
-}
-
-/* "workers/NAME", made different from those of other ids; malloc'ed. */
-static char *worker_path(const struct rundir *d, const char *id)
-{
-	char name[MAX_NAME + 1];
-	char *path;
-
-	file_name(id, name);
-	path = text_printf("workers/%s", name);
-	for (int i = 2; path && path_taken(d, path); i++) {
-		free(path);
-		path = text_printf("workers/%s-%d", name, i);
-	}
-	return path;
-}
-
-static int make_worker_dir(struct rundir *d, const char *path, struct err *err)
-{
-	if ((mkdirat(d->fd, "workers", 0777) < 0 && errno != EEXIST) ||
-		(mkdirat(d->fd, path, 0777) < 0 && errno != EEXIST))
-		return err_sys(err, errno, "cannot make %s/%s", d->path, path);
-	return 0;
-}
-
-/* The directory of a worker, made when it is asked for first. -1: err. */
-static int find_worker(struct rundir *d, const char *id, size_t *ret, struct err *err)
-{
-	struct worker_dir *w;
-
-	for (size_t i = 0; i < d->n_workers; i++) {
-		if (strcmp(d->workers[i].id, id) == 0) {
-			*ret = i;
-			return 0;
-		}
-	}
-	if (d->n_workers == d->cap_workers) {
-		size_t cap = d->cap_workers ? 2 * d->cap_workers : 16;
-
-		w = reallocarray(d->workers, cap, sizeof(*w));
-		if (!w)
-			return err_sys(err, ENOMEM, "results of %s", id);
-		d->workers = w;
-		d->cap_workers = cap;
-	}
-	w = &d->workers[d->n_workers];
-	*w = (struct worker_dir){.id = strdup(id), .path = worker_path(d, id)};
-	if (!w->id || !w->path) {
-		free(w->id);
-		free(w->path);
-		return err_sys(err, ENOMEM, "results of %s", id);
-	}
-	*ret = d->n_workers++;
-	return make_worker_dir(d, w->path, err);
 }
 
 /* The stream of a file in a worker's directory, opened on first use; NULL: remembered. */
@@ -333,7 +157,7 @@ void rundir_stderr(struct rundir *d, const char *worker, const char *data, size_
 		remember_no_memory(d);
 		return;
 	}
-	if (find_worker(d, worker, &i, &err) < 0) {
+	if (rundir_find_worker(d, worker, &i, &err) < 0) {
 		remember(d, &err);
 		return;
 	}
@@ -406,7 +230,7 @@ void rundir_set_workers(
 		return;
 	}
 	for (size_t i = 0; i < n; i++)
-		if (find_worker(d, ids[i], &dirs[i], &err) < 0)
+		if (rundir_find_worker(d, ids[i], &dirs[i], &err) < 0)
 			remember(d, &err);
 	d->series = series_create(ids, n, interval_ns, sink, &err);
 	if (!d->series)
@@ -428,104 +252,6 @@ void rundir_worker_lost(struct rundir *d, size_t worker)
 {
 	if (d->series)
 		series_lost(d->series, worker);
-}
-
-static int write_json(
-	struct rundir *d, const char *file, struct json_writer *w, struct err *err)
-{
-	if (w->failed)
-		return err_sys(err, ENOMEM, "cannot write %s", file);
-	return write_file(d, file, w->out->data, w->out->len, err);
-}
-
-static int write_metadata(struct rundir *d, const struct run_info *info, struct err *err)
-{
-	AUTO_BUF struct buf text = BUF_INIT;
-	struct json_writer w;
-
-	jw_init(&w, &text, JSON_FLAT);
-	jw_object(&w, NULL);
-	metadata_members(&w, info);
-	jw_object_end(&w);
-	return write_json(d, "metadata.json", &w, err);
-}
-
-static int write_results_json(
-	struct rundir *d, struct agg *a, const struct run_info *info, struct err *err)
-{
-	AUTO_BUF struct buf text = BUF_INIT;
-	struct json_writer w;
-
-	jw_init(&w, &text, JSON_FLAT);
-	jw_object(&w, NULL);
-	if (results_members(&w, a, info, err) < 0)
-		return -1;
-	jw_object_end(&w);
-	return write_json(d, "results.json", &w, err);
-}
-
-static int write_tsv(struct rundir *d, const char *file, struct agg *a, size_t worker,
-	const struct run_info *info, struct err *err)
-{
-	AUTO_BUF struct buf text = BUF_INIT;
-
-	if (table_tsv(a, info, worker, &text, err) < 0)
-		return -1;
-	return write_file(d, file, text.data, text.len, err);
-}
-
-static int write_worker_metadata(struct rundir *d, const char *file,
-	const struct run_info *info, const struct run_worker *rw, struct err *err)
-{
-	AUTO_BUF struct buf text = BUF_INIT;
-	struct json_writer w;
-
-	jw_init(&w, &text, JSON_FLAT);
-	jw_object(&w, NULL);
-	jw_uint(&w, "schema_version", RESULTS_SCHEMA_VERSION);
-	jw_text(&w, "run", info->run);
-	metadata_worker_members(&w, info, rw);
-	jw_object_end(&w);
-	return write_json(d, file, &w, err);
-}
-
-static int write_worker(struct rundir *d, struct agg *a, const struct run_info *info,
-	size_t worker, struct err *err)
-{
-	const struct run_worker *rw = &info->workers[worker];
-	AUTO_FREE char *metadata = NULL, *results = NULL;
-	size_t i;
-
-	if (find_worker(d, rw->id, &i, err) < 0)
-		return -1;
-	metadata = text_printf("%s/metadata.json", d->workers[i].path);
-	results = text_printf("%s/results.tsv", d->workers[i].path);
-	if (!metadata || !results)
-		return err_sys(err, ENOMEM, "results of %s", rw->id);
-	if (write_worker_metadata(d, metadata, info, rw, err) < 0)
-		return -1;
-	return write_tsv(d, results, a, worker, info, err);
-}
-
-int rundir_results(
-	struct rundir *d, struct agg *a, const struct run_info *info, struct err *err)
-{
-	struct err later = ERR_INIT;
-	int rc = 0;
-
-/* Every file is tried, whatever became of those before it; the first failure is the one that is told. */
-#define TRY(call)                                                                        \
-	if ((call) < 0)                                                                  \
-	rc = -1
-#define ERR_OR_LATER (rc == 0 ? err : &later)
-	TRY(write_tsv(d, "results.tsv", a, AGG_ALL, info, ERR_OR_LATER));
-	TRY(write_results_json(d, a, info, ERR_OR_LATER));
-	TRY(write_metadata(d, info, ERR_OR_LATER));
-	for (size_t i = 0; i < info->n_workers; i++)
-		TRY(write_worker(d, a, info, i, ERR_OR_LATER));
-#undef TRY
-#undef ERR_OR_LATER
-	return rc;
 }
 
 int rundir_error(struct rundir *d, struct err *err)

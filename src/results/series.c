@@ -3,74 +3,15 @@
 #include "results/series.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/buf.h"
-#include "common/cleanup.h"
 #include "common/err.h"
 #include "results/agg.h"
 #include "results/series_row.h"
+#include "results/series_state.h"
 
-#define MAX_AGE 3 /* intervals that a bin waits for its workers */
-#define NO_OP OP_KINDS
 #define MAX_NS (UINT64_C(1) << 60) /* 36 years */
-
-/* A stretch of time with one start: a phase of one generation. */
-struct group {
-	enum phase phase;
-	uint64_t start_ns;
-	int64_t first_idx;  /* of its bins */
-	int64_t closed_idx; /* highest index that was closed */
-	int64_t reached_ns; /* greatest end of a delta, since start_ns */
-	unsigned ops_seen;  /* bit per op */
-	bool any_closed;
-};
-
-struct cell {
-	bool seen;
-	uint64_t count, bytes, errors;
-	struct hist response, service;
-};
-
-/* An interval of a group that is not closed yet. */
-struct bin {
-	struct bin *next;
-	size_t group;
-	int64_t idx;
-	struct cell ops[OP_KINDS + 1]; /* the last: NO_OP */
-	uint64_t *lengths_ns;          /* per worker; 0: not in it */
-	uint64_t late_max_ns;
-	double busiest_core, cpu, worker_cpu, net_rx, net_tx;
-};
-
-struct place {
-	char *id; /* safe in a TSV cell */
-	bool seen, lost;
-	size_t group; /* of its newest delta */
-	int64_t idx;
-	int64_t covered_ns; /* end of it, since the group's start */
-	unsigned ops_seen;  /* in the group */
-	uint64_t done, done_bytes;
-};
-
-struct series {
-	size_t n;
-	uint64_t interval_ns;
-	struct series_sink sink;
-	struct place *workers;
-	struct group *groups;
-	size_t n_groups;
-	int64_t newest_idx; /* in the last group */
-	struct bin *open, *spare;
-	struct buf text;
-};
-
-static bool is_load(enum phase phase)
-{
-	return phase == PHASE_WARMUP || phase == PHASE_MEASURE;
-}
 
 static void bin_destroy(struct bin *b)
 {
@@ -170,179 +111,6 @@ fail:
 	series_destroy(s);
 	err_sys(err, ENOMEM, "cannot keep a time series");
 	return NULL;
-}
-
-/* The row's text goes to the sink when the caller is done with all of them. */
-static void send(struct series *s, size_t worker)
-{
-	if (s->text.len)
-		s->sink.rows(s->sink.user, worker, s->text.data, s->text.len);
-	buf_clear(&s->text);
-}
-
-static double idx_time(const struct series *s, int64_t idx)
-{
-	return (double)idx * (double)s->interval_ns / 1e9;
-}
-
-static void send_gap(
-	struct series *s, const struct bin *b, size_t worker, const char *state)
-{
-	struct series_row row = {
-		.time_s = idx_time(s, b->idx),
-		.interval_s = (double)s->interval_ns / 1e9,
-		.worker = s->workers[worker].id,
-		.phase = s->groups[b->group].phase,
-		.op = "-",
-		.state = state,
-	};
-
-	if (series_row_put(&s->text, &row) == 0)
-		send(s, worker);
-}
-
-/* Why a worker is not in a bin; NULL: nothing to say. */
-static const char *gap_state(
-	const struct series *s, const struct bin *b, const struct place *w)
-{
-	const struct group *g = &s->groups[b->group];
-	int64_t middle = b->idx * (int64_t)s->interval_ns + (int64_t)s->interval_ns / 2;
-
-	if (w->lost)
-		return "lost";
-	if (w->seen && w->group > b->group)
-		return NULL; /* its phase was over */
-	if (w->seen && w->group == b->group && w->covered_ns > middle)
-		return "late";
-	/* the end of a phase cuts the last interval short */
-	return g->reached_ns >= middle ? "missing" : NULL;
-}
-
-static void send_gaps(struct series *s, const struct bin *b)
-{
-	const struct group *g = &s->groups[b->group];
-
-	/* workers end their part of prepare at different times; a bin that is opened again had
-	 * its gaps the first time */
-	if (!is_load(g->phase) || (g->any_closed && b->idx <= g->closed_idx))
-		return;
-	for (size_t i = 0; i < s->n; i++) {
-		const char *state =
-			b->lengths_ns[i] ? NULL : gap_state(s, b, &s->workers[i]);
-
-		if (state)
-			send_gap(s, b, i, state);
-	}
-}
-
-static struct series_row sum_row(const struct series *s, const struct bin *b)
-{
-	struct series_row row = {
-		.time_s = idx_time(s, b->idx),
-		.worker = "all",
-		.phase = s->groups[b->group].phase,
-		.state = "ok",
-		.late_max_ns = b->late_max_ns,
-		.busiest_core = b->busiest_core,
-		.cpu = b->cpu,
-		.worker_cpu = b->worker_cpu,
-		.net_rx = b->net_rx,
-		.net_tx = b->net_tx,
-	};
-	uint64_t longest = 0;
-
-	for (size_t i = 0; i < s->n; i++) {
-		row.workers += b->lengths_ns[i] > 0;
-		longest = b->lengths_ns[i] > longest ? b->lengths_ns[i] : longest;
-	}
-	/* a delta that took up an earlier one is longer than its interval */
-	longest = longest > s->interval_ns ? s->interval_ns : longest;
-	row.interval_s = (double)longest / 1e9;
-	return row;
-}
-
-static void send_sums(struct series *s, const struct bin *b)
-{
-	const struct group *g = &s->groups[b->group];
-	struct series_row row = sum_row(s, b);
-
-	for (unsigned op = 0; op <= NO_OP; op++) {
-		const struct cell *c = &b->ops[op];
-
-		if (op == NO_OP ? !c->seen || (is_load(g->phase) && g->ops_seen)
-				: !(g->ops_seen & 1u << op))
-			continue;
-		row.op = op == NO_OP ? "-" : op_infos[op].display;
-		row.count = c->count;
-		row.bytes = c->bytes;
-		row.errors = c->errors;
-		row.response = &c->response;
-		row.service = &c->service;
-		if (series_row_put(&s->text, &row) < 0)
-			buf_clear(&s->text);
-		if (op != NO_OP && g->phase == PHASE_MEASURE && c->response.total)
-			s->sink.interval(s->sink.user, (enum op_kind)op, row.time_s,
-				row.interval_s, &c->response);
-	}
-	send(s, SERIES_ALL);
-}
-
-/* Closes the first of the open bins. */
-static void close_first(struct series *s)
-{
-	struct bin *b = s->open;
-	struct group *g = &s->groups[b->group];
-
-	send_gaps(s, b);
-	send_sums(s, b);
-	if (!g->any_closed || b->idx > g->closed_idx)
-		g->closed_idx = b->idx;
-	g->any_closed = true;
-	s->open = b->next;
-	b->next = s->spare;
-	s->spare = b;
-}
-
-static bool is_later(const struct place *w, const struct bin *b)
-{
-	return w->seen &&
-	       (w->group > b->group || (w->group == b->group && w->idx > b->idx));
-}
-
-/* Nothing more will come for it, or too much time has passed. */
-static bool is_over(const struct series *s, const struct bin *b)
-{
-	size_t last = s->n_groups - 1;
-	int64_t age = b->group == last ? s->newest_idx - b->idx
-				       : s->newest_idx - s->groups[last].first_idx + 1;
-
-	if (age >= MAX_AGE)
-		return true;
-	for (size_t i = 0; i < s->n; i++)
-		if (!s->workers[i].lost && !is_later(&s->workers[i], b))
-			return false;
-	return true;
-}
-
-static void close_what_is_over(struct series *s)
-{
-	while (s->open && is_over(s, s->open))
-		close_first(s);
-}
-
-void series_flush(struct series *s)
-{
-	while (s->open)
-		close_first(s);
-}
-
-void series_lost(struct series *s, size_t worker)
-{
-	if (worker >= s->n)
-		return;
-	s->workers[worker].lost = true;
-	if (s->open)
-		close_what_is_over(s);
 }
 
 /* Index of the group, or -ENOMEM. */
@@ -448,7 +216,7 @@ static void send_rows(struct series *s, size_t worker, const struct msg_stats *s
 		row.bytes = done.bytes;
 		rc = series_row_put(&s->text, &row);
 	}
-	send(s, worker);
+	series_send(s, worker);
 }
 
 /* What came since the worker's last delta; done counts from the start of the phase. */
@@ -560,7 +328,7 @@ static void advance(
 		s->groups[group].reached_ns = span->to;
 	if (group == s->n_groups - 1 && span->idx > s->newest_idx)
 		s->newest_idx = span->idx;
-	close_what_is_over(s);
+	series_close_over(s);
 }
 
 int series_add(struct series *s, size_t worker, const struct msg_stats *stats,
