@@ -1,0 +1,64 @@
+#!/bin/sh
+# The one place that names Debian packages: what muster needs to be built, and what its tests need.
+# Read it in (. tools/packages.sh) for install_packages, or run it:
+#   tools/packages.sh [build] [test]     install what is missing
+
+BUILD_PACKAGES="gcc libc6-dev meson ninja-build pkg-config libssh2-1-dev libyaml-dev libjansson-dev
+	libssl-dev zlib1g-dev scdoc openssh-client"
+TEST_PACKAGES="clang libclang-rt-14-dev clang-format shellcheck git python3 openssh-server iproute2
+	util-linux binutils"
+
+# as_root COMMAND...: as it is for root, with sudo for others. Asks for no password where nobody can answer.
+as_root() {
+	if [ "$(id -u)" -eq 0 ]; then
+		"$@"
+	elif ! command -v sudo >/dev/null; then
+		echo "$*: needs root or sudo" >&2
+		return 1
+	elif [ -t 0 ]; then
+		sudo "$@"
+	else
+		sudo -n "$@"
+	fi
+}
+
+# missing_packages NAME...: those that are not installed
+missing_packages() {
+	for package in "$@"; do
+		case $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) in
+		installed) ;;
+		*) echo "$package" ;;
+		esac
+	done
+}
+
+# install_packages [build] [test]: nothing is fetched when nothing is missing
+# shellcheck disable=SC2086 # lists of words
+install_packages() {
+	wanted=
+	for purpose in "$@"; do
+		case $purpose in
+		build) wanted="$wanted $BUILD_PACKAGES" ;;
+		test) wanted="$wanted $TEST_PACKAGES" ;;
+		*) return 2 ;;
+		esac
+	done
+	if ! command -v apt-get >/dev/null; then
+		echo "no apt-get here, so these are taken as installed, by whatever name:" $wanted >&2
+		return 0
+	fi
+	missing=$(missing_packages $wanted)
+	[ -n "$missing" ] || return 0
+	echo "installing:" $missing
+	as_root apt-get update -q </dev/null
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install \
+		-q -y --no-install-recommends $missing </dev/null
+}
+
+case ${0##*/}:${1-} in
+packages.sh:build | packages.sh:test) install_packages "$@" ;;
+packages.sh:*)
+	echo "usage: tools/packages.sh [build] [test]" >&2
+	exit 2
+	;;
+esac
