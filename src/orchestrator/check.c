@@ -42,7 +42,9 @@ static void describe(const struct fleet_worker *w, struct buf *out)
 	clock_sync_at(&w->clock, clock_ns(), &offset, &bound);
 	if (ci && ci->login && *ci->login)
 		buf_printf(out, "%s, ", ci->login);
-	buf_printf(out, "rtt %.3f ms, clock %+.3f ms ±%.3f ms, %u cores, %s, %s, %s, worker %s %.8s",
+	buf_printf(out,
+		"rtt %.3f ms, clock %+.3f ms ±%.3f ms, %u cores, %s, %s, %s, worker %s "
+		"%.8s",
 		(double)w->clock.rtt_ns / 1e6, (double)offset / 1e6, (double)bound / 1e6,
 		h->cpus, units_bytes(h->memory_bytes).s, h->arch, h->kernel, h->version,
 		h->sha256);
@@ -61,14 +63,18 @@ static void print_host(struct check *k, const struct fleet_worker *w)
 		describe(w, &what);
 	else
 		buf_puts(&what, w->reason);
-	console_line(con, "  %s%s%s %s%*s (%s)  %s", !color ? "" : ok ? "\x1b[32m" : "\x1b[31m",
-		ok ? "✓" : "✗", color ? "\x1b[0m" : "", w->host->name, pad > 0 ? pad : 0, "",
-		w->host->address, what.data);
+	console_line(con, "  %s%s%s %s%*s (%s)  %s",
+		!color ? ""
+		: ok   ? "\x1b[32m"
+		       : "\x1b[31m",
+		ok ? "✓" : "✗", color ? "\x1b[0m" : "", w->host->name, pad > 0 ? pad : 0,
+		"", w->host->address, what.data);
 }
 
 static void progress(struct check *k)
 {
-	AUTO_FREE char *line = text_printf("  %zu/%zu hosts answered", k->done, fleet_size(k->fleet));
+	AUTO_FREE char *line =
+		text_printf("  %zu/%zu hosts answered", k->done, fleet_size(k->fleet));
 	const char *lines[] = {line};
 
 	/* in the order of the inventory, each as soon as those before it are known */
@@ -103,8 +109,9 @@ static void on_gone(struct fleet_worker *w, void *user)
 static void on_progress(struct fleet_worker *w, uint64_t sent, uint64_t size, void *user)
 {
 	struct check *k = user;
-	AUTO_FREE char *line = text_printf("  %zu/%zu hosts answered; copying the worker to %s: %s of %s",
-		k->done, fleet_size(k->fleet), w->host->name, units_bytes(sent).s,
+	AUTO_FREE char *line = text_printf(
+		"  %zu/%zu hosts answered; copying the worker to %s: %s of %s", k->done,
+		fleet_size(k->fleet), w->host->name, units_bytes(sent).s,
 		units_bytes(size).s);
 	const char *lines[] = {line};
 
@@ -150,8 +157,8 @@ static void note_machines(struct check *k)
 			buf_printf(&same, ", %s", b->host->name);
 		}
 		if (same.len)
-			console_line(k->ctx.console, "Note: %s%s are one machine", a->host->name,
-				same.data);
+			console_line(k->ctx.console, "Note: %s%s are one machine",
+				a->host->name, same.data);
 	}
 }
 
@@ -162,23 +169,26 @@ static json_t *host_json(const struct fleet_worker *w)
 	int64_t offset = 0;
 	uint64_t bound = 0;
 	json_t *o = json_pack("{s:s, s:s, s:b, s:s}", "name", w->host->name, "address",
-		w->host->address, "online", !worker_gone(w), "state", worker_state_name(w->state));
+		w->host->address, "online", !worker_gone(w), "state",
+		worker_state_name(w->state));
 
 	if (worker_gone(w)) {
 		json_object_set_new(o, "error", json_string(w->reason ? w->reason : ""));
 		return o;
 	}
 	clock_sync_at(&w->clock, clock_ns(), &offset, &bound);
-	json_object_update_new(o,
-		json_pack("{s:s, s:s, s:s, s:f, s:f, s:f, s:s, s:s, s:b, s:s, s:s, s:i, s:I, s:s}",
-			"transport", ci ? ci->transport : "", "login",
-			ci && ci->login ? ci->login : "", "host_key",
-			ci && ci->host_key ? ci->host_key : "", "rtt_us",
-			(double)w->clock.rtt_ns / 1e3, "clock_offset_us", (double)offset / 1e3,
-			"clock_bound_us", (double)bound / 1e3, "worker_version", h->version,
-			"worker_sha256", h->sha256, "worker_copied", w->uploaded, "arch", h->arch,
-			"kernel", h->kernel, "cpus", (int)h->cpus, "memory_bytes",
-			(json_int_t)h->memory_bytes, "machine_id", h->machine_id));
+	json_object_update_new(
+		o, json_pack("{s:s, s:s, s:s, s:f, s:f, s:f, s:s, s:s, s:b, s:s, s:s, "
+			     "s:i, s:I, s:s}",
+			   "transport", ci ? ci->transport : "", "login",
+			   ci && ci->login ? ci->login : "", "host_key",
+			   ci && ci->host_key ? ci->host_key : "", "rtt_us",
+			   (double)w->clock.rtt_ns / 1e3, "clock_offset_us",
+			   (double)offset / 1e3, "clock_bound_us", (double)bound / 1e3,
+			   "worker_version", h->version, "worker_sha256", h->sha256,
+			   "worker_copied", w->uploaded, "arch", h->arch, "kernel",
+			   h->kernel, "cpus", (int)h->cpus, "memory_bytes",
+			   (json_int_t)h->memory_bytes, "machine_id", h->machine_id));
 	return o;
 }
 
@@ -190,8 +200,9 @@ static int export(struct check *k, const char *path, struct err *err)
 
 	for (size_t i = 0; i < fleet_size(k->fleet); i++)
 		json_array_append_new(hosts, host_json(fleet_worker(k->fleet, i)));
-	all = json_pack("{s:i, s:s, s:i, s:i, s:o}", "schema_version", 1, "command", "check",
-		"online", (int)k->online, "total", (int)fleet_size(k->fleet), "hosts", hosts);
+	all = json_pack("{s:i, s:s, s:i, s:i, s:o}", "schema_version", 1, "command",
+		"check", "online", (int)k->online, "total", (int)fleet_size(k->fleet),
+		"hosts", hosts);
 	text = json_dumps(all, JSON_INDENT(2));
 	json_decref(all);
 	if (!text)

@@ -92,7 +92,8 @@ static void on_closed(struct chan *ch, const struct chan_exit *e, void *user)
 
 	(void)ch;
 	h->chan = NULL;
-	host_over(h, e->exited && e->status == 0 ? NULL : "the command that removes failed");
+	host_over(h,
+		e->exited && e->status == 0 ? NULL : "the command that removes failed");
 	conn_close(h->conn);
 	h->conn = NULL;
 }
@@ -109,7 +110,8 @@ static void on_up(struct conn *c, void *user)
 		host_over(h, "out of memory");
 }
 
-static void on_down(struct conn *c, enum conn_failure why, const struct err *err, void *user)
+static void on_down(
+	struct conn *c, enum conn_failure why, const struct err *err, void *user)
 {
 	struct clean_host *h = user;
 
@@ -147,8 +149,8 @@ static int clean_files(struct clean *c, struct err *err)
 	c->left = n;
 	for (size_t i = 0; i < n; i++) {
 		c->hosts[i] = (struct clean_host){.clean = c, .host = c->ctx.refs[i]};
-		c->hosts[i].conn =
-			conn_open(c->ctx.transport, c->ctx.refs[i], &events, &c->hosts[i]);
+		c->hosts[i].conn = conn_open(
+			c->ctx.transport, c->ctx.refs[i], &events, &c->hosts[i]);
 	}
 	if (loop_run(c->ctx.loop, err) < 0)
 		return -1;
@@ -228,16 +230,18 @@ static void data_gone(struct fleet_worker *w, void *user)
 	data_over(user, w, false);
 }
 
-static void data_done(struct clean_data *c, struct fleet_worker *w, const struct msg_phase *p)
+static void data_done(
+	struct clean_data *c, struct fleet_worker *w, const struct msg_phase *p)
 {
 	bool ok = !p->errors && !p->left;
 
 	c->removed += p->done;
-	console_line(c->ctx.console, "  %s %s: removed %s objects%s", ok ? "✓" : "✗", w->id,
-		units_count(p->done).s, p->foreign ? ", others' objects stay" : "");
+	console_line(c->ctx.console, "  %s %s: removed %s objects%s", ok ? "✓" : "✗",
+		w->id, units_count(p->done).s,
+		p->foreign ? ", others' objects stay" : "");
 	if (!ok)
-		log_error("%s: %" PRIu64 " objects could not be removed%s%s", w->id, p->left,
-			p->text ? ": " : "", p->text ? p->text : "");
+		log_error("%s: %" PRIu64 " objects could not be removed%s%s", w->id,
+			p->left, p->text ? ": " : "", p->text ? p->text : "");
 	data_over(c, w, ok);
 }
 
@@ -246,13 +250,13 @@ static void data_message(struct fleet_worker *w, struct msg *m, void *user)
 	struct clean_data *c = user;
 	int64_t offset = 0;
 	uint64_t bound;
-	struct msg start = {.type = MSG_START,
-		.u.start = {.generation = 1, .phase = PHASE_CLEANUP}};
+	struct msg start = {
+		.type = MSG_START, .u.start = {.generation = 1, .phase = PHASE_CLEANUP}};
 
 	if (m->type == MSG_READY || (m->type == MSG_ARMED && m->u.armed.lead_ns <= 0)) {
 		clock_sync_at(&w->clock, clock_ns(), &offset, &bound);
 		start.u.start.at_ns = clock_ns() + (uint64_t)offset + 50 * NS_PER_MS +
-			2 * w->clock.rtt_ns;
+				      2 * w->clock.rtt_ns;
 		fleet_send(w, &start);
 	} else if (m->type == MSG_ERROR) {
 		fleet_fail(w, WORKER_ERROR, m->u.error.text);
@@ -290,7 +294,9 @@ static int data_hosts(struct clean_data *c, const char *dir, struct err *err)
 static int clean_data(struct clean_data *c, struct err *err)
 {
 	struct fleet_config config = {
-		.events = {.online = data_online, .gone = data_gone, .message = data_message},
+		.events = {.online = data_online,
+			.gone = data_gone,
+			.message = data_message},
 		.user = c,
 	};
 	const char *dir = c->ctx.app->o.data;
@@ -308,15 +314,16 @@ static int clean_data(struct clean_data *c, struct err *err)
 	c->over = calloc(c->left, sizeof(*c->over));
 	if (!c->over)
 		return err_sys(err, ENOMEM, "clean");
-	console_line(c->ctx.console, "Removing what %s left on %zu worker%s...", dir, c->left,
-		c->left == 1 ? "" : "s");
+	console_line(c->ctx.console, "Removing what %s left on %zu worker%s...", dir,
+		c->left, c->left == 1 ? "" : "s");
 	fleet_start(c->fleet);
 	if (loop_run(c->ctx.loop, err) < 0)
 		return -1;
 	if (c->signo)
 		return 128 + c->signo;
 	console_always(c->ctx.console, "Result: %s objects removed, %zu/%zu workers done",
-		units_count(c->removed).s, fleet_size(c->fleet) - c->failed, fleet_size(c->fleet));
+		units_count(c->removed).s, fleet_size(c->fleet) - c->failed,
+		fleet_size(c->fleet));
 	return c->failed ? 3 : 0;
 }
 

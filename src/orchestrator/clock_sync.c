@@ -23,7 +23,9 @@ static bool add_anchor(struct clock_sync *c)
 bool clock_sync_add(struct clock_sync *c, uint64_t sent_ns, uint64_t their_received_ns,
 	uint64_t their_sent_ns, uint64_t got_ns)
 {
-	uint64_t held = their_sent_ns >= their_received_ns ? their_sent_ns - their_received_ns : 0;
+	uint64_t held = their_sent_ns >= their_received_ns
+				? their_sent_ns - their_received_ns
+				: 0;
 	uint64_t all = got_ns >= sent_ns ? got_ns - sent_ns : 0;
 	uint64_t rtt = all > held ? all - held : 0;
 	/* offset = ((r - s) + (t - g)) / 2, written so that it cannot overflow */
@@ -65,7 +67,8 @@ bool clock_sync_at(const struct clock_sync *c, uint64_t our_ns, int64_t *ret_off
 	const struct clock_anchor *a = &c->anchors[i - 1], *b = &c->anchors[i];
 	double part = (double)(our_ns - a->at_ns) / (double)(b->at_ns - a->at_ns);
 
-	*ret_offset_ns = a->offset_ns + (int64_t)((double)(b->offset_ns - a->offset_ns) * part);
+	*ret_offset_ns =
+		a->offset_ns + (int64_t)((double)(b->offset_ns - a->offset_ns) * part);
 	*ret_bound_ns = a->bound_ns > b->bound_ns ? a->bound_ns : b->bound_ns;
 	return true;
 }

@@ -10,15 +10,16 @@
 #include "common/err.h"
 #include "common/text.h"
 
-static const struct option_group *const groups_check[] = {&group_hosts, &group_output,
-	&group_export, &group_common, NULL};
-static const struct option_group *const groups_setup[] = {&group_hosts, &group_common, NULL};
-static const struct option_group *const groups_run[] = {&group_workload, &group_run, &group_hosts,
-	&group_export, &group_output, &group_common, NULL};
-static const struct option_group *const groups_validate[] = {&group_workload, &group_hosts,
-	&group_common, NULL};
-static const struct option_group *const groups_clean[] = {&group_clean, &group_hosts,
-	&group_common, NULL};
+static const struct option_group *const groups_check[] = {
+	&group_hosts, &group_output, &group_export, &group_common, NULL};
+static const struct option_group *const groups_setup[] = {
+	&group_hosts, &group_common, NULL};
+static const struct option_group *const groups_run[] = {&group_workload, &group_run,
+	&group_hosts, &group_export, &group_output, &group_common, NULL};
+static const struct option_group *const groups_validate[] = {
+	&group_workload, &group_hosts, &group_common, NULL};
+static const struct option_group *const groups_clean[] = {
+	&group_clean, &group_hosts, &group_common, NULL};
 
 static const char *const alias_check[] = {"ping", NULL};
 static const char *const alias_setup[] = {"deploy", NULL};
@@ -27,7 +28,8 @@ static const char *const examples_check[] = {"muster check --hosts hosts.yaml",
 	"muster check --hosts root@node[01-16] --export fleet.json", NULL};
 static const char *const examples_setup[] = {"muster setup --hosts hosts.yaml", NULL};
 static const char *const examples_run[] = {"muster run workloads/null-smoke.yaml",
-	"muster run mix.yaml --hosts hosts.yaml --duration 5m --export results.json", NULL};
+	"muster run mix.yaml --hosts hosts.yaml --duration 5m --export results.json",
+	NULL};
 static const char *const examples_validate[] = {
 	"muster validate mix.yaml --hosts hosts.yaml", NULL};
 static const char *const examples_clean[] = {"muster clean --hosts hosts.yaml",
@@ -35,27 +37,39 @@ static const char *const examples_clean[] = {"muster clean --hosts hosts.yaml",
 
 const struct command commands[] = {
 	{"check", alias_check, "", 0, 0,
-		"reach every host, verify host key and login, start the worker, report facts",
-		"Connects to every host, verifies its host key, logs in, puts the worker there when it "
-		"is missing, starts it, and measures the round trip and the offset of its clock. Exit "
+		"reach every host, verify host key and login, start the worker, report "
+		"facts",
+		"Connects to every host, verifies its host key, logs in, puts the worker "
+		"there when it "
+		"is missing, starts it, and measures the round trip and the offset of "
+		"its clock. Exit "
 		"code 3 when a host was not reached.",
 		examples_check, groups_check, cmd_check},
-	{"setup", alias_setup, "", 0, 0, "copy the worker to the hosts and verify it by SHA-256",
-		"Copies the worker program to every host that does not have it yet, in parallel, and "
-		"proves that it runs there. `run` and `check` do this too; `setup` does nothing else.",
+	{"setup", alias_setup, "", 0, 0,
+		"copy the worker to the hosts and verify it by SHA-256",
+		"Copies the worker program to every host that does not have it yet, in "
+		"parallel, and "
+		"proves that it runs there. `run` and `check` do this too; `setup` does "
+		"nothing else.",
 		examples_setup, groups_setup, cmd_setup},
 	{"run", NULL, "WORKLOAD.yaml", 0, 1, "a storage workload on all hosts in step",
-		"Starts one worker per host (or more), hands each its part of the workload, starts all "
-		"of them at the same moment, shows live numbers, and writes a results directory. With "
+		"Starts one worker per host (or more), hands each its part of the "
+		"workload, starts all "
+		"of them at the same moment, shows live numbers, and writes a results "
+		"directory. With "
 		"no hosts at all the workload runs on this machine.",
 		examples_run, groups_run, cmd_run},
-	{"validate", NULL, "WORKLOAD.yaml", 0, 1, "parse and plan a workload, show each worker's job",
-		"Reads the workload and the inventory, plans, and shows what each worker would do. "
+	{"validate", NULL, "WORKLOAD.yaml", 0, 1,
+		"parse and plan a workload, show each worker's job",
+		"Reads the workload and the inventory, plans, and shows what each worker "
+		"would do. "
 		"Contacts no host.",
 		examples_validate, groups_validate, cmd_validate},
 	{"clean", NULL, "", 0, 0, "remove what muster keeps on the hosts",
-		"Removes the cached worker and everything else muster keeps on the hosts, and says "
-		"what. With --data DIR it removes the data that a run left instead: the files it put, "
+		"Removes the cached worker and everything else muster keeps on the "
+		"hosts, and says "
+		"what. With --data DIR it removes the data that a run left instead: the "
+		"files it put, "
 		"and the sets it prepared.",
 		examples_clean, groups_clean, cmd_clean},
 	{.name = NULL},
@@ -86,15 +100,17 @@ static void unknown_command(const char *name, struct err *err)
 
 	const char *near = text_nearest(name, names, n);
 
-	err_set(err, ERR_INPUT, "unknown command '%s'%s%s%s (muster --help lists them)", name,
-		near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
+	err_set(err, ERR_INPUT, "unknown command '%s'%s%s%s (muster --help lists them)",
+		name, near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
 /* Takes the command out of the operands, or out of the flags of older scripts. */
 static int choose(struct app *app, struct err *err)
 {
 	struct opt_list *ops = &app->operands;
-	const char *name = app->o.flag_check ? "check" : app->o.flag_deploy ? "setup" : NULL;
+	const char *name = app->o.flag_check    ? "check"
+			   : app->o.flag_deploy ? "setup"
+						: NULL;
 
 	if (!name && ops->n) {
 		name = ops->items[0];
@@ -132,7 +148,8 @@ int command_parse(int argc, char **argv, struct app *app, struct err *err)
 	*app = (struct app){.argc = argc, .argv = argv};
 	for (size_t i = 0; i < ARRAY_LEN(all_groups); i++)
 		tables[n++] = all_groups[i]->options;
-	if (opts_parse(tables, argc - 1, argv + 1, &app->o, &app->operands, &app->rest, err) < 0)
+	if (opts_parse(tables, argc - 1, argv + 1, &app->o, &app->operands, &app->rest,
+		    err) < 0)
 		return -1;
 	if (choose(app, err) < 0)
 		return -1;
@@ -167,8 +184,10 @@ void command_finish(struct app *app)
 
 static void program_help(struct buf *out)
 {
-	buf_puts(out, "muster measures storage from many machines at once, and needs nothing on them "
-		      "but sshd.\n\nUsage: muster [options] COMMAND [options]\n\nCommands:\n");
+	buf_puts(out,
+		"muster measures storage from many machines at once, and needs nothing "
+		"on them "
+		"but sshd.\n\nUsage: muster [options] COMMAND [options]\n\nCommands:\n");
 	for (const struct command *c = commands; c->name; c++) {
 		AUTO_FREE char *left = text_printf("%s %s", c->name, c->operands);
 
@@ -176,10 +195,13 @@ static void program_help(struct buf *out)
 	}
 	buf_printf(out, "\n%s:\n", group_common.heading);
 	opts_help(group_common.options, out);
-	buf_puts(out, "\n`muster COMMAND --help` shows the options of a command. Exit codes: 0 all "
-		      "well; 1 it ran,\nbut something failed or is degraded; 2 wrong usage or a "
-		      "refused workload; 3 hosts not\nreached; 4 ended early; 130 Ctrl-C; 143 "
-		      "SIGTERM.\n");
+	buf_puts(out,
+		"\n`muster COMMAND --help` shows the options of a command. Exit codes: 0 "
+		"all "
+		"well; 1 it ran,\nbut something failed or is degraded; 2 wrong usage or "
+		"a "
+		"refused workload; 3 hosts not\nreached; 4 ended early; 130 Ctrl-C; 143 "
+		"SIGTERM.\n");
 }
 
 static void wrap(struct buf *out, const char *text)
@@ -209,8 +231,8 @@ void command_help(const struct command *c, struct buf *out)
 		program_help(out);
 		return;
 	}
-	buf_printf(out, "Usage: muster %s [options]%s%s\n\n", c->name, *c->operands ? " " : "",
-		c->operands);
+	buf_printf(out, "Usage: muster %s [options]%s%s\n\n", c->name,
+		*c->operands ? " " : "", c->operands);
 	wrap(out, c->text);
 	for (const struct option_group *const *g = c->groups; *g; g++) {
 		buf_printf(out, "\n%s:\n", (*g)->heading);

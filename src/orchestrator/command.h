@@ -19,8 +19,8 @@ struct command {
 	const char *const *aliases; /* NULL-terminated, or NULL */
 	const char *operands;       /* "WORKLOAD.yaml", or "" */
 	unsigned min_operands, max_operands;
-	const char *summary; /* one line */
-	const char *text;    /* paragraphs for help and the man page */
+	const char *summary;         /* one line */
+	const char *text;            /* paragraphs for help and the man page */
 	const char *const *examples; /* NULL-terminated */
 	const struct option_group *const *groups; /* NULL-terminated */
 	/* Returns an exit code, or -1 with err. */

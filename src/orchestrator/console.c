@@ -258,7 +258,8 @@ void console_live(struct console *c, const char *const *lines, size_t n)
 	enqueue(c, c->config.fd, out.data, out.len);
 }
 
-void console_set_copy(struct console *c, void (*copy)(const char *line, void *user), void *user)
+void console_set_copy(
+	struct console *c, void (*copy)(const char *line, void *user), void *user)
 {
 	c->config.copy = copy;
 	c->config.user = user;

@@ -43,8 +43,8 @@ void console_stderr(struct console *c, const char *line);
 void console_live(struct console *c, const char *const *lines, size_t n);
 
 /* Where the copies go can change once there is a results directory. */
-void console_set_copy(struct console *c, void (*copy)(const char *line, void *user),
-	void *user);
+void console_set_copy(
+	struct console *c, void (*copy)(const char *line, void *user), void *user);
 
 /* Sends log_msg through c, until c is destroyed. */
 void console_take_log(struct console *c);

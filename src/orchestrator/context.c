@@ -88,7 +88,8 @@ int context_hosts(struct context *c, const struct inventory *given, struct err *
 	if (o->hosts && inventory_load(o->hosts, given, &io, &c->hosts, err) < 0)
 		return -1;
 	if (o->hosts_file) {
-		int r = inventory_load_list_file(o->hosts_file, &c->hosts, &io, &list, err);
+		int r = inventory_load_list_file(
+			o->hosts_file, &c->hosts, &io, &list, err);
 
 		if (r == 0)
 			r = merge(&c->hosts, &list, err);
@@ -96,7 +97,8 @@ int context_hosts(struct context *c, const struct inventory *given, struct err *
 		if (r < 0)
 			return -1;
 	}
-	if (!o->hosts && !o->hosts_file && given && given->n && merge(&c->hosts, given, err) < 0)
+	if (!o->hosts && !o->hosts_file && given && given->n &&
+		merge(&c->hosts, given, err) < 0)
 		return -1;
 	if (c->hosts.n == 0) {
 		if (o->limit)
@@ -117,7 +119,7 @@ int context_hosts(struct context *c, const struct inventory *given, struct err *
 static bool takes_stdout(const struct options *o)
 {
 	return (o->json_lines && !*o->json_lines) ||
-		(o->export_file && strcmp(o->export_file, "-") == 0);
+	       (o->export_file && strcmp(o->export_file, "-") == 0);
 }
 
 static int open_json(struct context *c, struct err *err)
@@ -201,8 +203,8 @@ static int load_workers(struct context *c, struct err *err)
 	AUTO_FREE char *installed = text_printf("%s/../libexec/muster", self);
 	AUTO_FREE char *built = text_printf("%s/../worker", self);
 	const char *folders[] = {getenv("MUSTER_WORKER_DIR"), installed, built, NULL};
-	int found = worker_files_load(folders[0] ? folders : folders + 1, c->files,
-		CONTEXT_MAX_FILES, err);
+	int found = worker_files_load(
+		folders[0] ? folders : folders + 1, c->files, CONTEXT_MAX_FILES, err);
 
 	if (found < 0)
 		return -1;
@@ -241,7 +243,8 @@ void context_close(struct context *c)
 	*c = (struct context){.json_fd = -1};
 }
 
-struct fleet *context_fleet(struct context *c, struct fleet_config *config, struct err *err)
+struct fleet *context_fleet(
+	struct context *c, struct fleet_config *config, struct err *err)
 {
 	config->loop = c->loop;
 	config->transport = c->transport;

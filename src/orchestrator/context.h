@@ -26,7 +26,7 @@ struct context {
 	int json_fd;
 	struct inventory hosts;
 	const struct host **refs; /* to hosts.hosts */
-	bool embedded;            /* no hosts were given: this machine over the local transport */
+	bool embedded; /* no hosts were given: this machine over the local transport */
 	struct transport *transport;
 	struct worker_file files[CONTEXT_MAX_FILES];
 	size_t n_files;
@@ -48,4 +48,5 @@ int context_transport(struct context *c, struct err *err);
 void context_close(struct context *c);
 
 /* A fleet over all hosts of c with the rest of config as given. */
-struct fleet *context_fleet(struct context *c, struct fleet_config *config, struct err *err);
+struct fleet *context_fleet(
+	struct context *c, struct fleet_config *config, struct err *err);

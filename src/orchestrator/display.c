@@ -47,8 +47,8 @@ void display_bar_time(struct buf *out, const char *phase, double done_s, double 
 		total_s < 10 && total_s > (double)(int)total_s ? 1 : 0, total_s, phase);
 }
 
-void display_bar_objects(struct buf *out, const char *phase, uint64_t done, uint64_t total,
-	double per_s, unsigned columns, bool utf8)
+void display_bar_objects(struct buf *out, const char *phase, uint64_t done,
+	uint64_t total, double per_s, unsigned columns, bool utf8)
 {
 	bar(out, total ? (double)done / (double)total : 0, columns, utf8);
 	buf_printf(out, "%s/%s objects  %.0f objects/s  %s", units_count(done).s,

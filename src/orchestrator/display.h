@@ -17,8 +17,8 @@ void display_op(struct buf *out, enum op_kind op, uint64_t count, uint64_t bytes
 void display_bar_time(struct buf *out, const char *phase, double done_s, double total_s,
 	unsigned columns, bool utf8);
 /* "[#####-----]  1,200/10,000 objects  410 objects/s  prepare" */
-void display_bar_objects(struct buf *out, const char *phase, uint64_t done, uint64_t total,
-	double per_s, unsigned columns, bool utf8);
+void display_bar_objects(struct buf *out, const char *phase, uint64_t done,
+	uint64_t total, double per_s, unsigned columns, bool utf8);
 
 /* "a, b, c and 12 more" */
 void display_names(struct buf *out, const char *const *names, size_t n, size_t most);

@@ -38,8 +38,8 @@ void events_emit(struct context *c, struct rundir *d, const char *event, json_t 
 
 void events_state(struct context *c, struct rundir *d, const struct fleet_worker *w)
 {
-	json_t *m = json_pack("{s:s, s:s, s:s}", "worker", w->id, "host", w->host->name, "state",
-		worker_state_name(w->state));
+	json_t *m = json_pack("{s:s, s:s, s:s}", "worker", w->id, "host", w->host->name,
+		"state", worker_state_name(w->state));
 
 	if (w->reason)
 		json_object_set_new(m, "reason", json_string(w->reason));
@@ -56,11 +56,12 @@ static json_t *live_json(const struct live_op *r)
 {
 	double s = r->seconds > 0 ? r->seconds : 1;
 
-	return json_pack("{s:s, s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:f}", "operation",
-		op_infos[r->op].display, "count", (json_int_t)r->count, "bytes",
-		(json_int_t)r->bytes, "errors", (json_int_t)r->errors, "ops_per_sec",
-		(double)r->count / s, "throughput_mibps", (double)r->bytes / s / 1048576.0,
-		"mean_us", hist_mean(&r->response) / 1e3, "p50_us",
+	return json_pack("{s:s, s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:f}",
+		"operation", op_infos[r->op].display, "count", (json_int_t)r->count,
+		"bytes", (json_int_t)r->bytes, "errors", (json_int_t)r->errors,
+		"ops_per_sec", (double)r->count / s, "throughput_mibps",
+		(double)r->bytes / s / 1048576.0, "mean_us",
+		hist_mean(&r->response) / 1e3, "p50_us",
 		(double)hist_percentile(&r->response, 50) / 1e3, "p99_us",
 		(double)hist_percentile(&r->response, 99) / 1e3, "max_us",
 		(double)r->response.max / 1e3);
@@ -77,6 +78,6 @@ void events_interval(struct context *c, struct rundir *d, double time_s, enum ph
 	for (size_t i = 0; i < n; i++)
 		json_array_append_new(ops, live_json(&rows[i]));
 	events_emit(c, d, "interval",
-		json_pack("{s:f, s:s, s:o}", "time_s", time_s, "phase", phase_names[phase], "ops",
-			ops));
+		json_pack("{s:f, s:s, s:o}", "time_s", time_s, "phase",
+			phase_names[phase], "ops", ops));
 }

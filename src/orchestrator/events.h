@@ -18,6 +18,7 @@ typedef struct json_t json_t;
 void events_emit(struct context *c, struct rundir *d, const char *event, json_t *members);
 
 void events_state(struct context *c, struct rundir *d, const struct fleet_worker *w);
-void events_phase(struct context *c, struct rundir *d, enum phase phase, const char *what);
+void events_phase(
+	struct context *c, struct rundir *d, enum phase phase, const char *what);
 void events_interval(struct context *c, struct rundir *d, double time_s, enum phase phase,
 	const struct live_op *rows, size_t n);

@@ -40,7 +40,8 @@ bool worker_gone(const struct fleet_worker *w)
 
 static char *worker_id(const struct host *h, unsigned number)
 {
-	return number ? text_printf("%s-%u", h->name, number + 1) : text_printf("%s", h->name);
+	return number ? text_printf("%s-%u", h->name, number + 1)
+		      : text_printf("%s", h->name);
 }
 
 static size_t workers_of(const struct fleet_config *c, const struct host *h)
@@ -48,8 +49,8 @@ static size_t workers_of(const struct fleet_config *c, const struct host *h)
 	return c->one_worker || h->workers == 0 ? 1 : h->workers;
 }
 
-struct fleet *fleet_create(const struct fleet_config *c, const struct host *const *hosts,
-	size_t n)
+struct fleet *fleet_create(
+	const struct fleet_config *c, const struct host *const *hosts, size_t n)
 {
 	struct fleet *f = calloc(1, sizeof(*f));
 	size_t total = 0, at = 0;
@@ -220,7 +221,8 @@ static void tick_worker(struct fleet_worker *w, uint64_t now, bool beat)
 		return;
 	}
 	if (quiet > SILENCE_NS) {
-		fleet_worker_failf(w, WORKER_LOST, "silent for %s (host frozen or cut off)",
+		fleet_worker_failf(w, WORKER_LOST,
+			"silent for %s (host frozen or cut off)",
 			units_duration(quiet / NS_PER_SEC * NS_PER_SEC).s);
 		return;
 	}

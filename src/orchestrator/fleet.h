@@ -56,10 +56,10 @@ struct fleet_worker {
 	struct chan *chan;
 	struct buf *in;
 	char nonce[33];
-	size_t noise;         /* bytes skipped before hello */
-	char *last_noise;     /* its last line, for the error text */
+	size_t noise;     /* bytes skipped before hello */
+	char *last_noise; /* its last line, for the error text */
 	char *last_stderr;
-	uint64_t heard_ns;    /* when it last said anything */
+	uint64_t heard_ns; /* when it last said anything */
 	uint64_t ping_sent_ns;
 	uint32_t ping_seq;
 	bool pinging, burst, online, finished;
@@ -74,27 +74,31 @@ struct fleet_events {
 	void (*finished)(struct fleet_worker *w, void *user);
 	/* Any message but hello and pong; m may be changed, and is finished by the fleet. */
 	void (*message)(struct fleet_worker *w, struct msg *m, void *user);
-	void (*worker_stderr)(struct fleet_worker *w, const char *data, size_t len, void *user);
-	void (*progress)(struct fleet_worker *w, uint64_t sent, uint64_t size, void *user);
+	void (*worker_stderr)(
+		struct fleet_worker *w, const char *data, size_t len, void *user);
+	void (*progress)(
+		struct fleet_worker *w, uint64_t sent, uint64_t size, void *user);
 };
 
 struct fleet_config {
 	struct loop *loop;
 	struct transport *transport;
-	const struct worker_file *files; /* programs by architecture; the first is tried first */
+	const struct worker_file
+		*files; /* programs by architecture; the first is tried first */
 	size_t n_files;
 	bool one_worker; /* one per host whatever the inventory says (check, setup) */
 	bool no_cache;   /* the host's copy is removed as soon as it runs */
-	uint64_t setup_timeout_ns; /* without progress; 0: 60 s */
+	uint64_t setup_timeout_ns;  /* without progress; 0: 60 s */
 	struct fleet_events events; /* each may be NULL */
 	void *user;
 };
 
 /* Takes the hosts (which must outlive it); fleet_start begins. NULL: out of memory. */
-struct fleet *fleet_create(const struct fleet_config *c, const struct host *const *hosts,
-	size_t n);
+struct fleet *fleet_create(
+	const struct fleet_config *c, const struct host *const *hosts, size_t n);
 void fleet_start(struct fleet *f);
-void fleet_destroy(struct fleet *f); /* takes NULL; closes every channel: that ends the workers */
+void fleet_destroy(
+	struct fleet *f); /* takes NULL; closes every channel: that ends the workers */
 
 size_t fleet_size(const struct fleet *f);
 struct fleet_worker *fleet_worker(struct fleet *f, size_t i);

@@ -47,7 +47,8 @@ static void fail_all(struct fleet_host *h, enum conn_failure why, const char *te
 	}
 }
 
-static void on_down(struct conn *c, enum conn_failure why, const struct err *err, void *user)
+static void on_down(
+	struct conn *c, enum conn_failure why, const struct err *err, void *user)
 {
 	struct fleet_host *h = user;
 
@@ -174,7 +175,8 @@ static void on_progress(struct upload *u, uint64_t sent, uint64_t size, void *us
 		f->config.events.progress(w, sent, size, f->config.user);
 }
 
-static void on_uploaded(struct upload *u, const char *path, const struct err *err, void *user)
+static void on_uploaded(
+	struct upload *u, const char *path, const struct err *err, void *user)
 {
 	struct fleet_worker *w = user;
 	struct fleet_host *h = w->on;
@@ -194,15 +196,16 @@ static void on_uploaded(struct upload *u, const char *path, const struct err *er
 
 static void put_there(struct fleet_worker *w, const char *dirs)
 {
-	static const struct upload_events events = {.progress = on_progress, .done = on_uploaded};
+	static const struct upload_events events = {
+		.progress = on_progress, .done = on_uploaded};
 	struct fleet_host *h = w->on;
 
 	/* the channel that told us has said all it had to */
 	chan_close(w->chan);
 	w->chan = NULL;
 	w->heard_ns = clock_ns();
-	h->upload = upload_start(h->conn, h->file, dirs, h->fleet->config.setup_timeout_ns,
-		&events, w);
+	h->upload = upload_start(
+		h->conn, h->file, dirs, h->fleet->config.setup_timeout_ns, &events, w);
 }
 
 void fleet_host_need(struct fleet_worker *w, const char *line)
@@ -211,7 +214,8 @@ void fleet_host_need(struct fleet_worker *w, const char *line)
 	char os[32] = "", arch[32] = "", uid[24] = "";
 	int dirs = 0;
 
-	if (sscanf(line, "MUSTER-NEED %31s %31s %23s %n", os, arch, uid, &dirs) < 3 || !dirs) {
+	if (sscanf(line, "MUSTER-NEED %31s %31s %23s %n", os, arch, uid, &dirs) < 3 ||
+		!dirs) {
 		fleet_worker_failf(w, WORKER_ERROR, "setup did not understand: %s", line);
 		return;
 	}
@@ -220,7 +224,8 @@ void fleet_host_need(struct fleet_worker *w, const char *line)
 
 	if (strcmp(os, "Linux") != 0 || !file) {
 		fleet_worker_failf(w, WORKER_ERROR,
-			"no worker for %s %s (there is none in libexec/muster for this architecture)",
+			"no worker for %s %s (there is none in libexec/muster for this "
+			"architecture)",
 			os, arch);
 		return;
 	}
@@ -232,15 +237,16 @@ void fleet_host_need(struct fleet_worker *w, const char *line)
 		return;
 	}
 	if (h->uploaded) {
-		fleet_fail(w, WORKER_ERROR, "the worker vanished right after it was put there");
+		fleet_fail(w, WORKER_ERROR,
+			"the worker vanished right after it was put there");
 		return;
 	}
 	if (!line[dirs]) {
 		fleet_fail(w, WORKER_ERROR,
-			"no directory can hold the worker: tried the cache directory, /var/tmp, /tmp "
+			"no directory can hold the worker: tried the cache directory, "
+			"/var/tmp, /tmp "
 			"and /dev/shm; each is full, read-only or mounted noexec");
 		return;
 	}
 	put_there(w, line + dirs);
 }
-

@@ -79,7 +79,8 @@ static bool check_hello(struct fleet_worker *w, const struct msg_hello *h)
 
 	if (h->protocol != PROTO_VERSION) {
 		fleet_worker_failf(w, WORKER_ERROR,
-			"worker %s speaks protocol %u, this program %d: use the same version on both "
+			"worker %s speaks protocol %u, this program %d: use the same "
+			"version on both "
 			"sides",
 			h->version, h->protocol, PROTO_VERSION);
 		return false;
@@ -90,8 +91,8 @@ static bool check_hello(struct fleet_worker *w, const struct msg_hello *h)
 		if (strcmp(h->sha256, on->fleet->config.files[i].sha256) == 0)
 			return true;
 	fleet_worker_failf(w, WORKER_ERROR,
-		"the worker there has sha256 %.16s..., it should be %.16s...%s%s", h->sha256,
-		on->file->sha256, on->host->worker_path ? ": replace " : "",
+		"the worker there has sha256 %.16s..., it should be %.16s...%s%s",
+		h->sha256, on->file->sha256, on->host->worker_path ? ": replace " : "",
 		on->host->worker_path ? on->host->worker_path : "");
 	return false;
 }
@@ -134,7 +135,8 @@ static void handle_early(struct fleet_worker *w, const char *line, size_t len)
 	}
 	if (w->noise > MAX_NOISE)
 		fleet_worker_failf(w, WORKER_ERROR,
-			"more than 1 MiB of text came before the worker's hello; the last line: %s",
+			"more than 1 MiB of text came before the worker's hello; the "
+			"last line: %s",
 			w->last_noise ? w->last_noise : "");
 }
 
@@ -145,7 +147,8 @@ static void handle_line(struct fleet_worker *w, const char *line, size_t len)
 	struct msg m;
 
 	if (msg_decode(MSG_FROM_WORKER, line, len, &m, &err) < 0) {
-		fleet_worker_failf(w, WORKER_LOST, "it wrote what is not a message: %s", err.text);
+		fleet_worker_failf(
+			w, WORKER_LOST, "it wrote what is not a message: %s", err.text);
 		return;
 	}
 	if (m.type == MSG_PONG)
@@ -182,7 +185,8 @@ void fleet_worker_data(struct fleet_worker *w, const char *data, size_t len)
 			handle_line(w, line, (size_t)(end - line));
 		else
 			handle_early(w, line, (size_t)(end - line));
-		if (w->chan != before) /* started anew: this text belongs to the old one */
+		if (w->chan !=
+			before) /* started anew: this text belongs to the old one */
 			return;
 	}
 	buf_consume(w->in, at);
@@ -190,5 +194,6 @@ void fleet_worker_data(struct fleet_worker *w, const char *data, size_t len)
 		fleet_fail(w, WORKER_LOST, "it wrote a line longer than 1 MiB");
 	else if (w->in->len > MAX_NOISE && !w->said_hello)
 		fleet_fail(w, WORKER_ERROR,
-			"more than 1 MiB of text without a line end came before the worker's hello");
+			"more than 1 MiB of text without a line end came before the "
+			"worker's hello");
 }

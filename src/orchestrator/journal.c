@@ -24,8 +24,8 @@ static json_t *load_workers(const char *dir)
 	return json_is_object(workers) ? workers : json_object();
 }
 
-int journal_write(struct rundir *d, const struct plan *plan, const struct run_member *members,
-	size_t n, struct err *err)
+int journal_write(struct rundir *d, const struct plan *plan,
+	const struct run_member *members, size_t n, struct err *err)
 {
 	json_t *workers = load_workers(rundir_path(d));
 	AUTO_FREE char *text = NULL;
@@ -40,10 +40,11 @@ int journal_write(struct rundir *d, const struct plan *plan, const struct run_me
 		job = job_to_json(&plan->jobs[k++]);
 		json_object_del(job, "env");
 		json_object_set_new(workers, members[i].w->id,
-			json_pack("{s:s, s:o}", "host", members[i].w->host->name, "job", job));
+			json_pack("{s:s, s:o}", "host", members[i].w->host->name, "job",
+				job));
 	}
-	root = json_pack("{s:i, s:b, s:o}", "schema_version", 1, "shared", plan->shared, "workers",
-		workers);
+	root = json_pack("{s:i, s:b, s:o}", "schema_version", 1, "shared", plan->shared,
+		"workers", workers);
 	text = json_dumps(root, JSON_INDENT(1));
 	json_decref(root);
 	if (!text)
@@ -51,8 +52,8 @@ int journal_write(struct rundir *d, const struct plan *plan, const struct run_me
 	return rundir_write(d, JOURNAL, text, err);
 }
 
-static int read_entry(const char *worker, json_t *value, struct journal_entry *ret,
-	struct err *err)
+static int read_entry(
+	const char *worker, json_t *value, struct journal_entry *ret, struct err *err)
 {
 	const char *host = json_string_value(json_object_get(value, "host"));
 
@@ -97,8 +98,8 @@ int journal_read(const char *dir, struct journal *ret, struct err *err)
 	*ret = (struct journal){0};
 	root = json_load_file(path, 0, &je);
 	if (!root)
-		return err_set(err, ERR_INPUT, "%s: %s (is this a results directory of muster?)",
-			path, je.text);
+		return err_set(err, ERR_INPUT,
+			"%s: %s (is this a results directory of muster?)", path, je.text);
 	ret->shared = json_is_true(json_object_get(root, "shared"));
 	r = read_entries(json_object_get(root, "workers"), ret, err);
 	json_decref(root);

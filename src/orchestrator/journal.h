@@ -15,8 +15,8 @@ struct job;
 
 /* Adds or replaces the jobs of the members that are in (plan's order). Workers of earlier generations
  * keep theirs. */
-int journal_write(struct rundir *d, const struct plan *plan, const struct run_member *members,
-	size_t n, struct err *err);
+int journal_write(struct rundir *d, const struct plan *plan,
+	const struct run_member *members, size_t n, struct err *err);
 
 struct journal_entry {
 	char *worker, *host;

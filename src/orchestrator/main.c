@@ -40,7 +40,8 @@ static int dispatch(struct app *app, struct err *err)
 	}
 	if (!app->command) {
 		if (!o->help)
-			return err_set(err, ERR_INPUT, "a command is missing (muster --help)");
+			return err_set(
+				err, ERR_INPUT, "a command is missing (muster --help)");
 		return show_help(NULL);
 	}
 	if (o->help)
@@ -50,7 +51,8 @@ static int dispatch(struct app *app, struct err *err)
 	else if (o->verbose)
 		log_set_level(o->verbose > 1 ? LOG_DEBUG : LOG_INFO);
 	if (o->insecure || o->tls || o->agent_ca || o->agent_domain)
-		log_note("--insecure, --tls, --agent-ca and --agent-domain do nothing here: SSH "
+		log_note("--insecure, --tls, --agent-ca and --agent-domain do nothing "
+			 "here: SSH "
 			 "secures the channel");
 	return app->command->run(app, err);
 }

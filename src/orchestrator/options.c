@@ -7,7 +7,10 @@
 #include "common/err.h"
 
 #define AT(member) offsetof(struct options, member)
-#define END {.name = NULL}
+#define END                                                                              \
+	{                                                                                \
+		.name = NULL                                                             \
+	}
 
 static const char *const alias_hosts[] = {"agents", NULL};
 static const char *const alias_config[] = {"workload", NULL};
@@ -27,14 +30,17 @@ static const struct opt common_options[] = {
 
 static const struct opt hosts_options[] = {
 	{"hosts", 'i', OPT_STR, AT(hosts), "FILE|LIST",
-		"inventory (hosts.yaml), text list, or names as [user@]name[:port],node[01-16]",
+		"inventory (hosts.yaml), text list, or names as "
+		"[user@]name[:port],node[01-16]",
 		.aliases = alias_hosts, .complete = "hosts"},
-	{"hosts-file", 0, OPT_STR, AT(hosts_file), "FILE", "hosts, one per line; - is stdin",
-		.complete = "file"},
+	{"hosts-file", 0, OPT_STR, AT(hosts_file), "FILE",
+		"hosts, one per line; - is stdin", .complete = "file"},
 	{"limit", 'l', OPT_STR, AT(limit), "PATTERN",
-		"only hosts whose name, address, label or role matches; ! in front takes away",
+		"only hosts whose name, address, label or role matches; ! in front takes "
+		"away",
 		.aliases = alias_limit},
-	{"user", 'u', OPT_STR, AT(user), "NAME", "login name where the inventory has none"},
+	{"user", 'u', OPT_STR, AT(user), "NAME",
+		"login name where the inventory has none"},
 	{"key", 'k', OPT_STR, AT(key), "FILE", "private key where the inventory has none",
 		.complete = "file"},
 	{"port", 'p', OPT_PORT, AT(port), "N", "SSH port where the inventory has none"},
@@ -45,23 +51,27 @@ static const struct opt hosts_options[] = {
 	{"no-cache", 0, OPT_FLAG, AT(no_cache), NULL,
 		"remove the worker's file from the hosts as soon as it runs"},
 	{"lenient", 0, OPT_FLAG, AT(lenient), NULL, "unknown keys in files are warnings"},
-	{"insecure", 0, OPT_FLAG, AT(insecure), NULL, "accepted for older scripts, does nothing"},
+	{"insecure", 0, OPT_FLAG, AT(insecure), NULL,
+		"accepted for older scripts, does nothing"},
 	{"tls", 0, OPT_FLAG, AT(tls), NULL, "accepted for older scripts, does nothing"},
-	{"agent-ca", 0, OPT_STR, AT(agent_ca), "FILE", "accepted for older scripts, does nothing"},
+	{"agent-ca", 0, OPT_STR, AT(agent_ca), "FILE",
+		"accepted for older scripts, does nothing"},
 	{"agent-domain", 0, OPT_STR, AT(agent_domain), "NAME",
 		"accepted for older scripts, does nothing"},
 	END,
 };
 
 static const struct opt workload_options[] = {
-	{"config", 'c', OPT_STR, AT(config), "FILE", "the workload, instead of an operand",
-		.aliases = alias_config, .complete = "file"},
+	{"config", 'c', OPT_STR, AT(config), "FILE",
+		"the workload, instead of an operand", .aliases = alias_config,
+		.complete = "file"},
 	{"target", 't', OPT_STR, AT(target), "URI", "instead of the workload's target"},
-	{"duration", 'd', OPT_DURATION, AT(duration_ns), "TIME", "instead of the workload's duration",
-		.set_offset = AT(duration_set)},
+	{"duration", 'd', OPT_DURATION, AT(duration_ns), "TIME",
+		"instead of the workload's duration", .set_offset = AT(duration_set)},
 	{"concurrency", 'C', OPT_COUNT, AT(concurrency), "N", "slots per worker",
 		.set_offset = AT(concurrency_set)},
-	{"seed", 0, OPT_COUNT, AT(seed), "N", "repeats the random choices of an earlier run",
+	{"seed", 0, OPT_COUNT, AT(seed), "N",
+		"repeats the random choices of an earlier run",
 		.set_offset = AT(seed_set)},
 	{"shared-prepare", 0, OPT_CHOICE, AT(shared_prepare), "yes|no",
 		"whether all hosts see the same storage", .choices = yes_no,
@@ -81,7 +91,8 @@ static const struct opt run_options[] = {
 		"how long to wait for them (default 60s; 0: for ever)",
 		.set_offset = AT(expect_wait_set)},
 	{"on-host-loss", 0, OPT_CHOICE, AT(on_host_loss), "continue|abort",
-		"what a worker lost during the run means (default continue)", .choices = loss_names},
+		"what a worker lost during the run means (default continue)",
+		.choices = loss_names},
 	{"dry-run", 'n', OPT_FLAG, AT(dry_run), NULL, "plan and show, start nothing"},
 	{"headless", 0, OPT_FLAG, AT(headless), NULL, "plain lines also on a terminal"},
 	{"detach", 0, OPT_STR, AT(later[3]), NULL, NULL},
@@ -96,14 +107,15 @@ static const struct opt output_options[] = {
 };
 
 static const struct opt export_options[] = {
-	{"export", 'e', OPT_STR, AT(export_file), "FILE", "results as .json or .csv; - is stdout",
-		.complete = "file"},
+	{"export", 'e', OPT_STR, AT(export_file), "FILE",
+		"results as .json or .csv; - is stdout", .complete = "file"},
 	END,
 };
 
 static const struct opt clean_options[] = {
 	{"data", 0, OPT_STR, AT(data), "DIR",
-		"remove the data that the run with this results directory left on its hosts",
+		"remove the data that the run with this results directory left on its "
+		"hosts",
 		.complete = "dir"},
 	END,
 };
@@ -124,10 +136,12 @@ const struct option_group group_common = {"Options of all commands", common_opti
 
 int options_check(const struct options *o, struct err *err)
 {
-	static const char *const names[] = {"--users", "--spawn-rate", "--rate", "--detach"};
+	static const char *const names[] = {
+		"--users", "--spawn-rate", "--rate", "--detach"};
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		if (o->later[i])
-			return err_set(err, ERR_INPUT, "option '%s' is not supported yet", names[i]);
+			return err_set(err, ERR_INPUT, "option '%s' is not supported yet",
+				names[i]);
 	return 0;
 }

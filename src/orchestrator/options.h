@@ -54,8 +54,8 @@ struct option_group {
 	const char *heading;
 	const struct opt *options;
 };
-extern const struct option_group group_common, group_hosts, group_workload, group_run, group_output,
-	group_export, group_clean;
+extern const struct option_group group_common, group_hosts, group_workload, group_run,
+	group_output, group_export, group_clean;
 /* Spellings of commands as flags: parsed everywhere, in no help text. */
 extern const struct opt command_flags[];
 

@@ -36,15 +36,17 @@ static int load_workload(struct run *r, struct err *err)
 {
 	const struct options *o = &r->app->o;
 	struct inventory_options io = context_inventory_options(r->app);
-	struct workload_options wo = {.lenient = o->lenient, .warn = context_warn, .hosts = &io};
+	struct workload_options wo = {
+		.lenient = o->lenient, .warn = context_warn, .hosts = &io};
 	const char *path = r->app->operands.n ? r->app->operands.items[0] : o->config;
 
 	if (!path)
-		return err_set(err, ERR_INPUT, "muster %s needs a workload (muster %s --help)",
+		return err_set(err, ERR_INPUT,
+			"muster %s needs a workload (muster %s --help)",
 			r->app->command->name, r->app->command->name);
 	if (r->app->operands.n && o->config)
-		return err_set(err, ERR_INPUT, "a workload is given twice: '%s' and '%s'", path,
-			o->config);
+		return err_set(err, ERR_INPUT, "a workload is given twice: '%s' and '%s'",
+			path, o->config);
 	r->overrides = (struct workload_overrides){
 		.target = o->target,
 		.duration_ns = o->duration_set ? o->duration_ns : 0,
@@ -53,8 +55,10 @@ static int load_workload(struct run *r, struct err *err)
 		.seed = o->seed,
 		.shared_prepare = o->shared_prepare_set ? o->shared_prepare : -1,
 	};
-	if ((o->duration_set && !o->duration_ns) || (o->concurrency_set && !o->concurrency))
-		return err_set(err, ERR_INPUT, "--duration and --concurrency must be over 0");
+	if ((o->duration_set && !o->duration_ns) ||
+		(o->concurrency_set && !o->concurrency))
+		return err_set(
+			err, ERR_INPUT, "--duration and --concurrency must be over 0");
 	if (workload_load(path, &wo, &r->workload, err) < 0)
 		return -1;
 	return context_hosts(&r->ctx, workload_inventory(r->workload), err);
@@ -121,9 +125,9 @@ static void header(struct run *r)
 {
 	struct console *con = r->ctx.console;
 	const struct plan *p = &r->plan;
-	AUTO_FREE char *warm = p->warmup_ns
-		? text_printf(" after %s of warm-up", units_duration(p->warmup_ns).s)
-		: NULL;
+	AUTO_FREE char *warm = p->warmup_ns ? text_printf(" after %s of warm-up",
+						      units_duration(p->warmup_ns).s)
+					    : NULL;
 
 	console_line(con, "=== Distributed Workload ===");
 	console_line(con, "Config: %s",
@@ -135,8 +139,8 @@ static void header(struct run *r)
 	console_line(con, "Storage: %s",
 		p->shared ? "shared (all workers see the same)" : "local per worker");
 	console_line(con, "Duration: %s%s, %u slots per worker, seed %llu",
-		units_duration(p->duration_ns).s, warm ? warm : "", p->jobs[0].concurrency,
-		(unsigned long long)p->seed);
+		units_duration(p->duration_ns).s, warm ? warm : "",
+		p->jobs[0].concurrency, (unsigned long long)p->seed);
 	for (char **n = p->notes; n && *n; n++)
 		console_line(con, "Note: %s", *n);
 }

@@ -17,11 +17,11 @@
 #include "orchestrator/events.h"
 #include "orchestrator/run_private.h"
 
-
 #define ARM_LEAD_NS (200 * NS_PER_MS)
 #define ARM_TRIES 5
 #define OP_TIMEOUT_NS (30 * NS_PER_SEC)
-#define GRACE_NS (10 * NS_PER_SEC) /* beyond the op time-out, until a phase must have ended */
+#define GRACE_NS                                                                         \
+	(10 * NS_PER_SEC) /* beyond the op time-out, until a phase must have ended */
 
 static uint64_t lead(const struct run *r)
 {
@@ -76,14 +76,16 @@ void run_arm_again(struct run *r, struct run_member *late)
 	bool load = r->phase == PHASE_WARMUP || r->phase == PHASE_MEASURE;
 
 	if (!load) {
-		send_start(r, late); /* work, not load: it may begin later than the others */
+		send_start(
+			r, late); /* work, not load: it may begin later than the others */
 		return;
 	}
 	if (++r->arm_tries < ARM_TRIES && clock_ns() + 10 * NS_PER_MS < r->start_ns)
 		arm(r);
 	else
 		fleet_fail(late->w, WORKER_ERROR,
-			"it could not be armed for the common start (the way to it is too slow)");
+			"it could not be armed for the common start (the way to it is "
+			"too slow)");
 }
 
 void run_begin_phase(struct run *r)
@@ -100,11 +102,14 @@ void run_begin_phase(struct run *r)
 		r->measured = true;
 		if (p->warmup_ns)
 			run_phase_begins(r, PHASE_WARMUP, r->start_ns, p->warmup_ns);
-		run_phase_begins(r, PHASE_MEASURE, r->start_ns + p->warmup_ns, p->duration_ns);
+		run_phase_begins(
+			r, PHASE_MEASURE, r->start_ns + p->warmup_ns, p->duration_ns);
 		r->phase_start_ns = r->start_ns;
 		run_set_states(r, WORKER_ARMED);
 		loop_timer_set(r->timer,
-			r->start_ns + p->warmup_ns + p->duration_ns + OP_TIMEOUT_NS + GRACE_NS, 0);
+			r->start_ns + p->warmup_ns + p->duration_ns + OP_TIMEOUT_NS +
+				GRACE_NS,
+			0);
 	} else {
 		run_phase_begins(r, r->phase, r->start_ns, 0);
 		if (r->stage == RUN_PREPARE)
@@ -113,4 +118,3 @@ void run_begin_phase(struct run *r)
 	loop_timer_set(r->show, r->start_ns + NS_PER_SEC, NS_PER_SEC);
 	run_check(r);
 }
-

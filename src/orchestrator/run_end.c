@@ -19,7 +19,7 @@
 #include "orchestrator/events.h"
 #include "orchestrator/run_private.h"
 
-#define DRAINED_PART 0.01  /* of all ops: more than this is worth a warning */
+#define DRAINED_PART 0.01 /* of all ops: more than this is worth a warning */
 
 /* Rates are over the planned length, or over what was measured when the run ended early. */
 static uint64_t measured_ns(const struct run *r)
@@ -80,7 +80,8 @@ static void copy_hello(struct msg_hello *to, const struct msg_hello *from)
 	to->backends = NULL;
 }
 
-static void fill_worker(const struct run *r, const struct run_member *m, struct run_worker *out)
+static void fill_worker(
+	const struct run *r, const struct run_member *m, struct run_worker *out)
 {
 	const struct fleet_worker *w = m->w;
 	const struct conn_info *ci = fleet_conn_info(w);
@@ -156,8 +157,8 @@ int run_fill_info(struct run *r, struct run_info *ret, struct err *err)
 		.run = or_empty(r->run_id),
 		.name = or_empty(workload_name(r->workload)),
 		.version = or_empty(MUSTER_VERSION),
-		.config = or_empty(
-			r->app->operands.n ? r->app->operands.items[0] : r->app->o.config),
+		.config = or_empty(r->app->operands.n ? r->app->operands.items[0]
+						      : r->app->o.config),
 		.command_line = command_line(r->app),
 		.hostname = or_empty(host),
 		.target = r->plan.target ? strdup(r->plan.target) : NULL,
@@ -195,7 +196,8 @@ static uint64_t sum_errors(const struct agg_row *row)
 }
 
 /* Totals per op, and what people must know about them. */
-static void show_totals(struct run *r, const struct agg_row *rows, size_t n, double seconds)
+static void show_totals(
+	struct run *r, const struct agg_row *rows, size_t n, double seconds)
 {
 	static const struct hist none = {0};
 	struct console *con = r->ctx.console;
@@ -208,17 +210,21 @@ static void show_totals(struct run *r, const struct agg_row *rows, size_t n, dou
 
 		if (row->bucket != BUCKET_ALL)
 			continue;
-		display_op(&line, row->op, row->count, row->bytes, h ? h : &none, errors, seconds,
-			console_utf8(con));
+		display_op(&line, row->op, row->count, row->bytes, h ? h : &none, errors,
+			seconds, console_utf8(con));
 		console_always(con, "%s", line.data);
-		console_always(con, "    %s operations%s%s in %.1f s", units_count(row->count).s,
+		console_always(con, "    %s operations%s%s in %.1f s",
+			units_count(row->count).s,
 			op_infos[row->op].moves_data ? ", " : "",
-			op_infos[row->op].moves_data ? units_bytes(row->bytes).s : "", seconds);
+			op_infos[row->op].moves_data ? units_bytes(row->bytes).s : "",
+			seconds);
 		if (errors && row->error_sample)
 			console_always(con, "    first error: %s", row->error_sample);
-		if ((double)(row->drained + row->abandoned) > DRAINED_PART * (double)row->count)
+		if ((double)(row->drained + row->abandoned) >
+			DRAINED_PART * (double)row->count)
 			run_remark(r,
-				"%s: %" PRIu64 " operations ended after the measured time and are in "
+				"%s: %" PRIu64
+				" operations ended after the measured time and are in "
 				"no rate (%" PRIu64 " of them never ended)",
 				op_infos[row->op].display, row->drained + row->abandoned,
 				row->abandoned);
@@ -243,13 +249,16 @@ static void show_workers(struct run *r, double seconds)
 			if (rows[k].bucket != BUCKET_ALL)
 				continue;
 			buf_printf(&line, "%s%s %.0f ops/s", line.len ? ", " : "",
-				op_infos[rows[k].op].display, (double)rows[k].count / seconds);
+				op_infos[rows[k].op].display,
+				(double)rows[k].count / seconds);
 			if (op_infos[rows[k].op].moves_data)
 				buf_printf(&line, " %s",
-					units_mib_per_s((double)rows[k].bytes / seconds).s);
+					units_mib_per_s((double)rows[k].bytes / seconds)
+						.s);
 		}
 		free(rows);
-		console_line(con, "  %-18s %s%s%s", w->id, line.data ? line.data : "no results",
+		console_line(con, "  %-18s %s%s%s", w->id,
+			line.data ? line.data : "no results",
 			agg_partial(r->agg, i) && line.data ? "  (partial: " : "",
 			agg_partial(r->agg, i) && line.data ? "until it was lost)" : "");
 	}
@@ -268,9 +277,9 @@ static void note_limits(struct run *r)
 
 		for (unsigned k = 0; k < RUN_LIMITS; k++)
 			if (hit & (1u << k))
-				run_remark(r, "%s may have been the limit: %s %.0f %s", m->w->id,
-					run_limits[k].label, run_limits[k].value(&seen),
-					run_limits[k].unit);
+				run_remark(r, "%s may have been the limit: %s %.0f %s",
+					m->w->id, run_limits[k].label,
+					run_limits[k].value(&seen), run_limits[k].unit);
 	}
 }
 
@@ -282,18 +291,21 @@ static void show_limits(struct run *r)
 	for (size_t i = 0; i < r->n; i++) {
 		const struct run_member *m = &r->members[i];
 
-		if (m->samples && (!busy || m->busiest_sum / (double)m->samples >
-						   busy->busiest_sum / (double)busy->samples))
+		if (m->samples &&
+			(!busy || m->busiest_sum / (double)m->samples >
+					  busy->busiest_sum / (double)busy->samples))
 			busy = m;
 	}
 	if (busy)
 		console_line(con,
-			"Machines: busiest core %.0f%% (%s), network up to %s out, %s in, latest start of "
+			"Machines: busiest core %.0f%% (%s), network up to %s out, %s "
+			"in, latest start of "
 			"an operation %s",
 			busy->busiest_sum / (double)busy->samples, busy->w->id,
 			units_mib_per_s((double)busy->tx_max).s,
 			units_mib_per_s((double)busy->rx_max).s,
-			units_latency((double)busy->late_max_ns / 1e3, console_utf8(con)).s);
+			units_latency((double)busy->late_max_ns / 1e3, console_utf8(con))
+				.s);
 }
 
 /* One machine behind two hosts: its processors and network are counted twice. */
@@ -301,13 +313,15 @@ static void note_machines(struct run *r)
 {
 	for (size_t i = 0; i < r->n; i++)
 		for (size_t j = 0; j < i; j++) {
-			const struct fleet_worker *a = r->members[j].w, *b = r->members[i].w;
+			const struct fleet_worker *a = r->members[j].w,
+						  *b = r->members[i].w;
 
 			if (a->host == b->host || !a->said_hello || !b->said_hello ||
 				!*a->hello.machine_id ||
 				strcmp(a->hello.machine_id, b->hello.machine_id) != 0)
 				continue;
-			run_remark(r, "%s and %s are one machine", a->host->name, b->host->name);
+			run_remark(r, "%s and %s are one machine", a->host->name,
+				b->host->name);
 			return;
 		}
 }
@@ -323,15 +337,16 @@ static void note_left(struct run *r)
 		const struct run_member *m = &r->members[i];
 
 		if (m->cleanup_known && (m->cleanup.left || m->cleanup.errors))
-			run_remark(r, "%s: cleanup left %" PRIu64 " objects behind", m->w->id,
-				m->cleanup.left);
-		else if (r->begun && !m->cleanup_known && worker_gone(m->w) && r->plan.n &&
-			r->plan.jobs[0].cleanup && !r->plan.shared)
-			run_remark(r, "%s: its data was not cleaned up: muster clean --data %s",
+			run_remark(r, "%s: cleanup left %" PRIu64 " objects behind",
+				m->w->id, m->cleanup.left);
+		else if (r->begun && !m->cleanup_known && worker_gone(m->w) &&
+			 r->plan.n && r->plan.jobs[0].cleanup && !r->plan.shared)
+			run_remark(r,
+				"%s: its data was not cleaned up: muster clean --data %s",
 				m->w->id, rundir_path(r->dir));
 	}
-	if (r->measured && r->plan.n && !r->plan.jobs[0].cleanup && strcmp(r->plan.target
-			? r->plan.target : "", "null://") != 0 &&
+	if (r->measured && r->plan.n && !r->plan.jobs[0].cleanup &&
+		strcmp(r->plan.target ? r->plan.target : "", "null://") != 0 &&
 		(puts || r->plan.prepare_objects))
 		console_line(r->ctx.console,
 			"The data stays where it is (remove it: muster clean --data %s)",
@@ -356,12 +371,15 @@ static void show_outcome(struct run *r)
 	struct console *con = r->ctx.console;
 
 	for (size_t i = 0; i < r->n; i++)
-		completed += r->members[i].measure_end_ns != 0 && !worker_gone(r->members[i].w);
+		completed += r->members[i].measure_end_ns != 0 &&
+			     !worker_gone(r->members[i].w);
 	if (completed == r->n)
-		console_line(con, "✓ All %zu worker%s completed", r->n, r->n == 1 ? "" : "s");
+		console_line(
+			con, "✓ All %zu worker%s completed", r->n, r->n == 1 ? "" : "s");
 	else
-		console_always(con, "%s %zu of %zu workers completed%s", completed ? "⚠" : "✗",
-			completed, r->n, r->degraded ? ": the result is degraded" : "");
+		console_always(con, "%s %zu of %zu workers completed%s",
+			completed ? "⚠" : "✗", completed, r->n,
+			r->degraded ? ": the result is degraded" : "");
 }
 
 static int show_results(struct run *r, struct err *err)
@@ -374,8 +392,8 @@ static int show_results(struct run *r, struct err *err)
 	show_outcome(r);
 	if (agg_check(r->agg, &wrong)) {
 		r->degraded = true;
-		run_remark(r, "the self-check failed: %.*s", (int)strcspn(wrong.data, "\n"),
-			wrong.data);
+		run_remark(r, "the self-check failed: %.*s",
+			(int)strcspn(wrong.data, "\n"), wrong.data);
 	}
 	if (agg_rows(r->agg, AGG_ALL, &rows, &n, err) < 0)
 		return -1;

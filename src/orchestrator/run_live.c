@@ -56,9 +56,13 @@ static void load(struct run *r, struct block *b, uint64_t now)
 		struct buf *line = add(b);
 
 		buf_puts(line, "  ");
-		display_op(line, rows[i].op, rows[i].count, rows[i].bytes, &rows[i].response,
-			rows[i].errors, rows[i].seconds, console_utf8(con));
+		display_op(line, rows[i].op, rows[i].count, rows[i].bytes,
+			&rows[i].response, rows[i].errors, rows[i].seconds,
+			console_utf8(con));
 	}
+	if (n == 0 || rows[0].interval == r->shown_interval)
+		return;
+	r->shown_interval = rows[0].interval;
 	events_interval(&r->ctx, r->dir, ((double)now - (double)r->start_ns) / 1e9,
 		warm ? PHASE_WARMUP : PHASE_MEASURE, rows, n);
 }

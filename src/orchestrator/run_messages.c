@@ -17,7 +17,6 @@
 #include "orchestrator/events.h"
 #include "orchestrator/run_private.h"
 
-
 static void on_ready(struct run *r, struct run_member *m, struct msg *msg)
 {
 	if (r->stage != RUN_JOB)
@@ -63,7 +62,8 @@ static void on_running(struct run *r, struct run_member *m, struct msg *msg)
 	if (u->phase == PHASE_PREPARE || u->phase == PHASE_CLEANUP)
 		return;
 	run_set_state(r, m, WORKER_RUNNING);
-	if (u->phase != r->phase || !clock_sync_at(&m->w->clock, clock_ns(), &offset, &bound))
+	if (u->phase != r->phase ||
+		!clock_sync_at(&m->w->clock, clock_ns(), &offset, &bound))
 		return;
 	m->skew_ns = (int64_t)(u->at_ns - (uint64_t)offset - r->start_ns);
 	m->skew_known = true;
@@ -157,7 +157,8 @@ static void on_bye(struct run *r, struct run_member *m, struct msg *msg)
 		agg_bye(r->agg, m->w->index, msg->u.bye.lines);
 	if (r->stage != RUN_QUIT) { /* nobody told it to */
 		m->w->finished = false;
-		fleet_fail(m->w, WORKER_LOST, msg->u.bye.reason ? msg->u.bye.reason : "bye");
+		fleet_fail(
+			m->w, WORKER_LOST, msg->u.bye.reason ? msg->u.bye.reason : "bye");
 		return;
 	}
 	run_check(r);
@@ -184,6 +185,8 @@ void run_message(struct fleet_worker *w, struct msg *msg, void *user)
 
 	if (!table[msg->type].handle)
 		return;
+	if (r->measured && msg->type != MSG_RESULT)
+		agg_results_end(r->agg, w->index);
 	if (at && *(const uint32_t *)((const char *)msg + at) != r->generation)
 		return; /* of a job that has been replaced */
 	table[msg->type].handle(r, m, msg);
@@ -212,7 +215,8 @@ static void lose(struct run *r, struct run_member *m)
 	r->degraded = true;
 	run_remark(r, "%s was lost after %.1f s of %s: %s", m->w->id,
 		(double)(m->lost_ns - (m->lost_ns > r->phase_start_ns ? r->phase_start_ns
-								     : m->lost_ns)) / 1e9,
+								      : m->lost_ns)) /
+			1e9,
 		phase_names[m->lost_in], m->w->reason);
 	rundir_worker_lost(r->dir, m->w->index);
 	if (r->app->o.on_host_loss == HOST_LOSS_ABORT && r->exit_code < 0) {
@@ -224,7 +228,8 @@ static void lose(struct run *r, struct run_member *m)
 			run_fail(r, 4, "a host was lost and --on-host-loss is abort");
 		return;
 	}
-	if ((r->stage == RUN_PREPARE || (r->stage == RUN_ARM && r->phase == PHASE_PREPARE)) &&
+	if ((r->stage == RUN_PREPARE ||
+		    (r->stage == RUN_ARM && r->phase == PHASE_PREPARE)) &&
 		r->plan.shared && run_count_in(r)) {
 		console_line(r->ctx.console, "Its part of prepare is made by the others");
 		run_new_generation(r, false);
@@ -273,14 +278,13 @@ void run_stderr(struct fleet_worker *w, const char *data, size_t len, void *user
 void run_progress(struct fleet_worker *w, uint64_t sent, uint64_t size, void *user)
 {
 	struct run *r = user;
-	AUTO_FREE char *line = text_printf("Copying the worker to %s: %s of %s", w->host->name,
-		units_bytes(sent).s, units_bytes(size).s);
+	AUTO_FREE char *line = text_printf("Copying the worker to %s: %s of %s",
+		w->host->name, units_bytes(sent).s, units_bytes(size).s);
 	const char *lines[] = {line};
 
 	if (r->stage == RUN_CONNECT && line)
 		console_live(r->ctx.console, lines, sent < size);
 }
-
 
 void run_on_wait(struct loop_timer *t, void *user)
 {
@@ -320,9 +324,9 @@ void run_signal(int signo, void *user)
 	if (!r->signo)
 		r->signo = signo;
 	if (r->stage == RUN_LOAD && r->signals == 1) {
-		console_stderr(r->ctx.console,
-			"Stopping: no new operations, waiting for those in flight (once more: stop at "
-			"once)");
+		console_stderr(r->ctx.console, "Stopping: no new operations, waiting for "
+					       "those in flight (once more: stop at "
+					       "once)");
 		run_set_states(r, WORKER_DRAINING);
 		run_send_stop(r, STOP_DRAIN);
 		return;

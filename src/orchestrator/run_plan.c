@@ -14,7 +14,8 @@
 #include "orchestrator/run_private.h"
 
 /* Plans over the members that want() picks, into r->plan. */
-static int plan_over(struct run *r, bool (*want)(const struct run_member *), struct err *err)
+static int plan_over(
+	struct run *r, bool (*want)(const struct run_member *), struct err *err)
 {
 	struct plan_worker *pw = calloc(r->n ? r->n : 1, sizeof(*pw));
 	struct plan plan = {0};
@@ -32,8 +33,8 @@ static int plan_over(struct run *r, bool (*want)(const struct run_member *), str
 			.host = r->ctx.embedded && r->n == 1 ? NULL : w->host,
 			.number = w->number};
 	}
-	res = workload_plan(r->workload, &r->overrides, pw, n, r->run_id, r->generation, &plan,
-		err);
+	res = workload_plan(
+		r->workload, &r->overrides, pw, n, r->run_id, r->generation, &plan, err);
 	free(pw);
 	if (res < 0)
 		return -1;

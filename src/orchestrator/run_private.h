@@ -78,6 +78,7 @@ struct run {
 	uint64_t start_ns;        /* common start of the load, our clock; 0: not yet */
 	unsigned arm_tries;
 	uint64_t phase_start_ns;
+	unsigned shown_interval; /* the last one in events, by agg_live's number */
 	uint64_t last_plain_ns; /* when a plain progress line was printed */
 	bool cleanup_done;
 
@@ -113,10 +114,12 @@ void run_send_stop(struct run *r, enum stop_mode mode);
 size_t run_count_in(const struct run *r);
 void run_set_state(struct run *r, struct run_member *m, enum worker_state s);
 void run_set_states(struct run *r, enum worker_state s);
-void run_phase_begins(struct run *r, enum phase phase, uint64_t at_ns, uint64_t planned_ns);
+void run_phase_begins(
+	struct run *r, enum phase phase, uint64_t at_ns, uint64_t planned_ns);
 void run_phase_ends(struct run *r, enum phase phase);
 /* A line for metadata.json and the end of the report. */
-void run_remark(struct run *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void run_remark(struct run *r, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 
 /* run_arm.c: the common start */
 void run_arm_phase(struct run *r, enum phase phase);

@@ -17,7 +17,6 @@
 #include "orchestrator/events.h"
 #include "orchestrator/run_private.h"
 
-
 #define QUIT_NS (5 * NS_PER_SEC)
 
 void run_remark(struct run *r, const char *fmt, ...)
@@ -63,7 +62,8 @@ void run_send_stop(struct run *r, enum stop_mode mode)
 			fleet_send(r->members[i].w, &m);
 }
 
-void run_phase_begins(struct run *r, enum phase phase, uint64_t at_ns, uint64_t planned_ns)
+void run_phase_begins(
+	struct run *r, enum phase phase, uint64_t at_ns, uint64_t planned_ns)
 {
 	if (r->n_phases < ARRAY_LEN(r->phases))
 		r->phases[r->n_phases++] = (struct run_phase){
@@ -148,7 +148,8 @@ static void check_connect(struct run *r)
 	}
 	if (online < r->expected) {
 		if (r->n - gone < r->expected)
-			run_fail(r, 3, "not enough workers can be reached, nothing was started");
+			run_fail(r, 3,
+				"not enough workers can be reached, nothing was started");
 		return;
 	}
 	loop_timer_stop(r->wait);
@@ -176,11 +177,13 @@ static void show_ready(struct run *r)
 			run_remark(r, "%s: %s", m->w->id, *w);
 		}
 	}
-	console_line(r->ctx.console, "✅ %s %zu worker%s ready - starting workload execution",
+	console_line(r->ctx.console,
+		"✅ %s %zu worker%s ready - starting workload execution",
 		in == r->n ? "All" : "The", in, in == 1 ? "" : "s");
 	if (p->prepare_objects)
 		console_line(r->ctx.console, "Preparing %s objects, about %s",
-			units_count(p->prepare_objects).s, units_bytes(p->prepare_bytes).s);
+			units_count(p->prepare_objects).s,
+			units_bytes(p->prepare_bytes).s);
 }
 
 static void check_job(struct run *r)
@@ -199,7 +202,8 @@ static void check_job(struct run *r)
 		run_fail(r, 3, "not enough workers are ready, nothing was started");
 		return;
 	}
-	if (r->plan.n != in) { /* one went after the plan was made: its part is in nobody's job */
+	if (r->plan.n !=
+		in) { /* one went after the plan was made: its part is in nobody's job */
 		run_new_generation(r, r->measured);
 		return;
 	}
@@ -259,8 +263,8 @@ static void check_prepare(struct run *r)
 	loop_timer_stop(r->show);
 	console_live(r->ctx.console, NULL, 0);
 	p = phase_of(r, PHASE_PREPARE);
-	console_line(r->ctx.console, "Prepared %s objects (%s) in %s", units_count(p->done).s,
-		units_bytes(p->bytes).s,
+	console_line(r->ctx.console, "Prepared %s objects (%s) in %s",
+		units_count(p->done).s, units_bytes(p->bytes).s,
 		units_duration((p->end_ns - p->start_ns) / NS_PER_MS * NS_PER_MS).s);
 	if (p->done && r->plan.post_prepare_delay_ns) {
 		r->stage = RUN_PAUSE;
@@ -345,7 +349,8 @@ void run_begin(struct run *r)
 	if (o->expect_wait_set)
 		wait = o->expect_wait_ns;
 	r->stage = RUN_CONNECT;
-	r->wait = loop_timer_add(r->ctx.loop, wait ? clock_ns() + wait : UINT64_MAX, 0, run_on_wait, r);
+	r->wait = loop_timer_add(
+		r->ctx.loop, wait ? clock_ns() + wait : UINT64_MAX, 0, run_on_wait, r);
 	if (!wait)
 		loop_timer_stop(r->wait);
 	r->timer = loop_timer_add(r->ctx.loop, UINT64_MAX, 0, run_on_timer, r);

@@ -14,7 +14,8 @@ static void size_text(const struct size_spec *s, struct buf *out)
 		buf_puts(out, units_bytes(s->min).s);
 		break;
 	case SIZE_UNIFORM:
-		buf_printf(out, "uniform %s to %s", units_bytes(s->min).s, units_bytes(s->max).s);
+		buf_printf(out, "uniform %s to %s", units_bytes(s->min).s,
+			units_bytes(s->max).s);
 		break;
 	case SIZE_LOGNORMAL:
 		buf_printf(out, "lognormal, mean %s", units_bytes((uint64_t)s->mean).s);
@@ -29,11 +30,13 @@ static void size_text(const struct size_spec *s, struct buf *out)
 static void show_set(struct console *con, const struct job *j, const struct job_set *s)
 {
 	AUTO_BUF struct buf size = BUF_INIT;
-	uint64_t mine = s->count / j->share_count + (s->count % j->share_count > j->share_index);
+	uint64_t mine =
+		s->count / j->share_count + (s->count % j->share_count > j->share_index);
 
 	size_text(&s->size, &size);
-	console_line(con, "  prepare %s%s-*: %s of %s objects, %s, fill %s", s->uri, s->name,
-		units_count(mine).s, units_count(s->count).s, size.data, fill_names[s->fill]);
+	console_line(con, "  prepare %s%s-*: %s of %s objects, %s, fill %s", s->uri,
+		s->name, units_count(mine).s, units_count(s->count).s, size.data,
+		fill_names[s->fill]);
 }
 
 static void show_op(struct console *con, const struct job_op *op, double weights)
@@ -75,10 +78,12 @@ void validate_show(const struct run *r)
 		show_job(con, &p->jobs[i]);
 	if (p->prepare_objects)
 		console_line(con, "Prepare: %s objects, about %s in all, %s storage",
-			units_count(p->prepare_objects).s, units_bytes(p->prepare_bytes).s,
-			p->shared ? "shared" : "local");
-	console_line(con, "Load: %s%s%s on %zu worker%s", units_duration(p->duration_ns).s,
+			units_count(p->prepare_objects).s,
+			units_bytes(p->prepare_bytes).s, p->shared ? "shared" : "local");
+	console_line(con, "Load: %s%s%s on %zu worker%s",
+		units_duration(p->duration_ns).s,
 		p->warmup_ns ? " after a warm-up of " : "",
-		p->warmup_ns ? units_duration(p->warmup_ns).s : "", p->n, p->n == 1 ? "" : "s");
+		p->warmup_ns ? units_duration(p->warmup_ns).s : "", p->n,
+		p->n == 1 ? "" : "s");
 	console_always(con, "%s: valid", workload_name(r->workload));
 }

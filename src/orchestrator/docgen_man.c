@@ -1,0 +1,224 @@
+/* docgen_man: commands, options and keys as sections of manual pages, in scdoc's language. */
+#include <stdio.h>
+#include <string.h>
+
+#include "common/buf.h"
+#include "common/cleanup.h"
+#include "inventory/keys.h"
+#include "orchestrator/command.h"
+#include "orchestrator/docgen.h"
+#include "workload/workload.h"
+
+/* Text as text: nothing in it is markup. */
+static void text(struct buf *out, const char *s)
+{
+	for (; *s; s++) {
+		if (strchr("\\_*<>#`~", *s))
+			buf_putc(out, '\\');
+		buf_putc(out, *s);
+	}
+}
+
+static void marked(struct buf *out, char mark, const char *s)
+{
+	buf_putc(out, mark);
+	text(out, s);
+	buf_putc(out, mark);
+}
+
+/* A sentence of the tables, which may lack its capital and full stop. */
+static void sentence(struct buf *out, const char *s)
+{
+	char first[2] = {*s, '\0'};
+	size_t len = strlen(s);
+	bool word = s[0] >= 'a' && s[0] <= 'z' && s[1] >= 'a' && s[1] <= 'z';
+
+	if (word)
+		first[0] = (char)(*s - 'a' + 'A');
+	text(out, first);
+	text(out, s + 1);
+	if (len && s[len - 1] != '.')
+		buf_putc(out, '.');
+}
+
+static void also(struct buf *out, const char *dashes, const char *const *names)
+{
+	for (const char *const *n = names; n && *n; n++) {
+		buf_puts(out, n == names ? " Also: " : ", ");
+		buf_printf(out, "*%s", dashes);
+		text(out, *n);
+		buf_puts(out, n[1] ? "*" : "*.");
+	}
+}
+
+/* --- commands and options --- */
+
+static void groups_of(struct buf *out, const struct command *c)
+{
+	buf_puts(out, "\tOptions: ");
+	for (const struct option_group *const *g = c->groups; *g; g++) {
+		if (*g == &group_common)
+			continue;
+		buf_printf(out, "%s_%s_", g == c->groups ? "" : ", ", (*g)->heading);
+	}
+	buf_puts(out, ", and those of all commands.\n\n");
+}
+
+void docgen_man_commands(struct buf *out)
+{
+	for (const struct command *c = commands; c->name; c++) {
+		buf_printf(out, "*muster %s* [options]", c->name);
+		if (*c->operands) {
+			buf_putc(out, ' ');
+			marked(out, '_', c->operands);
+		}
+		buf_puts(out, "\n\t");
+		text(out, c->text);
+		also(out, "muster ", c->aliases);
+		buf_puts(out, "\n\n");
+		groups_of(out, c);
+		for (const char *const *e = c->examples; e && *e; e++) {
+			buf_puts(out, e == c->examples ? "\tExamples:\n\n\t" : "\t");
+			text(out, *e);
+			buf_puts(out, e[1] ? "++\n" : "\n\n");
+		}
+	}
+}
+
+static void option_head(struct buf *out, const struct opt *o)
+{
+	if (o->letter)
+		buf_printf(out, "*-%c*, ", o->letter);
+	buf_puts(out, "*--");
+	text(out, o->name);
+	buf_putc(out, '*');
+	if (o->type == OPT_OPTIONAL) {
+		buf_puts(out, "[=");
+		marked(out, '_', o->arg ? o->arg : "VALUE");
+		buf_putc(out, ']');
+	} else if (docgen_takes_value(o)) {
+		buf_putc(out, ' ');
+		marked(out, '_', o->arg ? o->arg : "VALUE");
+	}
+}
+
+void docgen_man_options(struct buf *out)
+{
+	const struct option_group *groups[DOCGEN_GROUPS_MAX];
+	size_t n = docgen_groups(groups, DOCGEN_GROUPS_MAX);
+
+	for (size_t i = 0; i < n; i++) {
+		buf_printf(out, "## %s\n\n", groups[i]->heading);
+		for (const struct opt *o = groups[i]->options; o->name; o++) {
+			if (!docgen_shown(o))
+				continue;
+			option_head(out, o);
+			buf_puts(out, "\n\t");
+			sentence(out, o->help);
+			also(out, "--", o->aliases);
+			buf_puts(out, "\n\n");
+		}
+	}
+}
+
+/* --- keys --- */
+
+static const char *const type_names[] = {
+	[KEY_STR] = "text",
+	[KEY_BOOL] = "true or false",
+	[KEY_COUNT] = "count",
+	[KEY_UINT] = "count",
+	[KEY_SIZE] = "size",
+	[KEY_DURATION] = "duration",
+	[KEY_DOUBLE] = "number",
+	[KEY_PORT] = "port",
+	[KEY_STRV] = "list",
+	[KEY_ENV] = "map of NAME: value",
+	[KEY_LATER] = NULL,
+};
+
+static void key_type(struct buf *out, const struct key *k)
+{
+	if (k->type == KEY_ENUM) {
+		buf_puts(out, " (");
+		for (const char *const *v = k->arg; *v; v++) {
+			char name[64];
+
+			snprintf(name, sizeof(name), "%.*s", (int)strcspn(*v, "|"), *v);
+			buf_puts(out, v == (const char *const *)k->arg ? "" : ", ");
+			text(out, name);
+		}
+		buf_putc(out, ')');
+	} else if ((size_t)k->type < ARRAY_LEN(type_names) && type_names[k->type]) {
+		buf_printf(out, " (%s)", type_names[k->type]);
+	}
+}
+
+static void key_entry(struct buf *out, const struct key *k)
+{
+	marked(out, '*', k->name);
+	key_type(out, k);
+	buf_puts(out, "\n\t");
+	if (k->type == KEY_IGNORED) {
+		buf_puts(out, "Accepted with a warning, and does nothing");
+		if (k->help) {
+			buf_puts(out, ": ");
+			text(out, k->help);
+		}
+		buf_puts(out, k->help && k->help[strlen(k->help) - 1] == '.' ? "" : ".");
+	} else {
+		sentence(out, k->help ? k->help : "");
+	}
+	if (k->def) {
+		buf_puts(out, " Default: ");
+		text(out, k->def);
+		buf_putc(out, '.');
+	}
+	also(out, "", k->aliases);
+	buf_puts(out, "\n\n");
+}
+
+/* The keys, and then in one sentence those that are known and refused. */
+static void key_table(struct buf *out, const struct key *table)
+{
+	size_t later = 0;
+
+	for (const struct key *k = table; k->name; k++) {
+		if (k->type == KEY_LATER)
+			later++;
+		else
+			key_entry(out, k);
+	}
+	if (!later)
+		return;
+	buf_puts(out, "Known, and refused as not supported yet: ");
+	for (const struct key *k = table; k->name; k++) {
+		if (k->type != KEY_LATER)
+			continue;
+		marked(out, '*', k->name);
+		buf_puts(out, --later ? ", " : ".\n\n");
+	}
+}
+
+void docgen_man_host_keys(struct buf *out)
+{
+	key_table(out, host_keys);
+}
+
+void docgen_man_agent_keys(struct buf *out)
+{
+	buf_puts(out, "## distributed.agents[]\n\n");
+	key_table(out, agent_keys);
+	buf_puts(out, "## distributed.ssh\n\n");
+	key_table(out, distributed_ssh_keys);
+}
+
+void docgen_man_workload_keys(struct buf *out)
+{
+	for (const struct workload_table *t = workload_tables; t->name; t++) {
+		buf_puts(out, "## ");
+		text(out, *t->name ? t->name : "top level");
+		buf_puts(out, "\n\n");
+		key_table(out, t->keys);
+	}
+}

@@ -1,0 +1,89 @@
+"""What tests of `muster run` share: results directories as values, and workloads as text."""
+
+import csv
+import json
+import pathlib
+import struct
+
+MIX = """
+target: "file://{target}"
+duration: {duration}
+concurrency: {concurrency}
+prepare:
+  ensure_objects:
+    - {{base_uri: "small/", count: {count}, min_size: 1024, max_size: 8192}}
+  cleanup: {cleanup}
+workload:
+  - {{op: get, path: "small/*", weight: 70}}
+  - {{op: put, path: "out/", weight: 30, object_size: 4096}}
+"""
+
+
+def mix(target, duration="2s", concurrency=4, count=100, cleanup="false"):
+    """A mixed get/put workload on files."""
+    return MIX.format(target=str(target).rstrip("/") + "/", duration=duration,
+                      concurrency=concurrency, count=count, cleanup=cleanup)
+
+
+def null(duration="2s", concurrency=4, latency="500us", more=""):
+    """A workload that measures nothing but muster, at a few thousand operations per second."""
+    return (f'target: "null://x/?latency={latency}"\nduration: {duration}\n'
+            f"concurrency: {concurrency}\n{more}\n"
+            'workload:\n  - {op: get, path: "a/*", weight: 70}\n'
+            '  - {op: put, path: "b/", weight: 30, object_size: 4096}\n')
+
+
+class Results:
+    """A results directory."""
+
+    def __init__(self, path):
+        self.path = pathlib.Path(path)
+        self.metadata = json.loads((self.path / "metadata.json").read_text())
+        self.json = json.loads((self.path / "results.json").read_text())
+        self.rows = self._tsv(self.path / "results.tsv")
+        self.workers = {w["id"]: self._tsv(self.path / "workers" / w["id"] / "results.tsv")
+                        for w in self.metadata["workers"]}
+
+    @staticmethod
+    def _tsv(path):
+        with open(path, encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+
+    @classmethod
+    def only(cls, folder):
+        """The one results directory in folder."""
+        found = sorted(pathlib.Path(folder).glob("muster-2*"))
+        assert len(found) == 1, f"{len(found)} results directories in {folder}"
+        return cls(found[0])
+
+    def row(self, operation, bucket="ALL", worker=None):
+        rows = self.rows if worker is None else self.workers[worker]
+        found = [r for r in rows if r["operation"] == operation and r["size_bucket"] == bucket]
+        return found[0] if found else None
+
+    def count(self, operation, worker=None):
+        row = self.row(operation, worker=worker)
+        return int(row["count"]) if row else 0
+
+    def state(self, worker):
+        return next(w["state"] for w in self.metadata["workers"] if w["id"] == worker)
+
+    def timeseries(self):
+        return self._tsv(self.path / "timeseries.tsv")
+
+
+def raw_samples(folder):
+    """Response times in ns by operation index, from the files of MUSTER_DEBUG_SAMPLES in folder."""
+    samples = {}
+    for path in pathlib.Path(folder).iterdir():
+        data = path.read_bytes()
+        for kind, _bucket, ns in struct.iter_unpack("<BBQ", data):
+            samples.setdefault(kind, []).append(ns)
+    return samples
+
+
+def nearest_rank(values, percentile):
+    """The exact percentile of a list of samples."""
+    ordered = sorted(values)
+    rank = max(1, -(-len(ordered) * percentile // 100))
+    return ordered[int(rank) - 1]

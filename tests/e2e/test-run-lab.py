@@ -1,0 +1,252 @@
+#!/usr/bin/env python3
+"""muster run over a lab of hosts: exact merging, and what happens when hosts go away."""
+
+import json
+import os
+import sys
+import time
+
+sys.path[:0] = [__file__.rsplit("/", 1)[0], __file__.rsplit("/", 2)[0] + "/lab"]
+
+from harness import *  # noqa: E402,F403
+from lab import new_lab  # noqa: E402
+from runs import Results, mix, nearest_rank, null, raw_samples  # noqa: E402
+
+GET, PUT = 0, 1  # indices of operations in the raw samples
+
+
+@fixture
+def lab():
+    with new_lab(8, clocks={"h2": 3600, "h3": -40}) as lab:
+        yield lab
+
+
+def begin(t, lab, workload, *args, hosts=None, **keys):
+    """Start a run over the lab; returns when the load runs."""
+    inventory = lab.inventory(t.tmp / "hosts.yaml", hosts=hosts, **keys)
+    t.write("w.yaml", workload)
+    run = t.spawn(t.muster_argv("run", "w.yaml", "--hosts", inventory, "--output", "out", *args),
+                  on=lab)
+    run.wait_for("starting workload", 30)
+    return run
+
+
+def wait_running(t, seconds=0):
+    """Until the load has run for `seconds`, by its events."""
+    events = t.tmp / "out/events.jsonl"
+
+    def running():
+        if not events.exists():
+            return False
+        lines = [json.loads(line) for line in events.read_text().splitlines(True)
+                 if line.endswith("\n")]
+        return any(e["event"] == "interval" and e["time_s"] >= seconds for e in lines)
+
+    wait_until(running, 30, f"{seconds} s of load")
+
+
+def no_trace(t, lab, hosts):
+    """No process beside sshd, and no run directory, on any of these hosts."""
+    for host in hosts:
+        t.eq([p.argv for p in lab.strays(host)], [], host)
+        found = lab.exec(host, ["sh", "-c", "ls -d /root/.cache/muster-*/run-* /var/tmp/muster-*/run-*"
+                                " /tmp/muster-*/run-* /dev/shm/muster-*/run-* 2>/dev/null; true"])
+        t.eq(found.out, "", host)
+
+
+def test_counts_and_percentiles_are_exact(t, lab):
+    inventory = lab.inventory(t.tmp / "hosts.yaml", env={"MUSTER_DEBUG_SAMPLES": "/srv/samples/s"})
+    for host in lab.hosts:
+        lab.exec(host, ["mkdir", "-p", "/srv/samples"])
+    t.write("w.yaml", mix("/srv/data", duration="10s", concurrency=1, cleanup="true"))
+    done = t.muster("run", "w.yaml", "--hosts", inventory, on=lab, timeout=90)
+    t.ends(done, 0, r"✓ All 8 workers completed")
+    results = Results.only(t.tmp)
+    union = {GET: [], PUT: []}
+    for host in lab.hosts:
+        samples = raw_samples(lab.path(host, "/srv/samples"))
+        for kind, name in ((GET, "GET"), (PUT, "PUT")):
+            t.eq(results.count(name, worker=host), len(samples.get(kind, [])), f"{host} {name}")
+            union[kind] += samples.get(kind, [])
+    for kind, name in ((GET, "GET"), (PUT, "PUT")):
+        row, values = results.row(name), union[kind]
+        t.eq(int(row["count"]), len(values), name)
+        t.check(abs(float(row["min_us"]) * 1e3 - min(values)) < 1, row)
+        t.check(abs(float(row["max_us"]) * 1e3 - max(values)) < 1, row)
+        t.check(abs(float(row["mean_us"]) * 1e3 - sum(values) / len(values)) < 1, row)
+        for percentile, column in ((50, "p50_us"), (90, "p90_us"), (99, "p99_us"),
+                                   (99.9, "p999_us")):
+            exact = nearest_rank(values, percentile)
+            got = float(row[column]) * 1e3
+            t.check(exact - 1 <= got <= exact * 1.001 + 1, f"{name} {column}: {got} for {exact}")
+    no_trace(t, lab, lab.hosts)
+
+
+def test_start_is_in_step_whatever_the_clocks_say(t, lab):
+    t.ends(begin(t, lab, null(duration="1s")).wait(60), 0)
+    workers = Results(t.tmp / "out").metadata["workers"]
+    offsets = {w["id"]: w["clock_offset_us"] / 1e6 for w in workers}
+    t.check(3599 < offsets["h2"] < 3601 and -41 < offsets["h3"] < -39, offsets)
+    for worker in workers:
+        t.check(abs(worker["start_skew_us"]) < 100_000, worker)
+
+
+def test_a_host_cut_off_degrades_the_run_and_nothing_else(t, lab):
+    run = begin(t, lab, null(duration="25s"))
+    wait_running(t, 5)
+    lab.cut("h4")
+    cut = time.monotonic()
+    try:
+        done = run.wait(60)
+    finally:
+        lab.heal("h4")
+    t.eq(done.rc, 1, show(done))
+    t.check(time.monotonic() - cut < 26, "the run ended on time")
+    t.match(done.err, r"❌ h4 lost: silent for 15s")
+    t.match(done.out, r"7 of 8 workers completed: the result is degraded")
+    t.match(done.out, r"h4 .*partial")
+    results = Results(t.tmp / "out")
+    t.eq(results.state("h4"), "LOST")
+    t.eq(results.json["outcome"], "degraded")
+    whole = [results.count("GET", worker=f"h{n}") for n in (1, 2, 3, 5, 6, 7, 8)]
+    part = results.count("GET", worker="h4")
+    t.eq(results.count("GET"), sum(whole) + part)
+    t.check(0 < part < min(whole) / 2, f"{part} of {whole}")
+    wait_until(lambda: not lab.strays("h4"), 20, "the worker on h4 to end")
+
+
+def test_host_loss_abort_ends_early_with_4(t, lab):
+    run = begin(t, lab, null(duration="60s"), "--on-host-loss", "abort")
+    wait_running(t, 1)
+    lab.kill("h5")
+    try:
+        done = run.wait(30)
+    finally:
+        lab.start("h5")
+    t.eq(done.rc, 4, show(done))
+    t.check(Results(t.tmp / "out").count("GET") > 0)
+
+
+def test_a_frozen_host_is_lost_by_silence(t, lab):
+    run = begin(t, lab, null(duration="22s"), hosts=["h1", "h6"])
+    wait_running(t, 1)
+    lab.freeze("h6")
+    try:
+        done = run.wait(60)
+    finally:
+        lab.thaw("h6")
+    t.eq(done.rc, 1, show(done))
+    t.match(done.err, r"❌ h6 lost: silent")
+    wait_until(lambda: not lab.strays("h6"), 20, "the thawed worker to end")
+
+
+def test_killed_while_a_host_is_cut_leaves_nothing(t, lab):
+    run = begin(t, lab, null(duration="60s"))
+    wait_running(t, 1)
+    lab.cut("h7")
+    run.signal(signal.SIGKILL)
+    run.wait(5)
+    try:
+        for host in lab.hosts:
+            wait_until(lambda host=host: not lab.strays(host), 20, f"the worker on {host} to end")
+    finally:
+        lab.heal("h7")
+    no_trace(t, lab, lab.hosts)
+
+
+def test_a_host_lost_in_prepare_is_left_out(t, lab):
+    run = begin(t, lab, mix("/srv/data", duration="2s", count=60000), hosts=["h1", "h2", "h8"])
+    wait_until(lambda: lab.exec("h8", ["ls", "/srv/data/h8/small"]).out.count("\n") > 100, 30)
+    lab.kill("h8")
+    try:
+        done = run.wait(90)
+    finally:
+        lab.start("h8")
+    t.eq(done.rc, 1, show(done))
+    t.match(done.out, r"h8 was lost after [\d.]+ s of prepare")
+    results = Results(t.tmp / "out")
+    t.check(results.count("GET", worker="h1") > 0 and results.count("GET", worker="h2") > 0)
+    for host in ("h1", "h2", "h8"):
+        lab.exec(host, ["rm", "-rf", "/srv/data"])
+
+
+def test_a_full_disk_there_is_an_error_of_that_host(t, lab):
+    lab.tmp("h2", "full")
+    try:
+        run = begin(t, lab, mix("/tmp/data", duration="2s"), hosts=["h1", "h2"])
+        done = run.wait(60)
+    finally:
+        lab.tmp("h2", "ok")
+    t.eq(done.rc, 1, show(done))
+    t.match(done.err, r"h2 (lost|error): .*No space left on device")
+    t.check(Results(t.tmp / "out").count("GET", worker="h1") > 0)
+
+
+def stand_in(t, lab, host, script):
+    """Puts a program that only looks like a worker on a host; returns keys for the inventory."""
+    lab.put(host, t.write("stand-in", "#!/bin/sh\n" + script), "/srv/worker", 0o755)
+    return {"worker_path": "/srv/worker"}
+
+
+def test_rubbish_and_floods_are_named(t, lab):
+    for script, pattern in (("echo this is no worker; exit 3", r"h1 error: .*before it said hello"),
+                            ("yes noise", r"h1 error: more than 1 MiB of text"),
+                            ("head -c 3000000 /dev/zero; sleep 60", r"h1 error: .*1 MiB")):
+        keys = stand_in(t, lab, "h1", script)
+        inventory = lab.inventory(t.tmp / "hosts.yaml", hosts=["h1", "h2"], each={"h1": keys})
+        t.write("w.yaml", null(duration="1s"))
+        done = t.muster("run", "w.yaml", "--hosts", inventory, on=lab, timeout=40)
+        t.eq(done.rc, 3, show(done))
+        t.match(done.err, pattern, script)
+    wait_until(lambda: not lab.strays("h1"), 20, "stand-ins to end")
+
+
+def test_several_workers_on_one_host(t, lab):
+    t.ends(begin(t, lab, null(duration="1s"), hosts=["h1", "h2"], workers=3).wait(60), 0,
+           r"✓ All 6 workers completed")
+    results = Results(t.tmp / "out")
+    t.eq(sorted(results.workers), ["h1", "h1-2", "h1-3", "h2", "h2-2", "h2-3"])
+    t.check(all(results.count("GET", worker=w) for w in results.workers))
+
+
+def test_check_of_a_fleet_with_one_dead_host(t, lab):
+    lab.sshd("h3", "stop")
+    try:
+        done = t.muster("check", "--hosts", lab.inventory(t.tmp / "hosts.yaml"), "--export",
+                        "check.json", on=lab, timeout=60)
+    finally:
+        lab.sshd("h3", "start")
+    t.ends(done, 3, r"Result: 7/8 hosts online")
+    t.match(done.out, r"✗ h3 .*connection refused")
+    exported = json.loads((t.tmp / "check.json").read_text())
+    t.eq({h["name"] for h in exported["hosts"] if not h["online"]}, {"h3"})
+
+
+def test_setup_and_clean(t, lab):
+    inventory = lab.inventory(t.tmp / "hosts.yaml", hosts=["h1", "h2"])
+    t.ends(t.muster("clean", "--hosts", inventory, on=lab), 0, r"Result: 2/2 hosts clean")
+    t.ends(t.muster("setup", "--hosts", inventory, on=lab), 0, r"\(copied\)")
+    t.no_match(t.muster("setup", "--hosts", inventory, on=lab).out, r"\(copied\)")
+    done = t.muster("clean", "--hosts", inventory, on=lab)
+    t.ends(done, 0, r"h1: removed /root/.cache/muster-0")
+    t.eq(lab.exec("h1", ["sh", "-c", "ls -d /root/.cache/muster-0 2>/dev/null; true"]).out, "")
+
+
+def test_setup_falls_back_to_another_directory(t, lab):
+    inventory = lab.inventory(t.tmp / "hosts.yaml", hosts=["h1"],
+                              env={}, each={})
+    t.ends(t.muster("clean", "--hosts", inventory, on=lab), 0)
+    lab.tmp("h1", "noexec", "/root")
+    lab.tmp("h1", "full", "/var/tmp")
+    try:
+        done = t.muster("check", "--hosts", inventory, on=lab)
+        t.ends(done, 0, r"\(copied\)")
+        t.eq(lab.exec("h1", ["sh", "-c", "ls /tmp/muster-0"]).out.count("w-"), 1)
+    finally:
+        lab.tmp("h1", "ok", "/root")
+        lab.tmp("h1", "ok", "/var/tmp")
+    t.ends(t.muster("clean", "--hosts", inventory, on=lab), 0, r"removed /tmp/muster-0")
+
+
+if __name__ == "__main__":
+    main()
