@@ -72,7 +72,5 @@ struct list_cursor {
 };
 int list_next(struct list_cursor *c, char **ret, struct err *err);
 
-/* "A=1" lists in one: those of over win. 0 or -ENOMEM; *into may be NULL. */
-int env_merge(char ***into, char *const *over);
 void strv_free(char **v);
 int strv_copy(char *const *from, char ***ret); /* 0 or -ENOMEM */

@@ -139,7 +139,7 @@ static size_t env_find(char *const *list, const char *item)
 	return i;
 }
 
-int env_merge(char ***into, char *const *over)
+int inventory_env_merge(char ***into, char *const *over)
 {
 	size_t n = 0, more = 0;
 	char **v;

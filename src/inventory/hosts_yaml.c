@@ -67,7 +67,7 @@ static int decode_host(struct decode *d, const struct node *map, const char *wha
 
 	h->env = NULL;
 	r = decode_map(d, map, host_keys, what, h, err);
-	if (r == 0 && env_merge(&env, h->env) < 0)
+	if (r == 0 && inventory_env_merge(&env, h->env) < 0)
 		r = err_sys(err, ENOMEM, "hosts");
 	strv_free(h->env);
 	h->env = env;

@@ -97,6 +97,8 @@ void inventory_finish(struct inventory *inv);
 struct host *inventory_find(const struct inventory *inv, const char *name);
 int host_copy(struct host *to, const struct host *from); /* deep; 0 or -ENOMEM */
 void host_finish(struct host *h);
+/* "NAME=VALUE" lists in one: those of over win. *into may be NULL. 0 or -ENOMEM. */
+int inventory_env_merge(char ***into, char *const *over);
 
 /* The resolved inventory as hosts.yaml text (secrets in env values blanked as "***"), for the results
  * directory and for `clean --data`; parses back to the same hosts. malloc. */

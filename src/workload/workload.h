@@ -20,8 +20,8 @@ struct workload_options {
 /* A decoded file; URIs as written. Its parts are workload/'s own; others use what follows. */
 struct workload;
 
-int workload_load(const char *path, const struct workload_options *o, struct workload **ret,
-	struct err *err);
+int workload_load(const char *path, const struct workload_options *o,
+	struct workload **ret, struct err *err);
 int workload_parse(const char *name, const char *text, size_t len,
 	const struct workload_options *o, struct workload **ret, struct err *err);
 void workload_destroy(struct workload *w);
@@ -29,7 +29,8 @@ void workload_destroy(struct workload *w);
 /* Hosts of `distributed.agents`; empty when there are none. */
 const struct inventory *workload_inventory(const struct workload *w);
 /* NULL / 0 where the file says nothing. */
-uint64_t workload_ready_timeout_ns(const struct workload *w); /* distributed.agent_ready_timeout */
+uint64_t workload_ready_timeout_ns(
+	const struct workload *w); /* distributed.agent_ready_timeout */
 uint64_t workload_start_delay_ns(const struct workload *w);
 
 /* Run overrides of the command line; NULL / 0 / -1: not given. */
@@ -53,8 +54,8 @@ struct plan_worker {
 struct plan {
 	struct job *jobs; /* one per worker, same order */
 	size_t n;
-	bool shared;         /* storage that all workers see alike */
-	char *target;        /* as shown; may be NULL */
+	bool shared;  /* storage that all workers see alike */
+	char *target; /* as shown; may be NULL */
 	uint64_t warmup_ns, duration_ns, start_delay_ns, post_prepare_delay_ns;
 	uint64_t stats_interval_ns;
 	uint64_t prepare_objects, prepare_bytes; /* over all workers; bytes expected */
@@ -71,7 +72,8 @@ void plan_finish(struct plan *p);
 
 /* The file as given with secrets blanked in place ("***"), for config.yaml. malloc. */
 char *workload_text_redacted(const struct workload *w);
-const char *workload_name(const struct workload *w); /* file name without folder and ending */
+const char *workload_name(
+	const struct workload *w); /* file name without folder and ending */
 
 /* Values of NAME=VALUE lists and URIs that are secrets are replaced by "***": names that contain KEY,
  * SECRET, TOKEN, PASSWORD or CREDENTIAL, and userinfo or sig= of URIs. */

@@ -1,0 +1,281 @@
+/* ops: `workload:`, the weighted ops. */
+#include <errno.h>
+#include <math.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+#include "common/err.h"
+#include "common/text.h"
+#include "workload/spec.h"
+#include "workload/uri.h"
+
+#define PAGE_MAX 1000000
+
+/* The kind is known before the other keys are looked at; here it is only accepted. */
+static int decode_op(struct decode *d, const struct node *n, void *dst, struct err *err)
+{
+	(void)d;
+	(void)n;
+	(void)dst;
+	(void)err;
+	return 0;
+}
+
+static int decode_selection(
+	struct decode *d, const struct node *n, void *dst, struct err *err)
+{
+	(void)dst;
+	if (n->type == NODE_SCALAR && strcmp(n->value, "uniform") == 0)
+		return 0;
+	return node_error(
+		d->doc, n, err, "a selection other than uniform is not supported yet");
+}
+
+#define AT(member) .offset = offsetof(struct op_spec, member)
+#define SET(member) .set_offset = offsetof(struct op_spec, member)
+static const char *const distribution_aliases[] = {"size_spec", NULL};
+
+const struct key entry_keys[] = {
+	{"op", KEY_CUSTOM, .fn = decode_op,
+		.help = "get, put, list, stat (head) or delete."},
+	{"weight", KEY_DOUBLE, AT(weight),
+		.help = "Share of the op, relative to the others."},
+	{"path", KEY_STR, AT(path),
+		.help = "An exact key, 'prefix/' or a glob; a prefix for put and list. "
+			"Relative to "
+			"target, or a URI."},
+	{"target", KEY_STR, AT(target), .def = "that of the workload",
+		.help = "Base of the path instead of the workload's target."},
+	{"concurrency", KEY_UINT, AT(concurrency), .def = "no cap", .min = 1,
+		.max = WORKLOAD_SLOTS_MAX, .help = "At most so many of this op at once."},
+	{"object_size", KEY_CUSTOM, AT(size), .fn = decode_object_size,
+		SET(has_object_size), .help = "put: size of each object."},
+	{"size_distribution", KEY_CUSTOM, AT(size), .fn = decode_size_distribution,
+		SET(has_distribution), .aliases = distribution_aliases,
+		.help = "put: sizes, drawn anew for each op."},
+	{"fill", KEY_ENUM, AT(fill), fill_choices, .def = "random",
+		.help = "put: content: random, zero or unique."},
+	{"fsync", KEY_BOOL, AT(fsync), .def = "false",
+		.help = "put: the object is on stable storage before the op ends."},
+	{"dedup_factor", KEY_CUSTOM, .fn = decode_factor_of_one, .def = "1",
+		.help = "put: one unique block in N; only 1 works yet."},
+	{"compress_factor", KEY_CUSTOM, .fn = decode_factor_of_one, .def = "1",
+		.help = "put: data that shrinks N:1; only 1 works yet."},
+	{"max_keys", KEY_UINT, AT(max_keys), .def = "1000", .min = 1, .max = PAGE_MAX,
+		.help = "list: entries per page."},
+	{"delimiter", KEY_STR, AT(delimiter), .def = "none, everything below",
+		.help = "list: '/' lists one level."},
+	{"selection", KEY_CUSTOM, .fn = decode_selection, .def = "uniform",
+		.help = "get, stat: how objects are chosen; only uniform works yet."},
+	{"verify", KEY_LATER, .help = "Check content."},
+	{"range_size", KEY_LATER, .help = "range_get: bytes to read."},
+	{"range_align", KEY_LATER, .help = "range_get: alignment of offsets."},
+	{"recursive", KEY_LATER, .help = "mkdir, rmdir: with all below."},
+	{"part_size", KEY_LATER, .help = "multipart_put: bytes per part."},
+	{.name = NULL},
+};
+
+#define PUT (1u << OP_PUT)
+#define LIST (1u << OP_LIST)
+#define READ (1u << OP_GET | 1u << OP_STAT)
+
+/* Keys that only some ops take; on another one they would be silently ignored. */
+static const struct {
+	const char *key;
+	unsigned ops;
+} key_ops[] = {{"object_size", PUT}, {"size_distribution", PUT}, {"size_spec", PUT},
+	{"fill", PUT}, {"fsync", PUT}, {"dedup_factor", PUT}, {"compress_factor", PUT},
+	{"max_keys", LIST}, {"delimiter", LIST}, {"selection", READ | 1u << OP_DELETE}};
+
+static const struct node *at_key(const struct node *map, const char *key)
+{
+	const struct node *n = node_get(map, key);
+
+	return n ? n : map;
+}
+
+static int unknown_op(struct decode *d, const struct node *n, struct err *err)
+{
+	const char *names[OP_KINDS], *near;
+
+	for (size_t i = 0; i < OP_KINDS; i++)
+		names[i] = op_infos[i].name;
+	near = text_nearest(n->value, names, OP_KINDS);
+	return node_error(d->doc, n, err, "unknown op '%.100s'%s%s%s", n->value,
+		near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+}
+
+static int find_kind(
+	struct decode *d, const struct node *map, enum op_kind *ret, struct err *err)
+{
+	const struct node *n = map->type == NODE_MAP ? node_get(map, "op") : NULL;
+	int kind;
+
+	if (map->type != NODE_MAP)
+		return node_error(d->doc, map, err,
+			"a workload entry is a mapping such as {op: get, path: "
+			"\"small/*\", weight: 1}");
+	if (!n)
+		return node_error(d->doc, map, err, "a workload entry needs 'op'");
+	if (n->type != NODE_SCALAR)
+		return node_error(d->doc, n, err, "key 'op' wants the name of an op");
+	kind = op_kind_from_name(n->value);
+	if (kind < 0)
+		return unknown_op(d, n, err);
+	if (!op_infos[kind].supported)
+		return node_error(
+			d->doc, n, err, "op '%s' is not supported yet", n->value);
+	*ret = (enum op_kind)kind;
+	return 0;
+}
+
+static int check_keys(struct decode *d, const struct op_spec *op, struct err *err)
+{
+	for (size_t i = 0; i < op->node->n; i++) {
+		const struct node *key = op->node->keys[i];
+
+		for (size_t j = 0; j < ARRAY_LEN(key_ops); j++)
+			if (strcmp(key->value, key_ops[j].key) == 0 &&
+				!(key_ops[j].ops & 1u << op->kind))
+				return node_error(d->doc, key, err, "a %s takes no '%s'",
+					op_infos[op->kind].name, key->value);
+	}
+	return 0;
+}
+
+static int check_weight(struct decode *d, const struct op_spec *op, struct err *err)
+{
+	const struct node *n = node_get(op->node, "weight");
+
+	if (!n)
+		return node_error(d->doc, op->node, err, "a %s needs a weight",
+			op_infos[op->kind].name);
+	if (!isfinite(op->weight) || op->weight <= 0)
+		return node_error(d->doc, n, err, "a weight must be a number above 0");
+	return 0;
+}
+
+static int check_sizes(struct decode *d, const struct op_spec *op, struct err *err)
+{
+	if (op->kind != OP_PUT)
+		return 0;
+	if (op->has_object_size && op->has_distribution)
+		return node_error(d->doc, op->node, err,
+			"object_size and size_distribution exclude each other");
+	if (!op->has_object_size && !op->has_distribution)
+		return node_error(d->doc, op->node, err,
+			"a put needs object_size or size_distribution");
+	return 0;
+}
+
+/* Appends '/' to a malloc'ed string. */
+static int add_slash(char **s, struct err *err)
+{
+	char *longer = text_printf("%s/", *s);
+
+	if (!longer)
+		return err_sys(err, ENOMEM, "workload");
+	free(*s);
+	*s = longer;
+	return 0;
+}
+
+/* put and list take a prefix. A '*' at its end, as templates of other tools have it, says no more than
+ * the prefix does. For put "out/new-" begins the names, while "out" can only mean a folder. */
+static int settle_prefix(struct decode *d, struct op_spec *op, struct err *err)
+{
+	size_t len = strlen(op->path);
+	bool starred = len && op->path[len - 1] == '*';
+
+	if (starred)
+		op->path[--len] = '\0';
+	if (text_has_wildcard(op->path))
+		return node_error(d->doc, at_key(op->node, "path"), err,
+			"a %s takes a prefix, not a glob", op_infos[op->kind].name);
+	if (len == 0 || op->path[len - 1] == '/')
+		return 0;
+	if (op->kind == OP_PUT && (starred || strchr("-_.", op->path[len - 1])))
+		return 0;
+	return add_slash(&op->path, err);
+}
+
+static int check_path(struct decode *d, struct op_spec *op, struct err *err)
+{
+	struct err why = ERR_INIT;
+	const struct node *n = at_key(op->node, "path");
+
+	if (!op->path)
+		return node_error(d->doc, op->node, err, "a %s needs a path",
+			op_infos[op->kind].name);
+	if (!*op->path)
+		return node_error(d->doc, n, err, "the path is empty");
+	if (uri_check(op->path, &why) < 0)
+		return node_error(d->doc, n, err, "%s", why.text);
+	if (op->target && uri_check_target(op->target, &why) < 0)
+		return node_error(
+			d->doc, at_key(op->node, "target"), err, "target: %s", why.text);
+	if (op->kind == OP_PUT || op->kind == OP_LIST)
+		return settle_prefix(d, op, err);
+	return 0;
+}
+
+static int check_delimiter(struct decode *d, struct op_spec *op, struct err *err)
+{
+	if (!op->delimiter || strcmp(op->delimiter, "/") == 0)
+		return 0;
+	if (*op->delimiter)
+		return node_error(d->doc, at_key(op->node, "delimiter"), err,
+			"key 'delimiter' wants '/' or nothing");
+	free(op->delimiter);
+	op->delimiter = NULL;
+	return 0;
+}
+
+static int decode_entry(
+	struct decode *d, const struct node *n, struct op_spec *op, struct err *err)
+{
+	op->node = n;
+	if (find_kind(d, n, &op->kind, err) < 0 ||
+		decode_map(d, n, entry_keys, "workload entry", op, err) < 0)
+		return -1;
+	if (check_keys(d, op, err) < 0 || check_weight(d, op, err) < 0 ||
+		check_path(d, op, err) < 0 || check_sizes(d, op, err) < 0)
+		return -1;
+	return check_delimiter(d, op, err);
+}
+
+int workload_decode_ops(struct decode *d, struct workload *w, struct err *err)
+{
+	const struct node *n = w->ops_node;
+
+	if (!n)
+		return node_error(d->doc, d->doc->root, err, "key 'workload' is missing");
+	if (n->type != NODE_SEQ)
+		return node_error(d->doc, n, err, "key 'workload' wants a list of ops");
+	if (n->n == 0)
+		return node_error(d->doc, n, err, "the workload is empty");
+	if (n->n > WORKLOAD_ENTRIES_MAX)
+		return node_error(d->doc, n, err, "the workload has more than %d entries",
+			WORKLOAD_ENTRIES_MAX);
+	w->ops = calloc(n->n, sizeof(*w->ops));
+	if (!w->ops)
+		return err_sys(err, ENOMEM, "workload");
+	while (w->n_ops < n->n) {
+		struct op_spec *op = &w->ops[w->n_ops];
+
+		w->n_ops++; /* what was decoded of it is freed too */
+		if (decode_entry(d, n->items[w->n_ops - 1], op, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+void op_spec_finish(struct op_spec *op)
+{
+	free(op->path);
+	free(op->target);
+	free(op->delimiter);
+	size_spec_finish(&op->size);
+}

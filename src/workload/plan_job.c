@@ -1,0 +1,275 @@
+/* plan_job: the job of one worker. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+#include "common/err.h"
+#include "common/rng.h"
+#include "common/text.h"
+#include "common/units.h"
+#include "workload/plan.h"
+
+#define OP_TIMEOUT_NS (30 * NS_PER_SEC)
+#define DEADLINE_MARGIN_NS (120 * NS_PER_SEC)
+/* of the 1 MiB that a message may have; the rest is for what names each member */
+#define JOB_BYTES_MAX (900u << 10)
+
+static int out_of_memory(struct err *err)
+{
+	return err_sys(err, ENOMEM, "plan");
+}
+
+/* ---- URIs ---- */
+
+static size_t anchor_len(const struct planner *p, const char *uri)
+{
+	for (char **a = p->anchors; *a; a++)
+		if (text_starts_with(uri, *a))
+			return strlen(*a);
+	return uri_folder_len(uri);
+}
+
+/* Puts the worker's subfolder into an absolute URI. */
+static char *add_subfolder(const struct planner *p, const struct seat *s, char *uri)
+{
+	size_t at;
+	char *longer;
+
+	if (!*s->sub || !uri)
+		return uri;
+	at = s->target && text_starts_with(uri, s->target) ? strlen(s->target)
+							   : anchor_len(p, uri);
+	longer = text_printf("%.*s%s%s", (int)at, uri, s->sub, uri + at);
+	free(uri);
+	return longer;
+}
+
+/* path (relative to base, or to the worker's target) as this worker's own URI. */
+static int worker_uri(const struct planner *p, const struct seat *s, const char *path,
+	const char *base, const struct node *place, char **ret, struct err *err)
+{
+	if (!base)
+		base = s->target;
+	if (!base && !uri_is_absolute(path))
+		return node_error(p->w->doc, place, err,
+			"'%s' is relative, and there is no target", path);
+	*ret = add_subfolder(p, s, uri_resolve(base, path));
+	return *ret ? 0 : out_of_memory(err);
+}
+
+/* ---- sets ---- */
+
+/* What tells a set from another one at the same place: all but the count. */
+static int set_id(const struct planner *p, const struct set_spec *spec, const char *name,
+	uint64_t *ret)
+{
+	struct buf b AUTO_BUF = BUF_INIT;
+	AUTO_FREE char *base = NULL;
+	const char *path = spec->base_uri ? spec->base_uri : "";
+	const struct size_spec *size = &spec->size;
+	int r;
+
+	if (uri_is_absolute(path) || p->target)
+		base = uri_resolve(p->target, path);
+	else
+		base = strdup(path);
+	if (!base)
+		return -ENOMEM;
+	r = buf_printf(&b, "%s|%s|%d|%d|%llu|%llu|%.17g|%.17g", base, name, spec->fill,
+		(int)size->type, (unsigned long long)size->min,
+		(unsigned long long)size->max, size->mean, size->std_dev);
+	for (size_t i = 0; r == 0 && i < size->n_parts; i++)
+		r = buf_printf(&b, "|%.17g|%llu|%llu", size->parts[i].weight,
+			(unsigned long long)size->parts[i].min,
+			(unsigned long long)size->parts[i].max);
+	*ret = rng_hash(b.data, b.len);
+	return r;
+}
+
+static int add_set(const struct planner *p, const struct seat *s,
+	const struct set_spec *spec, const char *name, struct job *j, struct err *err)
+{
+	struct job_set *set = &j->sets[j->n_sets++];
+	const char *path = spec->base_uri ? spec->base_uri : "";
+	AUTO_FREE char *folder = NULL;
+
+	folder = text_printf("%s%s", path,
+		!*path                      ? "./"
+		: text_ends_with(path, "/") ? ""
+					    : "/");
+	if (!folder)
+		return out_of_memory(err);
+	if (worker_uri(p, s, folder, NULL, spec->node, &set->uri, err) < 0)
+		return -1;
+	set->name = strdup(name);
+	set->count = spec->count;
+	set->fill = (enum fill)spec->fill;
+	set->place = node_place(p->w->doc, spec->node);
+	if (!set->name || !set->place || size_spec_copy(&set->size, &spec->size) < 0 ||
+		set_id(p, spec, name, &set->id) < 0)
+		return out_of_memory(err);
+	return 0;
+}
+
+static int add_sets(
+	const struct planner *p, const struct seat *s, struct job *j, struct err *err)
+{
+	const struct prepare_spec *prepare = &p->w->prepare;
+
+	if (prepare->n_sets == 0)
+		return 0;
+	j->sets = calloc(prepare->n_sets * 2, sizeof(*j->sets));
+	if (!j->sets)
+		return out_of_memory(err);
+	for (size_t i = 0; i < prepare->n_sets; i++) {
+		const struct set_spec *spec = &prepare->sets[i];
+
+		if (add_set(p, s, spec, "prepared", j, err) < 0)
+			return -1;
+		if (p->deletable && p->deletable[i] &&
+			add_set(p, s, spec, "deletable", j, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* ---- ops ---- */
+
+static int add_op(const struct planner *p, const struct seat *s,
+	const struct op_spec *spec, struct job_op *op, struct err *err)
+{
+	*op = (struct job_op){.kind = spec->kind,
+		.weight = spec->weight,
+		.fill = (enum fill)spec->fill,
+		.concurrency = spec->concurrency,
+		.fsync = spec->fsync,
+		.max_keys = spec->max_keys};
+	op->place = node_place(p->w->doc, spec->node);
+	op->delimiter = spec->delimiter ? strdup(spec->delimiter) : NULL;
+	if (!op->place || (spec->delimiter && !op->delimiter) ||
+		size_spec_copy(&op->size, &spec->size) < 0)
+		return out_of_memory(err);
+	return worker_uri(p, s, spec->path, spec->target, node_get(spec->node, "path"),
+		&op->uri, err);
+}
+
+static int add_ops(
+	const struct planner *p, const struct seat *s, struct job *j, struct err *err)
+{
+	j->ops = calloc(p->w->n_ops, sizeof(*j->ops));
+	if (!j->ops)
+		return out_of_memory(err);
+	for (size_t i = 0; i < p->w->n_ops; i++) {
+		j->n_ops++; /* what is made of it is freed too */
+		if (add_op(p, s, &p->w->ops[i], &j->ops[i], err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* ---- the rest ---- */
+
+static uint64_t concurrency_of(const struct planner *p, const struct seat *s)
+{
+	if (s->host && s->host->concurrency_override)
+		return s->host->concurrency_override;
+	if (s->agent && s->agent->concurrency_override)
+		return s->agent->concurrency_override;
+	return p->o->concurrency ? p->o->concurrency : p->w->concurrency;
+}
+
+/* Whether a worker must look for objects before the load: nobody knows how long that takes. */
+static bool needs_listing(const struct job *j)
+{
+	for (size_t i = 0; i < j->n_ops; i++) {
+		const struct job_op *op = &j->ops[i];
+
+		if (op->kind != OP_PUT && op->kind != OP_LIST &&
+			(text_has_wildcard(op->uri) || text_ends_with(op->uri, "/")))
+			return true;
+	}
+	return false;
+}
+
+/* A bound for jobs whose length is known; silence of the orchestrator ends the others. */
+static uint64_t deadline_of(const struct planner *p, const struct job *j)
+{
+	if (j->prepare || j->cleanup || needs_listing(j))
+		return 0;
+	return j->warmup_ns + j->duration_ns + workload_start_delay_ns(p->w) +
+	       workload_ready_timeout_ns(p->w) + j->op_timeout_ns + DEADLINE_MARGIN_NS;
+}
+
+static size_t size_bytes(const struct size_spec *s)
+{
+	return 120 + s->n_parts * 80;
+}
+
+static int check_bytes(const struct planner *p, const struct seat *s, const struct job *j,
+	struct err *err)
+{
+	size_t bytes = 1000;
+
+	for (size_t i = 0; i < j->n_ops; i++)
+		bytes += strlen(j->ops[i].uri) + strlen(j->ops[i].place) + 160 +
+			 size_bytes(&j->ops[i].size);
+	for (size_t i = 0; i < j->n_sets; i++)
+		bytes += strlen(j->sets[i].uri) + strlen(j->sets[i].place) + 160 +
+			 size_bytes(&j->sets[i].size);
+	for (char **env = j->env; env && *env; env++)
+		bytes += strlen(*env) + 4;
+	if (bytes <= JOB_BYTES_MAX)
+		return 0;
+	return err_set(err, ERR_INPUT,
+		"%s: the job of %s would be larger than a message may be; fewer or "
+		"shorter "
+		"entries are needed",
+		p->w->doc->name, s->worker->id);
+}
+
+static int fill_texts(const struct planner *p, const struct seat *s, struct job *j)
+{
+	j->run = strdup(p->run);
+	j->worker = strdup(s->name);
+	if (s->target)
+		j->target = text_printf("%s%s", s->target, s->sub);
+	if (!j->run || !j->worker || (s->target && !j->target))
+		return -ENOMEM;
+	if (s->agent && inventory_env_merge(&j->env, s->agent->env) < 0)
+		return -ENOMEM;
+	return s->host ? inventory_env_merge(&j->env, s->host->env) : 0;
+}
+
+int plan_job(const struct planner *p, size_t i, struct job *ret, struct err *err)
+{
+	const struct seat *s = &p->seats[i];
+	const struct workload *w = p->w;
+	CLEANUP(job_finish)
+	struct job j = {.generation = p->generation,
+		.seed = p->seed,
+		.index = (uint32_t)i,
+		.count = (uint32_t)p->n,
+		.share_index = p->shared ? (uint32_t)i : 0,
+		.share_count = p->shared ? (uint32_t)p->n : 1,
+		.concurrency = (uint32_t)concurrency_of(p, s),
+		.threads = w->threads,
+		.warmup_ns = w->warmup_ns,
+		.duration_ns = p->o->duration_ns ? p->o->duration_ns : w->duration_ns,
+		.op_timeout_ns = OP_TIMEOUT_NS,
+		.stats_interval_ns = w->perf_log.interval_ns,
+		.prepare = w->prepare.n_sets > 0,
+		.load = true,
+		.cleanup = w->prepare.cleanup,
+		.cleanup_mode = (enum cleanup_mode)w->prepare.cleanup_mode};
+
+	if (fill_texts(p, s, &j) < 0)
+		return out_of_memory(err);
+	if (add_sets(p, s, &j, err) < 0 || add_ops(p, s, &j, err) < 0 ||
+		check_bytes(p, s, &j, err) < 0)
+		return -1;
+	j.deadline_ns = deadline_of(p, &j);
+	*ret = j;
+	j = (struct job){.generation = 0};
+	return 0;
+}

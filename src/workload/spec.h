@@ -1,0 +1,94 @@
+/* spec: a workload file as it was decoded. Private to workload/. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+#include "inventory/inventory.h"
+#include "proto/job.h"
+#include "yaml/decode.h"
+
+#define WORKLOAD_ENTRIES_MAX 1000
+#define WORKLOAD_SLOTS_MAX 65536
+#define WORKLOAD_DURATION_MAX_NS (UINT64_C(365) * 86400 * 1000000000)
+
+/* An entry of `workload:`. */
+struct op_spec {
+	enum op_kind kind;
+	double weight;
+	char *path, *target; /* as written; target or NULL */
+	struct size_spec size;
+	bool has_object_size, has_distribution;
+	int fill; /* enum fill */
+	bool fsync;
+	unsigned concurrency, max_keys;
+	char *delimiter;
+	const struct node *node;
+};
+
+/* An entry of `prepare.ensure_objects:`. */
+struct set_spec {
+	char *base_uri; /* as written, or NULL: the target */
+	uint64_t count, min_size, max_size;
+	bool has_count, has_min, has_max, has_distribution;
+	struct size_spec size; /* from either way of saying it */
+	int fill;
+	const struct node *node;
+};
+
+struct prepare_spec {
+	const struct node *ensure_objects;
+	bool cleanup;
+	int cleanup_mode; /* enum cleanup_mode */
+	uint64_t post_prepare_delay_ns;
+	struct set_spec *sets;
+	size_t n_sets;
+};
+
+struct distributed_spec {
+	const struct node *agents, *ssh; /* inventory/ reads them */
+	bool shared_filesystem, shared_set;
+	bool start_delay_set;
+	uint64_t start_delay_ns, ready_timeout_ns;
+	char *path_template;
+	struct inventory inventory;
+};
+
+struct perf_log_spec {
+	uint64_t interval_ns;
+};
+
+struct workload {
+	struct yaml_doc *doc;
+	struct buf text; /* the file as given */
+	char *name;
+	char *target; /* as written, or NULL */
+	uint64_t duration_ns, warmup_ns, start_delay_ns;
+	uint64_t concurrency;
+	unsigned threads; /* 0: auto */
+	const struct node *ops_node, *prepare_node, *distributed_node, *perf_log_node;
+	struct op_spec *ops;
+	size_t n_ops;
+	struct prepare_spec prepare;
+	struct distributed_spec distributed;
+	struct perf_log_spec perf_log;
+};
+
+/* Tables, by the section that they are of. */
+extern const struct key workload_keys[], entry_keys[], size_keys[], size_part_keys[],
+	prepare_keys[], set_keys[], perf_log_keys[], distributed_keys[];
+
+/* Each fills what the workload's own table left as nodes; -1 with err. */
+int workload_decode_ops(struct decode *d, struct workload *w, struct err *err);
+int workload_decode_prepare(struct decode *d, const struct node *n,
+	struct prepare_spec *ret, struct err *err);
+void op_spec_finish(struct op_spec *op);
+void prepare_spec_finish(struct prepare_spec *p);
+
+/* decode_fns of values that stand in several sections. */
+decode_fn decode_size_distribution, /* struct size_spec */
+	decode_object_size,         /* struct size_spec: a bare size */
+	decode_factor_of_one;       /* dedup_factor, compress_factor: nothing is stored */
+extern const char *const fill_choices[]; /* for KEY_ENUM, as enum fill */
