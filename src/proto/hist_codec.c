@@ -172,7 +172,8 @@ static bool take_count(struct hist *h, uint32_t index, uint64_t count, uint32_t 
 static int get_counts(struct hist *h, const uint8_t *p, size_t len, uint32_t *ret_first,
 	uint32_t *ret_last, struct err *err)
 {
-	uint32_t index = 0;
+	/* The array has room for a little more than the range, but readers stop at its end. */
+	uint32_t index = 0, end = hist_index(h, HIST_HIGHEST_NS) + 1;
 
 	for (size_t at = 0; at < len;) {
 		int64_t value;
@@ -181,9 +182,9 @@ static int get_counts(struct hist *h, const uint8_t *p, size_t len, uint32_t *re
 		if (n == 0)
 			return err_set(err, ERR_FAILED,
 				"histogram: bad number at byte %zu", HEADER_BYTES + at);
-		if (value < -(int64_t)(h->counts_len - index) || index == h->counts_len)
-			return err_set(err, ERR_FAILED, "histogram: more than %u counts",
-				h->counts_len);
+		if (value < -(int64_t)(end - index) || index == end)
+			return err_set(
+				err, ERR_FAILED, "histogram: counts beyond 3600 s");
 		if (value > 0) {
 			*ret_last = index;
 			if (!take_count(h, index, (uint64_t)value, ret_first))

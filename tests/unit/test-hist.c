@@ -416,10 +416,10 @@ static void test_bad_payloads(void)
 		{HEADER("03", "3") "02 8000", "histogram: bad number at byte 41"},
 		{HEADER("03", "3") "02 ffff", "histogram: bad number at byte 41"},
 		{HEADER("09", "3") "ffffffffffffffffff",
-			"histogram: more than 33792 counts"},
-		/* -33792, and one more */
-		{HEADER("04", "3") "ff8f04 00", "histogram: more than 33792 counts"},
-		{HEADER("03", "3") "819004", "histogram: more than 33792 counts"},
+			"histogram: counts beyond 3600 s"},
+		/* -33421, which is all, and one more */
+		{HEADER("04", "3") "998a04 00", "histogram: counts beyond 3600 s"},
+		{HEADER("03", "3") "9b8a04", "histogram: counts beyond 3600 s"},
 		{HEADER("12", "3") "feffffffffffffffff feffffffffffffffff", ""},
 		{HEADER("1b",
 			 "3") "feffffffffffffffff feffffffffffffffff feffffffffffffffff",

@@ -1,0 +1,254 @@
+/* test-job: a job to JSON and back, its refusals, and sizes. */
+#include "proto/job.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "check.h"
+#include "common/cleanup.h"
+#include "common/err.h"
+
+CLEANUP_DEFINE(json_t, json_decref)
+#define AUTO_JSON CLEANUP(cleanup_json_decref)
+
+#define MINIMAL                                                                          \
+	"{'generation':1,'run':'r','worker':'w','seed':'0','index':0,'count':1,"         \
+	"'share_index':0,'share_count':1,'concurrency':1,'duration_ns':0,'op_timeout_"   \
+	"ns':0,"                                                                         \
+	"'stats_interval_ns':1000000"
+
+/* JSON with ' for ". */
+static json_t *json_of(const char *text)
+{
+	AUTO_FREE char *copy = strdup(text);
+	json_error_t error;
+	json_t *json;
+
+	for (char *c = copy; *c; c++)
+		if (*c == '\'')
+			*c = '"';
+	json = json_loads(copy, 0, &error);
+	CHECK(json, "%s: %s", copy, error.text);
+	return json;
+}
+
+static void test_minimal(void)
+{
+	AUTO_JSON json_t *json = json_of(MINIMAL "}"), *again = NULL;
+	struct err err = ERR_INIT;
+	struct job j;
+
+	if (!CHECK(job_from_json(json, &j, &err) == 0, "%s", err.text))
+		return;
+	CHECK(j.generation == 1 && j.count == 1 && !j.target && !j.ops && !j.env &&
+		!j.load);
+	again = job_to_json(&j);
+	CHECK(again && json_equal(json, again));
+	job_finish(&j);
+	job_finish(&j); /* twice is fine */
+}
+
+static void test_all_members(void)
+{
+	AUTO_JSON json_t *json = json_of(MINIMAL
+		",'target':'file:///d/"
+		"','threads':3,'warmup_ns':1,'deadline_ns':2,'prepare':true,"
+		"'load':true,'cleanup':true,'cleanup_mode':'besteffort','ops':["
+		"{'op':'get','weight':1.5,'uri':'file:///d/a/*','place':'w.yaml:1:1'},"
+		"{'op':'put','weight':0.1,'uri':'file:///d/b/"
+		"','size':{'type':'lognormal','min':1,"
+		"'mean':4096.5,'std_dev':0.3},'fill':'unique','concurrency':2,'fsync':"
+		"true,"
+		"'place':'w.yaml:2:1'},"
+		"{'op':'list','weight':0.0,'uri':'file:///d/','max_keys':5,'delimiter':'/"
+		"','place':''}],"
+		"'sets':[{'uri':'file:///d/a/"
+		"','name':'prepared','count':3,'size':{'type':'mix',"
+		"'parts':[{'weight':1.0,'min':0,'max':9},{'weight':2.0,'min':5,'max':5}]}"
+		","
+		"'fill':'zero','id':'18446744073709551615','place':'w.yaml:3:1'}],"
+		"'env':['A=','B=c=d','C=\\u00e9\\u001b'],'heirs_of':['host2']}");
+	AUTO_JSON json_t *again = NULL;
+	struct err err = ERR_INIT;
+	struct job j;
+
+	if (!CHECK(job_from_json(json, &j, &err) == 0, "%s", err.text))
+		return;
+	CHECK(j.n_ops == 3 && j.n_sets == 1 && j.cleanup_mode == CLEANUP_BEST_EFFORT);
+	CHECK(j.sets[0].id == UINT64_MAX && j.sets[0].size.parts[1].weight == 2);
+	CHECK_STR(j.env[2], "C=\xc3\xa9\x1b"); /* exact, not made safe to show */
+	again = job_to_json(&j);
+	CHECK(again && json_equal(json, again));
+	job_finish(&j);
+}
+
+static void test_refusals(void)
+{
+#define OP(members)                                                                      \
+	MINIMAL ",'ops':[{'op':'put','weight':1,'uri':'u','place':''" members "}]}"
+#define SET(members) MINIMAL ",'sets':[{'count':1,'id':'1','place':''," members "}]}"
+	static const struct {
+		const char *json, *want;
+	} rows[] = {
+		{"[]", "job message: not a JSON object"},
+		{"{}", "job message: member \"generation\" is missing"},
+		{MINIMAL ",'index':1}", "job message: \"index\" must be below \"count\""},
+		{MINIMAL ",'share_index':1}",
+			"job message: \"share_index\" must be below \"share_count\""},
+		{MINIMAL ",'count':0}", "job message: member \"count\" must be an "
+					"integer from 1 to 4294967295"},
+		{MINIMAL ",'run':'a/b'}", "job message: \"run\" and \"worker\" must be "
+					  "of letters, digits and ._-"},
+		{MINIMAL ",'worker':'..'}", "job message: \"run\" and \"worker\" must be "
+					    "of letters, digits and ._-"},
+		{MINIMAL ",'heirs_of':['../x']}", "job message: \"heirs_of\" must hold "
+						  "names of letters, digits and ._-"},
+		{MINIMAL ",'env':['A=1','=x']}",
+			"job message: \"env\" must hold NAME=VALUE"},
+		{MINIMAL ",'env':['A']}", "job message: \"env\" must hold NAME=VALUE"},
+		{MINIMAL ",'env':['A=1',7]}", "job message: member \"env[1]\" must be a "
+					      "string of at most 65536 bytes"},
+		{MINIMAL ",'seed':1}", "job message: member \"seed\" must be a string "
+				       "with an integer from 0 to "
+				       "2^64-1"},
+		{MINIMAL ",'seed':'18446744073709551616'}",
+			"job message: member \"seed\" must be a string with an integer "
+			"from 0 to "
+			"2^64-1"},
+		{MINIMAL ",'seed':'-1'}", "job message: member \"seed\" must be a string "
+					  "with an integer from 0 to "
+					  "2^64-1"},
+		{MINIMAL ",'stats_interval_ns':1}",
+			"job message: member \"stats_interval_ns\" must be an integer "
+			"from 1000000 "
+			"to 9223372036854775807"},
+		{MINIMAL ",'load':1}",
+			"job message: member \"load\" must be true or false"},
+		{OP(",'fill':'mud'"), "job message: member \"ops[0].fill\" must be one "
+				      "of \"random\", \"zero\", "
+				      "\"unique\""},
+		{OP(",'weight':-1"), "job message: member \"ops[0].weight\" must be a "
+				     "number, not negative"},
+		{OP(",'size':7"),
+			"job message: member \"ops[0].size\" must be an object"},
+		{OP(",'size':{}"), "job message: member \"ops[0].size.type\" is missing"},
+		{OP(",'size':{'type':'fixed','min':1,'max':2}"),
+			"job message: member \"ops[0].size\" is fixed, with a min that "
+			"is not its "
+			"max"},
+		{OP(",'size':{'type':'uniform','min':2,'max':1}"),
+			"job message: member \"ops[0].size\" has a min above its max"},
+		{OP(",'size':{'type':'lognormal','min':2,'max':1,'mean':1}"),
+			"job message: member \"ops[0].size\" has a min above its max"},
+		{OP(",'size':{'type':'lognormal'}"),
+			"job message: member \"ops[0].size\" is lognormal, with no mean"},
+		{OP(",'size':{'type':'mix'}"), "job message: member \"ops[0].size\" is a "
+					       "mix of no parts with a weight"},
+		{OP(",'size':{'type':'mix','parts':[{'weight':0,'min':1,'max':1}]}"),
+			"job message: member \"ops[0].size\" is a mix of no parts with a "
+			"weight"},
+		{OP(",'size':{'type':'mix','parts':[{'weight':1,'min':2,'max':1}]}"),
+			"job message: member \"ops[0].size.parts[0]\" has a min above "
+			"its max"},
+		{SET("'uri':'u','name':'prepared'"),
+			"job message: member \"sets[0]\" has a uri that does not end "
+			"with '/'"},
+		{SET("'uri':'u/','name':'a/b'"), "job message: member \"sets[0]\" has a "
+						 "name that cannot begin a file name"},
+		{SET("'uri':'u/','name':''"), "job message: member \"sets[0]\" has a "
+					      "name that cannot begin a file name"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		AUTO_JSON json_t *json = json_of(rows[i].json);
+		struct err err = ERR_INIT;
+		struct job j;
+
+		CHECK(job_from_json(json, &j, &err) < 0, "row %zu: %s", i, rows[i].json);
+		CHECK_STR(err.text, rows[i].want);
+		CHECK(!j.run && !j.ops && !j.sets, "row %zu: something is left", i);
+	}
+}
+
+static void test_sizes(void)
+{
+	static struct size_part parts[] = {{1, 10, 10}, {3, 0, 100}, {0, 1000, 2000}};
+	static const struct {
+		struct size_spec spec;
+		double mean;
+	} rows[] = {
+		{{.type = SIZE_FIXED}, 0},
+		{{.type = SIZE_FIXED, .min = 4096, .max = 4096}, 4096},
+		{{.type = SIZE_UNIFORM, .min = 1, .max = 2}, 1.5},
+		{{.type = SIZE_UNIFORM, .min = UINT64_MAX, .max = UINT64_MAX}, 0x1p64},
+		{{.type = SIZE_LOGNORMAL, .min = 1, .mean = 77, .std_dev = 5}, 77},
+		{{.type = SIZE_MIX, .parts = parts, .n_parts = 3}, 40},
+		{{.type = SIZE_MIX}, 0},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct size_spec copy;
+
+		CHECK(size_spec_copy(&copy, &rows[i].spec) == 0);
+		CHECK(copy.type == rows[i].spec.type &&
+			copy.n_parts == rows[i].spec.n_parts);
+		CHECK(copy.n_parts == 0 || copy.parts != rows[i].spec.parts);
+		CHECK(size_spec_mean(&copy) == rows[i].mean, "row %zu: %f", i,
+			size_spec_mean(&copy));
+		size_spec_finish(&copy);
+		CHECK(!copy.parts && copy.n_parts == 0);
+	}
+}
+
+static void test_names(void)
+{
+	CHECK(op_kind_from_name("get") == OP_GET && op_kind_from_name("head") == OP_STAT);
+	CHECK(op_kind_from_name("GET") == -1 && op_kind_from_name("") == -1);
+	CHECK(sample_kind_from_name("page") == SAMPLE_PAGE);
+	CHECK(sample_kind_from_name("totals") == -1); /* not a kind of sample */
+	CHECK(op_error_from_name("no_space") == OP_ERR_NO_SPACE);
+	CHECK(op_error_from_name("nospace") == -1);
+	for (int i = 0; i < OP_KINDS; i++)
+		CHECK(op_kind_from_name(op_infos[i].name) == i && op_infos[i].display,
+			"%d", i);
+	for (int i = 0; i < OP_ERRORS; i++)
+		CHECK(op_error_from_name(op_error_names[i]) == i, "%d", i);
+	CHECK(op_error_from_errno(0) == OP_OK &&
+		op_error_from_errno(2) == OP_ERR_NOT_FOUND);
+	CHECK(op_error_from_errno(28) == OP_ERR_NO_SPACE &&
+		op_error_from_errno(9999) == OP_ERR_OTHER);
+}
+
+static void test_buckets(void)
+{
+	static const struct {
+		uint64_t bytes;
+		unsigned bucket;
+	} rows[] = {
+		{0, 0},
+		{1, 1},
+		{8192, 1},
+		{8193, 2},
+		{65536, 2},
+		{65537, 3},
+		{524288, 3},
+		{4194304, 4},
+		{4194305, 5},
+		{33554432, 5},
+		{268435456, 6},
+		{268435457, 7},
+		{UINT64_C(2147483648), 7},
+		{UINT64_C(2147483649), 8},
+		{UINT64_MAX, 8},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		CHECK(bucket_of(rows[i].bytes) == rows[i].bucket, "%lu bytes: %u",
+			rows[i].bytes, bucket_of(rows[i].bytes));
+	CHECK_STR(bucket_names[0], "zero");
+	CHECK_STR(bucket_names[BUCKETS - 1], ">2GiB");
+}
+
+TEST_MAIN(TEST(test_minimal), TEST(test_all_members), TEST(test_refusals),
+	TEST(test_sizes), TEST(test_names), TEST(test_buckets))
