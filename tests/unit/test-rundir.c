@@ -1,0 +1,566 @@
+/* test-rundir: a made-up run with a lost worker, a late one and awkward names, written to a directory and
+ * compared with tests/golden/results (MUSTER_UPDATE_GOLDEN=1 writes it anew); names and clashes; the
+ * log of histograms read back; a disk that is full. */
+#include "results/rundir.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <sys/stat.h>
+#include <zlib.h>
+
+#include "common/buf.h"
+#include "common/cleanup.h"
+#include "common/digest.h"
+#include "common/file.h"
+#include "common/text.h"
+#include "results-data.h"
+#include "results/hlog.h"
+#include "results/stream.h"
+
+#define SECOND UINT64_C(1000000000)
+#define START (1000 * SECOND)
+#define WALL (UINT64_C(1795185005) * SECOND + 123000000) /* 2026-11-20T14:30:05.123Z */
+#define WORKERS 3
+#define LOST 2
+#define LOST_AFTER 2 /* intervals of measure */
+#define INTERVALS 6
+#define FOLDED 4 /* worker 1 sends this interval together with the one before */
+#define RUN_NAME "muster-20261120T143005Z-mixed_put_get"
+
+CLEANUP_DEFINE(struct agg, agg_destroy)
+#define AUTO_AGG CLEANUP(cleanup_agg_destroy)
+
+/* The last one has to become a file name. */
+static const char *const ids[WORKERS] = {"host1", "host1-2", "rack\t7/\"a\""};
+static const int64_t offsets[WORKERS] = {0, 5 * (int64_t)SECOND, -3 * (int64_t)SECOND};
+
+static char temp_dir[200];
+
+static int remove_entry(
+	const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st, (void)type, (void)ftw;
+	return remove(path);
+}
+
+static void temp_end(void)
+{
+	nftw(temp_dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+static void temp_begin(void)
+{
+	const char *tmp = getenv("TMPDIR");
+
+	snprintf(temp_dir, sizeof(temp_dir), "%s/muster-rundir-XXXXXX",
+		tmp ? tmp : "/tmp");
+	CHECK(mkdtemp(temp_dir) != NULL);
+}
+
+static char *path_of(const char *name)
+{
+	char *path = text_printf("%s/%s", temp_dir, name);
+
+	CHECK(path != NULL);
+	return path;
+}
+
+/* ---- the made-up run ---- */
+
+struct run {
+	struct agg *agg;
+	struct rundir *dir;
+	struct op_result results[WORKERS][2];
+	struct rng rngs[WORKERS];
+	uint32_t seq[WORKERS];
+};
+
+static void send_delta(struct run *run, size_t worker, struct delta *d)
+{
+	struct err err = ERR_INIT;
+
+	d->stats.from_ns += (uint64_t)offsets[worker];
+	d->stats.to_ns += (uint64_t)offsets[worker];
+	d->stats.machine = (struct machine_stats){.busiest_core = 50.0 + (double)worker,
+		.cpu = 25,
+		.worker_cpu = 90,
+		.rss_bytes = 1 << 20,
+		.net_rx_bytes = 2 << 20,
+		.net_tx_bytes = 1 << 20};
+	CHECK(agg_add_stats(run->agg, worker, &d->stats, &err) == 0, "%s", err.text);
+	rundir_stats(run->dir, worker, &d->stats, offsets[worker],
+		d->stats.phase == PHASE_PREPARE ? START - 10 * SECOND : START);
+	delta_finish(d);
+}
+
+static void send_prepare(struct run *run, size_t worker, uint64_t second)
+{
+	struct delta d;
+	uint64_t from = START - 10 * SECOND + second * SECOND;
+
+	delta_init(&d, PHASE_PREPARE, run->seq[worker]++, from, from + SECOND);
+	d.stats.done = 100 * (second + 1);
+	d.stats.done_bytes = 4096 * d.stats.done;
+	d.stats.total = 200;
+	send_delta(run, worker, &d);
+}
+
+/* GETs with some failures, and PUTs that stop in the second interval. */
+static void add_ops(struct run *run, size_t worker, struct delta *d, uint64_t interval)
+{
+	bool measured = d->stats.phase == PHASE_MEASURE;
+	struct op_delta *get = delta_op(d, OP_GET), *put = NULL;
+	struct op_result *results = run->results[worker];
+
+	if (d->stats.n_ops == 1 && interval < 2)
+		put = delta_op(d, OP_PUT);
+	for (int i = 0; i < 40; i++) {
+		uint64_t ns = sample_ns(&run->rngs[worker]),
+			 bytes = i % 4 ? 4096 : 100000;
+
+		delta_sample(get, ns, bytes);
+		if (!measured)
+			continue;
+		op_result_sample(&results[0], SAMPLE_RESPONSE, ns, bytes);
+		op_result_sample(&results[0], SAMPLE_SERVICE, ns, bytes);
+		op_result_sample(&results[0], SAMPLE_FIRST_BYTE, ns / 2, bytes);
+	}
+	if (!put)
+		return;
+	put->errors[OP_ERR_NO_SPACE] = 2;
+	if (!measured)
+		return;
+	d->stats.error_sample = (char *)"put x: No space left on device";
+	results[1].totals.errors[OP_ERR_NO_SPACE] += 2;
+	results[1].totals.error_sample = (char *)"put x: No space left on device";
+	op_result_sample(&results[1], SAMPLE_FAILED, 1000000, 0);
+}
+
+static void send_load(struct run *run, size_t worker, uint64_t second)
+{
+	enum phase phase = second == 0 ? PHASE_WARMUP : PHASE_MEASURE;
+	uint64_t first = worker == 1 && second == FOLDED ? second - 1 : second;
+	struct delta d;
+
+	if ((worker == 1 && second == FOLDED - 1) ||
+		(worker == LOST && second > LOST_AFTER))
+		return;
+	delta_init(&d, phase, run->seq[worker]++, START + first * SECOND + 1000 * worker,
+		START + (second + 1) * SECOND);
+	d.stats.dropped = second - first;
+	d.stats.late_max_ns = 1500 * second;
+	add_ops(run, worker, &d, second);
+	send_delta(run, worker, &d);
+}
+
+static void run_begin(struct run *run)
+{
+	struct err err = ERR_INIT;
+
+	*run = (struct run){.agg = agg_create(ids, WORKERS, &err)};
+	CHECK(run->agg != NULL, "%s", err.text);
+	CHECK(rundir_create(temp_dir, NULL, "mixed put/get", WALL, &run->dir, &err) == 0,
+		"%s", err.text);
+	rundir_set_workers(run->dir, ids, WORKERS, SECOND);
+	for (size_t w = 0; w < WORKERS; w++) {
+		rng_seed(&run->rngs[w], w);
+		op_result_init(&run->results[w][0], OP_GET);
+		op_result_init(&run->results[w][1], OP_PUT);
+	}
+}
+
+static void run_phases(struct run *run)
+{
+	for (uint64_t second = 0; second < 2; second++)
+		for (size_t w = 0; w < WORKERS; w++)
+			send_prepare(run, w, second);
+	for (uint64_t second = 0; second < INTERVALS; second++) {
+		for (size_t w = 0; w < WORKERS; w++)
+			send_load(run, w, second);
+		if (second == LOST_AFTER + 1)
+			rundir_worker_lost(run->dir, LOST);
+	}
+}
+
+static void run_results(struct run *run)
+{
+	AUTO_BUF struct buf said = BUF_INIT;
+
+	for (size_t w = 0; w < WORKERS; w++) {
+		uint64_t lines = 0;
+
+		for (size_t i = 0; i < 2; i++) {
+			run->results[w][i].totals.drained = i == 0 ? 4 : 0;
+			if (w != LOST)
+				lines += op_result_send(&run->results[w][i], run->agg, w);
+			op_result_finish(&run->results[w][i]);
+		}
+		if (w != LOST)
+			agg_bye(run->agg, w, lines);
+	}
+	CHECK(agg_check(run->agg, &said) == 0, "%s", said.data);
+}
+
+static void fill_worker(struct run_worker *rw, size_t worker)
+{
+	static char *backends[] = {(char *)"null", (char *)"file", NULL};
+
+	*rw = (struct run_worker){
+		.id = (char *)ids[worker],
+		.host = (char *)"host1",
+		.address = (char *)"10.0.0.1",
+		.transport = (char *)"libssh2",
+		.login = (char *)"ubuntu, key ~/.ssh/id_ed25519",
+		.host_key = (char *)"ssh-ed25519 SHA256:abc",
+		.said_hello = worker != LOST,
+		.state = worker == LOST ? "LOST" : "COMPLETED",
+		.target = (char *)"file:///data/",
+		.offset_ns = offsets[worker],
+		.bound_ns = 20000 + 1000 * worker,
+		.skew_ns = 3000 * (int64_t)worker,
+		.skew_known = worker != LOST,
+		.busiest_core = worker ? 50 : 97.5,
+		.cpu = 25,
+		.worker_cpu = 90,
+		.rss_bytes = 1 << 20,
+		.late_max_ns = 7500,
+		.net_rx_max = 2 << 20,
+		.net_tx_max = 1 << 20,
+		.partial = worker == LOST,
+	};
+	if (worker == LOST) {
+		rw->reason = (char *)"connection lost: \"no route to host\"";
+		rw->lost_ns = START + 4 * SECOND;
+		rw->lost_in = PHASE_MEASURE;
+		return;
+	}
+	rw->hello = (struct msg_hello){.protocol = 1,
+		.version = (char *)"0.1.0",
+		.sha256 = "00ff",
+		.arch = (char *)"x86_64",
+		.kernel = (char *)"6.1.0",
+		.os = (char *)"Debian GNU/Linux 12",
+		.hostname = (char *)"host1",
+		.cpus = 8,
+		.memory_bytes = UINT64_C(16) << 30,
+		.machine_id = (char *)"m",
+		.boot_id = (char *)"b",
+		.pid = 1234,
+		.nofile = 1024,
+		.memlock = 65536,
+		.run_dir = (char *)"",
+		.backends = backends};
+}
+
+static struct run_info make_info(struct run_worker workers[WORKERS])
+{
+	static char *remarks[] = {(char *)"host \"rack\\7\" lost,\tat 4 s",
+		(char *)"\xc3\xa9 and \xff and \x1b[31m", NULL};
+	struct run_info info = {
+		.run = (char *)RUN_NAME,
+		.name = (char *)"mixed put/get",
+		.version = (char *)"0.1.0",
+		.config = (char *)"mixed.yaml",
+		.command_line = (char *)"muster run 'mixed put.yaml'",
+		.hostname = (char *)"desk",
+		.seed = UINT64_MAX,
+		.wall_start_ns = WALL,
+		.wall_end_ns = WALL + 20 * SECOND,
+		.start_ns = START - 12 * SECOND,
+		.end_ns = START + 8 * SECOND,
+		.measured_ns = 5 * SECOND,
+		.workers = workers,
+		.n_workers = WORKERS,
+		.phases = {{PHASE_PREPARE, START - 10 * SECOND, START - 8 * SECOND, 0,
+				   600, 0, 2457600, 0},
+			{PHASE_MEASURE, START + SECOND, START + 6 * SECOND, 5 * SECOND, 0,
+				0, 0, 0}},
+		.n_phases = 2,
+		.outcome = "degraded",
+		.exit_code = 1,
+		.remarks = remarks,
+	};
+
+	for (size_t w = 0; w < WORKERS; w++)
+		fill_worker(&workers[w], w);
+	return info;
+}
+
+/* ---- golden files ---- */
+
+/* What depends on the clock or on zlib's version: the start of the log and its payloads. */
+static void normalise_hlog(struct buf *text)
+{
+	AUTO_BUF struct buf out = BUF_INIT;
+	char *save = NULL;
+
+	for (char *line = strtok_r(text->data, "\n", &save); line;
+		line = strtok_r(NULL, "\n", &save)) {
+		char *last = strrchr(line, ',');
+
+		if (text_starts_with(line, "#[StartTime:"))
+			CHECK(buf_puts(&out, "#[StartTime: ...]\n") == 0);
+		else if (text_starts_with(line, "Tag=") && last)
+			CHECK(buf_printf(&out, "%.*s,...\n", (int)(last - line), line) ==
+				0);
+		else
+			CHECK(buf_printf(&out, "%s\n", line) == 0);
+	}
+	buf_finish(text);
+	*text = out;
+	out = (struct buf)BUF_INIT;
+}
+
+static void compare_golden(const char *file, const char *golden_name)
+{
+	AUTO_FREE char *golden = text_printf("%s/%s", GOLDEN_DIR, golden_name);
+	AUTO_BUF struct buf got = BUF_INIT, want = BUF_INIT;
+	struct err err = ERR_INIT;
+
+	if (!CHECK(file_read(file, 1 << 24, &got, &err) == 0, "%s", err.text))
+		return;
+	if (text_ends_with(file, ".hlog"))
+		normalise_hlog(&got);
+	if (getenv("MUSTER_UPDATE_GOLDEN")) {
+		char *slash = strrchr(golden, '/');
+
+		*slash = '\0';
+		CHECK(file_mkdir_p(golden, 0755, &err) == 0, "%s", err.text);
+		*slash = '/';
+		CHECK(file_write_atomic(
+			      golden, got.data ? got.data : "", got.len, 0644, &err) == 0,
+			"%s", err.text);
+		return;
+	}
+	if (!CHECK(file_read(golden, 1 << 24, &want, &err) == 0, "%s", err.text))
+		return;
+	CHECK(got.len == want.len &&
+			(!got.len || memcmp(got.data, want.data, got.len) == 0),
+		"%s differs from %s", file, golden);
+}
+
+static void test_golden(void)
+{
+	static const char *const files[] = {"config.yaml", "console.log", "events.jsonl",
+		"metadata.json", "results.tsv", "results.json", "timeseries.tsv",
+		"histograms.hlog", "workers/host1/metadata.json",
+		"workers/host1/results.tsv", "workers/host1/timeseries.tsv",
+		"workers/host1-2/timeseries.tsv", "workers/rack_7__a_/results.tsv",
+		"workers/rack_7__a_/stderr.log", "workers/rack_7__a_/timeseries.tsv"};
+	struct run_worker workers[WORKERS];
+	struct run_info info = make_info(workers);
+	struct err err = ERR_INIT;
+	struct run run;
+	AUTO_FREE char *json = NULL, *csv = NULL;
+
+	temp_begin();
+	run_begin(&run);
+	CHECK(rundir_write(run.dir, "config.yaml", "target: x\n", &err) == 0, "%s",
+		err.text);
+	rundir_console(run.dir, "=== Distributed Workload ===");
+	rundir_event(
+		run.dir, "{\"time\":\"2026-11-20T14:30:05.123Z\",\"event\":\"start\"}");
+	rundir_stderr(run.dir, ids[LOST], "one\ntw\x1b[31mo\n", 13);
+	run_phases(&run);
+	run_results(&run);
+	CHECK(rundir_results(run.dir, run.agg, &info, &err) == 0, "%s", err.text);
+	CHECK(rundir_results(run.dir, run.agg, &info, &err) == 0, "again: %s", err.text);
+	CHECK(rundir_error(run.dir, &err) == 0, "%s", err.text);
+	CHECK(rundir_close(run.dir, &err) == 0, "%s", err.text);
+	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+		AUTO_FREE char *path =
+			text_printf("%s/" RUN_NAME "/%s", temp_dir, files[i]);
+
+		compare_golden(path, files[i]);
+	}
+	json = path_of("export.json");
+	csv = path_of("export.csv");
+	CHECK(export_results(json, run.agg, &info, &err) == 0, "%s", err.text);
+	CHECK(export_results(csv, run.agg, &info, &err) == 0, "%s", err.text);
+	compare_golden(json, "export.json");
+	compare_golden(csv, "export.csv");
+	agg_destroy(run.agg);
+	temp_end();
+}
+
+/* ---- the rest ---- */
+
+static void test_names(void)
+{
+	static const struct {
+		const char *name, *want;
+	} rows[] = {
+		{"mixed", "muster-20261120T143005Z-mixed"},
+		{"mixed", "muster-20261120T143005Z-mixed-2"},
+		{"mixed", "muster-20261120T143005Z-mixed-3"},
+		{"../a b", "muster-20261120T143005Z-_._a_b"},
+		{"", "muster-20261120T143005Z-_"},
+	};
+	struct err err = ERR_INIT;
+
+	temp_begin();
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		AUTO_FREE char *parent = path_of("new/parent");
+		struct rundir *d;
+
+		if (!CHECK(rundir_create(parent, NULL, rows[i].name, WALL, &d, &err) == 0,
+			    "%s", err.text))
+			continue;
+		CHECK_STR(strrchr(rundir_path(d), '/') + 1, rows[i].want);
+		CHECK(rundir_close(d, &err) == 0, "%s", err.text);
+	}
+	temp_end();
+}
+
+static void test_given(void)
+{
+	struct err err = ERR_INIT;
+	struct rundir *d;
+	AUTO_FREE char *dir = NULL;
+
+	temp_begin();
+	dir = path_of("a/b");
+	CHECK(rundir_create(".", dir, "x", WALL, &d, &err) == 0, "%s", err.text);
+	CHECK_STR(rundir_path(d), dir);
+	CHECK(rundir_close(d, &err) == 0, "%s", err.text);
+	CHECK(rundir_create(".", dir, "x", WALL, &d, &err) < 0 && err.kind == ERR_INPUT);
+	CHECK(strstr(err.text, "is not empty") != NULL, "%s", err.text);
+	temp_end();
+}
+
+static void test_worker_names(void)
+{
+	static const char *const awkward[] = {"a/b", "a_b", "A_B", ".hidden", "..", ""};
+	static const char *const want[] = {"a_b", "a_b-2", "A_B-3", "_hidden", "_.", "_"};
+	struct err err = ERR_INIT;
+	struct rundir *d;
+	AUTO_FREE char *dir = NULL;
+
+	temp_begin();
+	dir = path_of("run");
+	CHECK(rundir_create(".", dir, "x", WALL, &d, &err) == 0, "%s", err.text);
+	for (size_t i = 0; i < ARRAY_LEN(awkward); i++)
+		rundir_stderr(d, awkward[i], "x\n", 2);
+	CHECK(rundir_close(d, &err) == 0, "%s", err.text);
+	for (size_t i = 0; i < ARRAY_LEN(want); i++) {
+		AUTO_FREE char *path =
+			text_printf("%s/workers/%s/stderr.log", dir, want[i]);
+
+		CHECK(access(path, R_OK) == 0, "%s", path);
+	}
+	temp_end();
+}
+
+static void test_export_names(void)
+{
+	static const struct {
+		const char *path;
+		bool ok;
+	} rows[] = {{"a.json", true}, {"a.csv", true}, {"-", true}, {"a.txt", false},
+		{"json", false}, {"", false}};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct err err = ERR_INIT;
+
+		CHECK((export_check(rows[i].path, &err) == 0) == rows[i].ok, "%s",
+			rows[i].path);
+		CHECK(rows[i].ok || err.kind == ERR_INPUT);
+	}
+}
+
+/* A line of the log, read back as HistogramLogReader does. */
+static void test_hlog(void)
+{
+	CLEANUP(hist_finish) struct hist h;
+	CLEANUP(hist_finish) struct hist back;
+	AUTO_BUF struct buf line = BUF_INIT;
+	AUTO_FREE uint8_t *packed = NULL, *plain = NULL;
+	struct err err = ERR_INIT;
+	struct rng rng;
+	const char *base64;
+	uLongf plain_len = 1 << 20;
+	size_t len;
+	long n;
+
+	hist_init(&h, 2);
+	hist_init(&back, 2);
+	rng_seed(&rng, 1);
+	CHECK(hist_alloc(&h) == 0);
+	for (int i = 0; i < 10000; i++)
+		hist_record(&h, sample_ns(&rng));
+	CHECK(hlog_line(&line, "GET", 3, 1, &h) == 0);
+	CHECK(text_starts_with(line.data, "Tag=GET,3.000,1.000,"), "%s", line.data);
+	CHECK(line.data[line.len - 1] == '\n');
+	base64 = strrchr(line.data, ',') + 1;
+	CHECK(text_starts_with(base64, "HISTF"), "%s", base64);
+	len = strlen(base64) - 1;
+	packed = malloc(len);
+	plain = malloc(plain_len);
+	n = digest_base64_decode(base64, len, packed);
+	CHECK(n > 8 && memcmp(packed, "\x1c\x84\x93\x14", 4) == 0);
+	CHECK(n - 8 == (packed[4] << 24 | packed[5] << 16 | packed[6] << 8 | packed[7]));
+	CHECK(uncompress(plain, &plain_len, packed + 8, (uLong)n - 8) == Z_OK);
+	CHECK(hist_decode(plain, plain_len, &back, &err) == 0, "%s", err.text);
+	CHECK(back.total == h.total &&
+		memcmp(back.counts, h.counts, h.counts_len * 8) == 0);
+}
+
+/* Streams: what a full disk refuses is told, stays in order, and hurts no other file. */
+static void test_full_disk(void)
+{
+	AUTO_FREE char *full = NULL, *good = NULL;
+	AUTO_BUF struct buf text = BUF_INIT;
+	AUTO_CLOSE int dir = -1;
+	struct err err = ERR_INIT;
+	struct streams *s;
+	struct stream *bad, *other;
+
+	temp_begin();
+	full = path_of("full");
+	good = path_of("good");
+	CHECK(symlink("/dev/full", full) == 0);
+	dir = open(temp_dir, O_RDONLY | O_DIRECTORY);
+	s = streams_create(dir, &err);
+	if (!CHECK(s != NULL, "%s", err.text))
+		return;
+	bad = stream_open(s, "full", true, 8, 0);
+	other = stream_open(s, "good", false, 1000, 0);
+	stream_write(bad, "12345", 5);
+	stream_write(bad, "67890", 5); /* beyond what may wait */
+	stream_write(other, "one\n", 4);
+	stream_write(other, "two\n", 4);
+	CHECK(streams_close(s, &err) < 0);
+	CHECK_STR(err.text, "full: 1 pieces were left out: No space left on device");
+	CHECK(err.errnum == ENOSPC);
+	CHECK(file_read(good, 100, &text, &err) == 0);
+	CHECK_STR(text.data, "one\ntwo\n");
+	temp_end();
+}
+
+static void test_cut(void)
+{
+	AUTO_FREE char *path = NULL;
+	AUTO_BUF struct buf text = BUF_INIT;
+	AUTO_CLOSE int dir = -1;
+	struct err err = ERR_INIT;
+	struct streams *s;
+	struct stream *f;
+
+	temp_begin();
+	path = path_of("log");
+	dir = open(temp_dir, O_RDONLY | O_DIRECTORY);
+	s = streams_create(dir, &err);
+	if (!CHECK(s != NULL, "%s", err.text))
+		return;
+	f = stream_open(s, "log", false, 1000, 8);
+	for (int i = 0; i < 4; i++)
+		stream_write(f, "1234", 4);
+	CHECK(streams_close(s, &err) == 0, "%s", err.text);
+	CHECK(file_read(path, 1000, &text, &err) == 0);
+	CHECK_STR(text.data, "12341234\n[muster: cut here, the file has its 0 MiB]\n");
+	temp_end();
+}
+
+TEST_MAIN(TEST(test_golden), TEST(test_names), TEST(test_given), TEST(test_worker_names),
+	TEST(test_export_names), TEST(test_hlog), TEST(test_full_disk), TEST(test_cut))
