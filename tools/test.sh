@@ -91,7 +91,7 @@ for tree in $TREES; do
 	suites=$(chosen "$tree")
 	[ -n "$suites" ] || continue
 	echo "== $tree"
-	rm -f "build/$tree/meson-logs/testlog.json"
+	rm -f "build/$tree/meson-logs/testlog"*.json
 	if ! build "$tree"; then
 		failed_builds=$((failed_builds + 1))
 		echo "failed: $tree: it does not build"
@@ -100,9 +100,9 @@ for tree in $TREES; do
 	# shellcheck disable=SC2086 # a list of words
 	meson test -C "build/$tree" --no-rebuild --print-errorlogs "$(wrapper_of "$tree")" $suites ||
 		echo "$tree: some tests failed"
-	if [ -e "build/$tree/meson-logs/testlog.json" ]; then
-		logs="$logs build/$tree/meson-logs/testlog.json"
-	fi
+	for log in "build/$tree/meson-logs/testlog"*.json; do # a wrapper's name becomes part of it
+		[ ! -e "$log" ] || logs="$logs $log"
+	done
 done
 if [ -z "$logs" ] && [ "$failed_builds" -eq 0 ]; then
 	echo "no tests in: $named" >&2

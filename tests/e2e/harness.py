@@ -39,6 +39,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 import traceback
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
@@ -51,6 +52,7 @@ from sshd import Sshd, free_port, make_key  # noqa: E402
 __all__ = ["Case", "Done", "Proc", "Pty", "Skip", "Sshd", "SOURCE", "fixture", "free_port", "golden",
            "built", "main", "make_key", "pathlib", "run", "scratch", "show", "signal", "wait_until"]
 
+SLOW_SECONDS = 2    # worth a word
 TEST_SECONDS = 100  # one test; a whole file has what its meson entry says
 
 
@@ -244,6 +246,7 @@ def _run_one(number, name, function):
     """One row of TAP. Returns whether it is fine."""
     case = Case(name)
     signal.alarm(TEST_SECONDS)
+    started = time.monotonic()
     try:
         function(*[_value(parameter, case) for parameter in inspect.signature(function).parameters])
         print(f"ok {number} - {name}")
@@ -260,6 +263,8 @@ def _run_one(number, name, function):
     finally:
         signal.alarm(0)
         case.close()
+        if time.monotonic() - started > SLOW_SECONDS:
+            print(f"# {name} took {time.monotonic() - started:.1f} s")
         sys.stdout.flush()
 
 
