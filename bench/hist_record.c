@@ -1,5 +1,5 @@
-/* hist_record: what one sample costs an engine thread, in CPU time, with values as a store gives
- * them. Prints one JSON line. */
+/* hist_record: what one sample costs an engine thread, in CPU time, with values as a
+ * store gives them. Prints one JSON line. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

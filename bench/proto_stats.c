@@ -1,6 +1,7 @@
-/* proto_stats: what a second of 100 workers costs the orchestrator: for each a stats line with four
- * histograms of 100,000 samples, decoded and added to its worker's and to the fleet's histograms.
- * Prints one JSON line with the share of a core (CPU time of 10 such seconds, best of five). */
+/* proto_stats: what a second of 100 workers costs the orchestrator: for each a stats line
+ * with four histograms of 100,000 samples, decoded and added to its worker's and to the
+ * fleet's histograms. Prints one JSON line with the share of a core (CPU time of 10 such
+ * seconds, best of five). */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-/* fields: from a struct to JSON, and the end of a struct. fields_decode.c is the other direction. */
+/* fields: from a struct to JSON, and the end of a struct. fields_decode.c is the other
+ * direction. */
 #include "proto/fields.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
-/* fields_decode: from JSON to a struct, trusting nothing: types, bounds, lengths, names. Every
- * refusal names the member by its path, "ops[3].size.min". */
+/* fields_decode: from JSON to a struct, trusting nothing: types, bounds, lengths, names.
+ * Every refusal names the member by its path, "ops[3].size.min". */
 #include "proto/fields.h"
 
 #include <inttypes.h>

@@ -1,5 +1,5 @@
-/* hist: counts in log-linear buckets: what is in them, and how they add up. hist.h has the layout,
- * hist_codec.c the bytes. */
+/* hist: counts in log-linear buckets: what is in them, and how they add up. hist.h has
+ * the layout, hist_codec.c the bytes. */
 #include "proto/hist.h"
 
 #include <errno.h>
@@ -20,7 +20,7 @@ uint32_t hist_counts_len(unsigned digits)
 {
 	struct hist h = {.half_shift = half_shift_of(digits)};
 
-	/* The whole of the bucket that holds the highest value, as HdrHistogram has it. */
+	/* All of the bucket that holds the highest value, as HdrHistogram has it. */
 	return ((hist_index(&h, HIST_HIGHEST_NS) >> h.half_shift) + 1) << h.half_shift;
 }
 
@@ -258,7 +258,8 @@ int hist_diff(const struct hist *live, struct hist *seen, struct hist *out)
 	}
 	if (total == 0)
 		return 0;
-	/* Read after the counts: these are of all samples that were seen there, and maybe of more. */
+	/* Read after the counts: these are of all samples that were seen there, and maybe
+	 * of more. */
 	min = __atomic_load_n(&live->min, __ATOMIC_RELAXED);
 	max = __atomic_load_n(&live->max, __ATOMIC_RELAXED);
 	sum = __atomic_load_n(&live->sum, __ATOMIC_RELAXED);

@@ -1,7 +1,7 @@
 /* hist_codec: the V2 payload of HdrHistogram (AbstractHistogram.encodeIntoByteBuffer of
- * HdrHistogram 2.1, ZigZagEncoding.java), uncompressed: a header of 40 bytes, big-endian, then the
- * counts from index 0 to that of the maximum as zigzag LEB128 of at most 9 bytes, where -n stands
- * for n counts of zero. */
+ * HdrHistogram 2.1, ZigZagEncoding.java), uncompressed: a header of 40 bytes, big-endian,
+ * then the counts from index 0 to that of the maximum as zigzag LEB128 of at most 9
+ * bytes, where -n stands for n counts of zero. */
 #include "proto/hist.h"
 
 #include <errno.h>
@@ -172,7 +172,8 @@ static bool take_count(struct hist *h, uint32_t index, uint64_t count, uint32_t 
 static int get_counts(struct hist *h, const uint8_t *p, size_t len, uint32_t *ret_first,
 	uint32_t *ret_last, struct err *err)
 {
-	/* The array has room for a little more than the range, but readers stop at its end. */
+	/* The array has room for a little more than the range, but readers stop at its
+	 * end. */
 	uint32_t index = 0, end = hist_index(h, HIST_HIGHEST_NS) + 1;
 
 	for (size_t at = 0; at < len;) {

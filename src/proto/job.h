@@ -1,4 +1,5 @@
-/* job: what a worker is to do, whole. Planned by workload/, run by worker/, JSON in job.c. */
+/* job: what a worker is to do, whole. Planned by workload/, run by worker/, JSON in
+ * job.c. */
 #pragma once
 
 #include <stdbool.h>
@@ -17,8 +18,8 @@ struct size_part {
 	uint64_t min, max; /* bytes, inclusive; equal: fixed */
 };
 
-/* Sizes in bytes. Lognormal: mean and std_dev of the sizes themselves, not of their logarithm;
- * a draw outside [min, max] is clamped. */
+/* Sizes in bytes. Lognormal: mean and std_dev of the sizes themselves, not of their
+ * logarithm; a draw outside [min, max] is clamped. */
 struct size_spec {
 	enum size_type type;
 	uint64_t min, max; /* fixed: both the size; max 0 for lognormal: no bound */
@@ -35,17 +36,19 @@ extern const char *const cleanup_mode_names[]; /* NULL-terminated */
 
 /* One entry of the mix.
  *
- * get, stat, delete: uri is an exact key; or `prefix/`, which is everything below it; or a glob, in
- * which '*' and '?' do not match '/'. A uri covers a set when it is a `prefix/` that the set's uri
- * begins with, or a glob that matches "<set uri>NAME-00000000.dat". What a uri covers is computed and
- * never listed: get and stat use the sets named "prepared" (never "deletable" ones); delete uses the
- * covered "deletable" sets when there is one, else the "prepared" ones.
- * put: the key is uri followed by RUN-WORKER-THREAD-SEQ (uri ends with '/', or is how names begin).
+ * get, stat, delete: uri is an exact key; or `prefix/`, which is everything below it; or
+ * a glob, in which '*' and '?' do not match '/'. A uri covers a set when it is a
+ * `prefix/` that the set's uri begins with, or a glob that matches
+ * "<set uri>NAME-00000000.dat". What a uri covers is computed and never listed: get and
+ * stat use the sets named "prepared" (never "deletable" ones); delete uses the covered
+ * "deletable" sets when there is one, else the "prepared" ones.
+ * put: the key is uri followed by RUN-WORKER-THREAD-SEQ (uri ends with '/', or is how
+ * names begin).
  * list: a prefix that ends with '/'. */
 struct job_op {
 	enum op_kind kind;
 	double weight;
-	char *uri;            /* absolute, this worker's own; may hold * ? [] (get, stat, delete) */
+	char *uri; /* absolute, this worker's own; may hold * ? [] (get, stat, delete) */
 	struct size_spec size; /* put */
 	enum fill fill;        /* put */
 	uint32_t concurrency;  /* cap for this op, 0: none */
@@ -55,17 +58,18 @@ struct job_op {
 	char *place;       /* FILE:LINE:COLUMN */
 };
 
-/* A prepared set: objects NAME-%08u.dat under uri, indices 0..count-1; this worker makes those with
- * index mod job.share_count == job.share_index. Sizes and content are a function of id and index, so
- * any worker makes the same object. The set is owned by muster through "<uri>.muster-owner" (for
- * "deletable" sets ".muster-owner-deletable"), a JSON object with id. */
+/* A prepared set: objects NAME-%08u.dat under uri, indices 0..count-1; this worker makes
+ * those with index mod job.share_count == job.share_index. Sizes and content are a
+ * function of id and index, so any worker makes the same object. The set is owned by
+ * muster through "<uri>.muster-owner" (for "deletable" sets ".muster-owner-deletable"), a
+ * JSON object with id. */
 struct job_set {
 	char *uri;  /* absolute, this worker's own, ends with '/' */
 	char *name; /* "prepared" or "deletable" */
 	uint64_t count;
 	struct size_spec size;
 	enum fill fill;
-	uint64_t id; /* hash of base_uri as written, name, sizes and fill: the spec without count */
+	uint64_t id; /* hash of base_uri as written, name, sizes, fill: all but count */
 	char *place;
 };
 
@@ -74,25 +78,27 @@ struct job {
 	char *run;    /* RUN of put names: unique, [a-z0-9], 12 characters */
 	char *worker; /* this worker's id, WORKER of put names: [A-Za-z0-9._-] */
 	uint64_t seed;
-	uint32_t index, count;             /* worker index of all workers of this generation */
-	uint32_t share_index, share_count; /* of prepared sets: (index, count) on shared storage,
-					    * (0, 1) on local storage */
+	uint32_t index, count; /* worker index of all workers of this generation */
+	uint32_t share_index, share_count; /* of prepared sets: (index, count) on shared
+					    * storage, (0, 1) on local storage */
 	char *target;                      /* absolute, this worker's own; NULL: none */
 	uint32_t concurrency;              /* slots of this worker */
-	uint32_t threads;                  /* engine threads; 0: the backend's own choice */
+	uint32_t threads; /* engine threads; 0: the backend's own choice */
 	uint64_t warmup_ns, duration_ns;
-	uint64_t op_timeout_ns;     /* bound on draining */
-	uint64_t stats_interval_ns; /* one delta each */
-	uint64_t deadline_ns;       /* hard end of the worker, from when the job came; 0: none */
+	uint64_t op_timeout_ns;      /* bound on draining */
+	uint64_t stats_interval_ns;  /* one delta each */
+	uint64_t deadline_ns;        /* hard end, from when the job came; 0: none */
 	bool prepare, load, cleanup; /* which phases there will be */
 	enum cleanup_mode cleanup_mode;
 	struct job_op *ops;
 	size_t n_ops;
 	struct job_set *sets;
 	size_t n_sets;
-	char **env; /* "NAME=VALUE", NULL-terminated or NULL: set before the backend starts */
-	/* cleanup: besides its own, the put files of these workers (lost ones, on shared storage) */
-	char **heirs_of; /* NULL-terminated or NULL */
+	/* "NAME=VALUE", NULL-terminated or NULL: set before the backend starts */
+	char **env;
+	/* cleanup: besides its own, the put files of these workers (lost ones, on shared
+	 * storage); NULL-terminated or NULL */
+	char **heirs_of;
 };
 
 void size_spec_finish(struct size_spec *s);
@@ -101,7 +107,7 @@ double size_spec_mean(const struct size_spec *s); /* expected bytes, before clam
 
 void job_finish(struct job *j);
 
-/* JSON of a job; job_from_json refuses missing, unknown-typed and out-of-range members by name. The
- * returned json is a new reference, NULL when out of memory. */
+/* JSON of a job; job_from_json refuses missing, unknown-typed and out-of-range members by
+ * name. The returned json is a new reference, NULL when out of memory. */
 json_t *job_to_json(const struct job *j);
 int job_from_json(const json_t *json, struct job *ret, struct err *err);

@@ -1,10 +1,11 @@
 /* msg: the messages of docs/protocol.md. One JSON object per line, UTF-8, at most 1 MiB.
  *
- * Each has one struct and one table of members in msg_to_worker.c or msg_from_worker.c, which both
- * encodes and decodes. Decoders check types and ranges and ignore members they do not know. Strings
- * that a worker sends are sanitized for display (text_sanitize) on both sides, those of a job are
- * exact. What a decoded message points to belongs to it: msg_finish frees it; to keep something, take
- * the pointer and leave NULL (a histogram: hist_init the one that stays). */
+ * Each has one struct and one table of members in msg_to_worker.c or msg_from_worker.c,
+ * which both encodes and decodes. Decoders check types and ranges and ignore members they
+ * do not know. Strings that a worker sends are sanitized for display (text_sanitize) on
+ * both sides, those of a job are exact. What a decoded message points to belongs to it:
+ * msg_finish frees it; to keep something, take the pointer and leave NULL (a histogram:
+ * hist_init the one that stays). */
 #pragma once
 
 #include <stdbool.h>
@@ -45,14 +46,22 @@ enum msg_type {
 	MSG_TYPES,
 };
 
-enum phase { PHASE_NONE, PHASE_PREPARE, PHASE_WARMUP, PHASE_MEASURE, PHASE_CLEANUP, PHASES };
-extern const char *const phase_names[PHASES]; /* "none" "prepare" "warmup" "measure" "cleanup" */
-int phase_from_name(const char *name);        /* or -1 */
+enum phase {
+	PHASE_NONE,
+	PHASE_PREPARE,
+	PHASE_WARMUP,
+	PHASE_MEASURE,
+	PHASE_CLEANUP,
+	PHASES
+};
+/* "none" "prepare" "warmup" "measure" "cleanup" */
+extern const char *const phase_names[PHASES];
+int phase_from_name(const char *name); /* or -1 */
 
 enum stop_mode {
-	STOP_DRAIN, /* end the phase: no new ops, wait for those in flight, then phase done + results */
-	STOP_NOW,   /* end the phase at once, results of what there is */
-	STOP_QUIT,  /* send bye, remove the run directory, exit */
+	STOP_DRAIN, /* end the phase: no new ops, wait for those in flight, phase, results */
+	STOP_NOW,  /* end the phase at once, results of what there is */
+	STOP_QUIT, /* send bye, remove the run directory, exit */
 };
 extern const char *const stop_mode_names[]; /* NULL-terminated */
 
@@ -61,12 +70,12 @@ struct msg_hello_to {
 	char nonce[33]; /* hex */
 };
 
-/* Facts of a worker and its machine. With another protocol than PROTO_VERSION only protocol, nonce and
- * version are decoded, the rest stays zero and NULL. */
+/* Facts of a worker and its machine. With another protocol than PROTO_VERSION only
+ * protocol, nonce and version are decoded, the rest stays zero and NULL. */
 struct msg_hello {
 	uint32_t protocol;
 	char nonce[33];
-	char *version; /* of the program */
+	char *version;   /* of the program */
 	char sha256[65]; /* of the program's file; "" when it cannot be read */
 	char *arch, *kernel, *os, *hostname;
 	uint32_t cpus;
@@ -92,7 +101,7 @@ struct msg_pong {
 struct msg_set {
 	char *uri;
 	uint64_t existing, to_make; /* of this worker's share */
-	uint64_t foreign;           /* existing ones without an owner: used, never deleted */
+	uint64_t foreign; /* existing ones without an owner: used, never deleted */
 };
 
 struct msg_ready {
@@ -113,14 +122,14 @@ struct msg_error {
 
 struct msg_start {
 	uint32_t generation;
-	enum phase phase; /* PREPARE, WARMUP (then measure follows by itself), MEASURE, CLEANUP */
+	enum phase phase; /* after WARMUP measure follows by itself */
 	uint64_t at_ns;   /* the worker's clock */
 };
 
 struct msg_armed {
 	uint32_t generation;
 	enum phase phase;
-	int64_t lead_ns; /* what is left until at_ns; 0 or less: too late, send another start */
+	int64_t lead_ns; /* left until at_ns; 0 or less: too late, send another start */
 };
 
 struct msg_running {
@@ -146,7 +155,7 @@ struct machine_stats {
 	double cpu;          /* 0..100 of the machine */
 	double worker_cpu;   /* 0..100 x cores, of the worker process */
 	uint64_t rss_bytes;
-	uint64_t net_rx_bytes, net_tx_bytes; /* of all interfaces but lo, since the last one */
+	uint64_t net_rx_bytes, net_tx_bytes; /* all but lo, since the last one */
 };
 
 struct msg_stats {
@@ -157,7 +166,7 @@ struct msg_stats {
 	uint64_t done, total;    /* objects, in prepare and cleanup */
 	uint64_t done_bytes;
 	uint64_t late_max_ns;
-	uint64_t dropped;        /* deltas that were folded into this one */
+	uint64_t dropped; /* deltas that were folded into this one */
 	struct machine_stats machine;
 	struct op_delta *ops;
 	size_t n_ops;
@@ -170,27 +179,27 @@ struct msg_phase {
 	uint64_t at_ns;
 	uint64_t done, errors;
 	uint64_t done_bytes;
-	bool stopped;      /* ended early by stop */
-	uint64_t left;     /* cleanup: objects that could not be removed */
-	uint64_t foreign;  /* cleanup: objects in its way that are not ours, and stay */
-	char *text;        /* remark, or NULL */
+	bool stopped;     /* ended early by stop */
+	uint64_t left;    /* cleanup: objects that could not be removed */
+	uint64_t foreign; /* cleanup: objects in its way that are not ours, and stay */
+	char *text;       /* remark, or NULL */
 };
 
-/* One line of the authority. kind SAMPLE_KINDS means the totals line of an op: errors, drained,
- * abandoned, never_started; else a histogram of op, bucket and kind. */
+/* One line of the authority. kind SAMPLE_KINDS means the totals line of an op: errors,
+ * drained, abandoned; else a histogram of op, bucket and kind. */
 struct msg_result {
 	uint32_t generation;
 	enum op_kind op;
 	uint32_t bucket;
 	enum sample_kind kind;
-	uint64_t bytes;     /* of the samples of a RESPONSE line */
-	struct hist hist;   /* 3 digits, exact min, max, sum; not in a totals line */
+	uint64_t bytes;   /* of the samples of a RESPONSE line */
+	struct hist hist; /* 3 digits, exact min, max, sum; not in a totals line */
 	uint64_t errors[OP_ERRORS];
-	uint64_t count;     /* totals line: successful ops over all buckets */
-	uint64_t drained;   /* ended after the phase, left out */
-	uint64_t abandoned; /* still in flight at the op time-out */
+	uint64_t count;          /* totals line: successful ops over all buckets */
+	uint64_t drained;        /* ended after the phase, left out */
+	uint64_t abandoned;      /* still in flight at the op time-out */
 	uint64_t pages, entries; /* list */
-	char *error_sample; /* totals line: text of the first error, or NULL */
+	char *error_sample;      /* totals line: text of the first error, or NULL */
 };
 
 struct msg_bye {
@@ -226,14 +235,16 @@ enum msg_side { MSG_FROM_ORCHESTRATOR, MSG_FROM_WORKER };
 /* "hello", "ping", ...: what "type" says on the wire. */
 const char *msg_type_name(enum msg_type type);
 
-/* Appends the message and a newline. 0, or nothing appended and -ENOMEM, -ENOBUFS (over MSG_MAX_LINE or
- * out's own bound), or -EINVAL (JSON cannot say it: a job's string that is not UTF-8, a number that is
- * not finite). Histograms without samples and optional members that are zero are left out. */
+/* Appends the message and a newline. 0, or nothing appended and -ENOMEM, -ENOBUFS (over
+ * MSG_MAX_LINE or out's own bound), or -EINVAL (JSON cannot say it: a job's string that
+ * is not UTF-8, a number that is not finite). Histograms without samples and optional
+ * members that are zero are left out. */
 int msg_encode(const struct msg *m, struct buf *out);
 
-/* Decodes one line without its newline. Bad JSON, an unknown type or one of the other side is an error
- * that quotes the start of the line (sanitized); a bad member one that names message and member. ret is
- * zeroed then, and needs no msg_finish. */
-int msg_decode(enum msg_side from, const char *line, size_t len, struct msg *ret, struct err *err);
+/* Decodes one line without its newline. Bad JSON, an unknown type or one of the other
+ * side is an error that quotes the start of the line (sanitized); a bad member one that
+ * names message and member. ret is zeroed then, and needs no msg_finish. */
+int msg_decode(enum msg_side from, const char *line, size_t len, struct msg *ret,
+	struct err *err);
 
 void msg_finish(struct msg *m);

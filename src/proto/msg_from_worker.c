@@ -1,5 +1,5 @@
-/* msg_from_worker: the messages of a worker, one row per member. docs/protocol.md says what they
- * are for. */
+/* msg_from_worker: the messages of a worker, one row per member. docs/protocol.md says
+ * what they are for. */
 #include "common/err.h"
 #include "proto/job_fields.h"
 #include "proto/msg_defs.h"

@@ -1,5 +1,5 @@
-/* msg_to_worker: the messages of the orchestrator, one row per member. docs/protocol.md says what
- * they are for. */
+/* msg_to_worker: the messages of the orchestrator, one row per member. docs/protocol.md
+ * says what they are for. */
 #include "common/cleanup.h"
 #include "proto/job_fields.h"
 #include "proto/msg_defs.h"

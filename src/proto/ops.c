@@ -1,5 +1,5 @@
-/* ops: the names of operations, size buckets, error classes and sample kinds, in one place: the
- * workload, the wire and the results all take them from here. */
+/* ops: the names of operations, size buckets, error classes and sample kinds, in one
+ * place: the workload, the wire and the results all take them from here. */
 #include "proto/ops.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
-/* ops: the operations, size buckets, error classes and sample kinds that both programs know. */
+/* ops: the operations, size buckets, error classes and sample kinds that both programs
+ * know. */
 #pragma once
 
 #include <stdbool.h>
@@ -38,8 +39,8 @@ extern const char *const bucket_names[BUCKETS];
 
 static inline unsigned bucket_of(uint64_t bytes)
 {
-	static const uint64_t upper[BUCKETS - 1] = {0, 8192, 65536, 524288, 4194304, 33554432,
-		268435456, UINT64_C(2147483648)};
+	static const uint64_t upper[BUCKETS - 1] = {0, 8192, 65536, 524288, 4194304,
+		33554432, 268435456, UINT64_C(2147483648)};
 	unsigned b = 0;
 
 	while (b < BUCKETS - 1 && bytes > upper[b])
@@ -47,8 +48,8 @@ static inline unsigned bucket_of(uint64_t bytes)
 	return b;
 }
 
-/* What is recorded of an op. FAILED holds response times of ops that failed; PAGE the time of
- * each page of a list. */
+/* What is recorded of an op. FAILED holds response times of ops that failed; PAGE the
+ * time of each page of a list. */
 enum sample_kind {
 	SAMPLE_RESPONSE, /* end - due */
 	SAMPLE_SERVICE,  /* end - start */

@@ -1,5 +1,5 @@
-/* fuzz-hist: V2 payloads from anywhere. What decodes must be safe to read, and encode to the same
- * counts again. */
+/* fuzz-hist: V2 payloads from anywhere. What decodes must be safe to read, and encode to
+ * the same counts again. */
 #include <stdlib.h>
 #include <string.h>
 

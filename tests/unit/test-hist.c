@@ -1,4 +1,5 @@
-/* test-hist: layout, percentiles, sums of differences, and the V2 payload against known bytes. */
+/* test-hist: layout, percentiles, sums of differences, and the V2 payload against known
+ * bytes. */
 #include "proto/hist.h"
 
 #include <math.h>
@@ -20,7 +21,8 @@ static void record_all(struct hist *h, const uint64_t *values, size_t n)
 		hist_record(h, values[i]);
 }
 
-/* HdrHistogram's countsArrayIndex, term by term as in AbstractHistogram.java (unitMagnitude 0). */
+/* HdrHistogram's countsArrayIndex, term by term as in AbstractHistogram.java
+ * (unitMagnitude 0). */
 static uint32_t reference_index(unsigned half_magnitude, uint64_t value)
 {
 	uint64_t sub_bucket_count = UINT64_C(2) << half_magnitude;
@@ -293,8 +295,9 @@ static size_t from_hex(const char *hex, uint8_t *out)
 	return n;
 }
 
-/* Written down from the format's description, the counts bytes also as HdrHistogram for JavaScript
- * 3.0 gives them:
+/* Written down from the format's description; the counts bytes are also what
+ * HdrHistogram for JavaScript 3.0 gives.
+ *
  *   1c849313            cookie of V2
  *   LLLLLLLL            bytes of counts
  *   00000000            normalizing index offset
@@ -302,10 +305,11 @@ static size_t from_hex(const char *hex, uint8_t *out)
  *   0000000000000001    lowest discernible value
  *   0000034630b8a000    highest trackable value: 3 600 000 000 000
  *   3ff0000000000000    1.0, integer to double
- * then counts as zigzag (n -> 2n, -n -> 2n-1) LEB128. 1 1 3 5000 at 3 digits: index 0 has none: 00;
- * 1 has 2: 04; 2 has none: 00; 3 has 1: 02; then zeros up to the index of 5000: it is in bucket 2
- * (4096..8191, steps of 4): 2 * 1024 + 5000 / 4 = 3298, so 3294 zeros: zigzag 6587 = 51 * 128 + 59:
- * bb 33; its 1: 02. */
+ *
+ * Then counts as zigzag (n -> 2n, -n -> 2n-1) LEB128. 1 1 3 5000 at 3 digits: index 0 has
+ * none: 00; 1 has 2: 04; 2 has none: 00; 3 has 1: 02; then zeros up to the index of 5000:
+ * it is in bucket 2 (4096..8191, steps of 4): 2 * 1024 + 5000 / 4 = 3298, so 3294 zeros:
+ * zigzag 6587 = 51 * 128 + 59: bb 33; its 1: 02. */
 #define HEADER(len, digits)                                                              \
 	"1c849313 000000" len " 00000000 0000000" digits                                 \
 	" 0000000000000001 0000034630b8a000 3ff0000000000000 "

@@ -1,5 +1,5 @@
-/* test-msg: every message there and back, every refusal by name, and docs/protocol.md's examples:
- * each of its lines is exactly what the encoder writes. */
+/* test-msg: every message there and back, every refusal by name, and docs/protocol.md's
+ * examples: each of its lines is exactly what the encoder writes. */
 #include "proto/msg.h"
 
 #include <stdlib.h>
@@ -9,7 +9,6 @@
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/file.h"
-#include "common/text.h"
 
 #define S(literal) ((char *)(literal))
 
@@ -564,13 +563,12 @@ static bool is_own_output(enum msg_side from, const char *line, size_t len,
 
 static void test_documented_examples(void)
 {
-	AUTO_FREE char *path = text_printf("%.*s../../docs/protocol.md",
-		(int)(strrchr(__FILE__, '/') + 1 - __FILE__), __FILE__);
 	AUTO_BUF struct buf text = BUF_INIT;
 	bool seen[MSG_TYPES] = {false};
 	struct err err = ERR_INIT;
 
-	if (!CHECK(file_read(path, MSG_MAX_LINE, &text, &err) == 0, "%s", err.text))
+	if (!CHECK(file_read(PROTOCOL_MD, MSG_MAX_LINE, &text, &err) == 0, "%s",
+		    err.text))
 		return;
 	for (char *line = text.data, *end; *line; line = *end ? end + 1 : end) {
 		end = strchrnul(line, '\n');
