@@ -59,9 +59,9 @@ extern const char *const phase_names[PHASES];
 int phase_from_name(const char *name); /* or -1 */
 
 enum stop_mode {
-	STOP_DRAIN, /* end the phase: no new ops, wait for those in flight, phase, results */
-	STOP_NOW,  /* end the phase at once, results of what there is */
-	STOP_QUIT, /* send bye, remove the run directory, exit */
+	STOP_DRAIN, /* no new ops, wait for those in flight, then phase and results */
+	STOP_NOW,   /* end the phase at once, results of what there is */
+	STOP_QUIT,  /* send bye, remove the run directory, exit */
 };
 extern const char *const stop_mode_names[]; /* NULL-terminated */
 
