@@ -1,0 +1,119 @@
+#!/bin/sh
+# From a fresh clone to numbers: builds muster, starts a throwaway sshd on loopback that answers for four
+# hosts, checks them, and runs a storage workload of ten seconds on them. As root or with sudo it installs
+# what is missing on Debian 12 first. The results stay here; nothing else does, and nothing is left running.
+set -eu
+cd "$(dirname "$0")/.."
+. tools/packages.sh
+
+HOSTS="1 2 3 4" # at 127.77.0.N: all of 127.0.0.0/8 is this machine
+DIR=build/release
+
+say() {
+	printf '\n== %s\n' "$*"
+}
+
+# quietly WHAT COMMAND...: its output is shown only when it fails
+quietly() {
+	what=$1
+	shift
+	if ! "$@" >"$place/log" 2>&1 </dev/null; then
+		cat "$place/log" >&2
+		echo "tools/quickstart.sh: $what failed" >&2
+		exit 1
+	fi
+}
+
+place=$(mktemp -d)
+sshd_pid=
+clean_up() {
+	trap - EXIT
+	if [ -n "$sshd_pid" ]; then
+		kill "$sshd_pid" 2>/dev/null || true
+		wait "$sshd_pid" 2>/dev/null || true
+	fi
+	rm -rf "$place"
+}
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+build() {
+	again=
+	[ ! -e "$DIR/build.ninja" ] || again=--reconfigure
+	quietly "configuring" meson setup $again "$DIR" -Dbuildtype=release
+	quietly "building" meson compile -C "$DIR"
+}
+
+# its own keys, its own HOME: neither your ~/.ssh nor your ~/.cache is touched
+write_sshd_config() {
+	mkdir -p "$place/home"
+	ssh-keygen -q -t ed25519 -N '' -C quickstart -f "$place/host_key"
+	ssh-keygen -q -t ed25519 -N '' -C quickstart -f "$place/user_key"
+	for n in $HOSTS; do
+		echo "ListenAddress 127.77.0.$n"
+		echo "[127.77.0.$n]:$port $(cut -d' ' -f1,2 "$place/host_key.pub")" >>"$place/known_hosts"
+	done >"$place/sshd_config"
+	cat >>"$place/sshd_config" <<-END
+		Port $port
+		HostKey $place/host_key
+		PidFile $place/sshd.pid
+		AuthorizedKeysFile $place/user_key.pub
+		StrictModes no
+		UsePAM no
+		UseDNS no
+		PasswordAuthentication no
+		KbdInteractiveAuthentication no
+		PermitRootLogin prohibit-password
+		SetEnv HOME=$place/home
+	END
+}
+
+start_sshd() {
+	sshd=$(PATH="$PATH:/usr/sbin:/sbin" command -v sshd)
+	[ "$(id -u)" -ne 0 ] || mkdir -p /run/sshd
+	"$sshd" -D -e -f "$place/sshd_config" </dev/null 2>"$place/sshd.log" &
+	sshd_pid=$!
+	tries=0
+	until [ -s "$place/sshd.pid" ]; do # written once it listens
+		tries=$((tries + 1))
+		if [ $tries -gt 100 ] || ! kill -0 "$sshd_pid" 2>/dev/null; then
+			cat "$place/sshd.log" >&2
+			echo "tools/quickstart.sh: sshd does not start" >&2
+			exit 1
+		fi
+		sleep 0.1
+	done
+}
+
+write_inventory() {
+	cat <<-END
+		defaults:
+		  ssh_user: $(id -un)
+		  ssh_port: $port
+		  ssh_key: $place/user_key
+		  known_hosts: $place/known_hosts
+		hosts:
+	END
+	for n in $HOSTS; do
+		echo "  - {name: node$n, address: 127.77.0.$n}"
+	done
+}
+
+say "packages and build"
+install_packages build sshd
+build
+echo "muster is $DIR/src/orchestrator/muster"
+
+port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.77.0.1", 0)); print(s.getsockname()[1])')
+write_sshd_config
+start_sshd
+write_inventory >"$place/hosts.yaml"
+PATH="$PWD/$DIR/src/orchestrator:$PATH"
+export MUSTER_WORKER_DIR="$PWD/$DIR/src/worker"
+
+say "muster check --hosts hosts.yaml"
+muster check --hosts "$place/hosts.yaml"
+
+say "muster run workloads/local-files.yaml --hosts hosts.yaml"
+muster run workloads/local-files.yaml --hosts "$place/hosts.yaml" --target "file://$place/data/"
