@@ -1,0 +1,195 @@
+/* control_phase: what is said of a phase while it runs, and of its outcome. */
+#include <stdlib.h>
+
+#include "common/clock.h"
+#include "common/err.h"
+#include "common/units.h"
+#include "worker/control_impl.h"
+#include "worker/load.h"
+#include "worker/task.h"
+
+/* Looking again whether the first thread has begun. */
+#define MOMENT_AGAIN_NS NS_PER_MS
+/* The last ops of warm-up are recorded a little after they end. */
+#define WARM_SETTLE_NS (2 * NS_PER_MS)
+
+static uint64_t warm_end_ns(const struct control *c)
+{
+	return c->at_ns + c->task->job.warmup_ns;
+}
+
+void control_phase_begin(struct control *c)
+{
+	c->finishing = false;
+	c->phase_said = false;
+	c->warm_over = c->work->phase != PHASE_WARMUP;
+	report_begin(&c->report, clock_ns());
+}
+
+static void say_running(struct control *c, enum phase phase, uint64_t at_ns)
+{
+	struct msg m = {.type = MSG_RUNNING};
+
+	m.u.running = (struct msg_running){
+		.generation = c->generation, .phase = phase, .at_ns = at_ns};
+	control_say(c, &m);
+}
+
+void control_moment(struct loop_timer *t, void *user)
+{
+	struct control *c = user;
+	uint64_t first_ns = c->work ? gate_first_ns(&c->work->gate) : 0;
+
+	if (!c->work || c->state != STATE_ARMED)
+		return;
+	if (!first_ns) {
+		loop_timer_set(t, clock_ns() + MOMENT_AGAIN_NS, 0);
+		return;
+	}
+	uint64_t interval = c->task->job.stats_interval_ns;
+
+	c->state = STATE_RUNNING;
+	report_begin(&c->report, c->at_ns);
+	say_running(c, c->work->phase, first_ns);
+	loop_timer_set(c->stats, c->at_ns + interval, interval);
+	if (c->work->phase == PHASE_WARMUP)
+		loop_timer_set(c->warm_end, warm_end_ns(c) + WARM_SETTLE_NS, 0);
+}
+
+static void send_stats(struct control *c, enum part part, enum phase phase)
+{
+	struct buf line = BUF_INIT;
+	uint64_t total = __atomic_load_n(&c->work->total, __ATOMIC_RELAXED);
+
+	if (report_stats(&c->report, part, phase, total, writer_has_room(c->writer),
+		    &line) == 0 &&
+		line.len > 0)
+		control_say_raw(c, &line);
+	else
+		buf_finish(&line);
+}
+
+/* Of the load's two parts the one that runs has something to say each time, warm-up later only when
+ * something came late. */
+static void send_all_stats(struct control *c)
+{
+	enum phase phase =
+		c->work->phase == PHASE_WARMUP ? PHASE_MEASURE : c->work->phase;
+
+	report_gather(&c->report, c->work);
+	if (!c->warm_over || report_pending(&c->report, PART_WARMUP))
+		send_stats(c, PART_WARMUP, PHASE_WARMUP);
+	if (c->warm_over)
+		send_stats(c, PART_MEASURE, phase);
+}
+
+void control_stats(struct loop_timer *t, void *user)
+{
+	struct control *c = user;
+
+	(void)t;
+	if (c->work && !c->finishing)
+		send_all_stats(c);
+}
+
+static void say_warm_over(struct control *c, bool stopped)
+{
+	const struct report_part *warm = &c->report.parts[PART_WARMUP];
+	struct msg m = {.type = MSG_PHASE};
+
+	c->warm_over = true;
+	m.u.phase = (struct msg_phase){
+		.generation = c->generation,
+		.phase = PHASE_WARMUP,
+		.at_ns = stopped ? c->work->result.at_ns : warm_end_ns(c),
+		.done = warm->done,
+		.errors = warm->errors,
+		.done_bytes = warm->done_bytes,
+		.stopped = stopped,
+	};
+	control_say(c, &m);
+}
+
+void control_warm_end(struct loop_timer *t, void *user)
+{
+	struct control *c = user;
+
+	(void)t;
+	if (!c->work || c->finishing || c->warm_over || c->state != STATE_RUNNING)
+		return;
+	send_all_stats(c);
+	say_warm_over(c, false);
+	c->report.parts[PART_MEASURE].from_ns = warm_end_ns(c);
+	say_running(c, PHASE_MEASURE, warm_end_ns(c));
+}
+
+/* ---- the outcome ---- */
+
+static void say_phase(struct control *c)
+{
+	struct msg m = {.type = MSG_PHASE};
+
+	m.u.phase = c->work->result;
+	m.u.phase.generation = c->generation;
+	control_say(c, &m);
+	c->phase_said = true;
+}
+
+static bool is_load(const struct work *w)
+{
+	return w->phase == PHASE_WARMUP || w->phase == PHASE_MEASURE;
+}
+
+/* As many result lines as there is room for. True when there are no more. */
+static bool write_results(struct control *c)
+{
+	while (writer_has_room(c->writer)) {
+		struct buf line = BUF_INIT;
+		int rc = results_next(&c->results, &line);
+
+		if (rc > 0) {
+			control_say_raw(c, &line);
+			c->lines++;
+			continue;
+		}
+		buf_finish(&line);
+		return true;
+	}
+	return false;
+}
+
+bool control_phase_end(struct control *c)
+{
+	struct work *w = c->work;
+
+	if (!c->finishing) {
+		c->finishing = true;
+		loop_timer_stop(c->stats);
+		loop_timer_stop(c->moment);
+		loop_timer_stop(c->warm_end);
+		if (c->state == STATE_ARMED && gate_first_ns(&w->gate))
+			say_running(c, w->phase, gate_first_ns(&w->gate));
+		c->state = STATE_DRAINING;
+		c->results = (struct results){
+			.engine = w->engine,
+			.generation = c->generation,
+			.kinds = load_kinds(c->task),
+		};
+	}
+	if (w->failed) {
+		control_error(
+			c, w->err.kind == ERR_INPUT, w->result.phase, NULL, w->err.text);
+		return true;
+	}
+	if (!c->phase_said) {
+		if (!writer_has_room(c->writer))
+			return false;
+		send_all_stats(c);
+		if (!c->warm_over) {
+			say_warm_over(c, w->result.stopped);
+			send_all_stats(c);
+		}
+		say_phase(c);
+	}
+	return !is_load(w) || write_results(c);
+}

@@ -1,0 +1,92 @@
+/* muster-worker: the program that runs on each host. Options only; control.c is what it does. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "common/buf.h"
+#include "common/cleanup.h"
+#include "common/err.h"
+#include "common/log.h"
+#include "common/opts.h"
+#include "muster_version.h"
+#include "worker/control.h"
+#include "worker/describe.h"
+#include "worker/options.h"
+
+static int print(struct buf *text)
+{
+	fputs(text->data ? text->data : "", stdout);
+	return fflush(stdout) == 0 ? 0 : 1;
+}
+
+static int help(void)
+{
+	AUTO_BUF struct buf out = BUF_INIT;
+
+	buf_puts(&out, "Usage: muster-worker [options]\n\n"
+		       "Measures storage on this machine for `muster`, which starts it "
+		       "and talks with it over\n"
+		       "stdin and stdout (docs/protocol.md). There is seldom a reason to "
+		       "start it by hand.\n\n"
+		       "Options:\n");
+	opts_help(worker_options, &out);
+	return print(&out);
+}
+
+/* Thousands of connections and files need descriptors. */
+static void raise_nofile(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+static int run(const struct worker_options *o, struct err *err)
+{
+	AUTO_BUF struct buf out = BUF_INIT;
+
+	if (o->help)
+		return help();
+	if (o->version)
+		return printf("muster-worker %s\n", MUSTER_VERSION) < 0;
+	if (o->describe)
+		return describe(&out) < 0 ? err_set(err, ERR_SYSTEM, "no memory")
+					  : print(&out);
+	if (!o->stdio && isatty(STDIN_FILENO))
+		return err_set(err, ERR_INPUT,
+			"muster starts this program; to speak its protocol by hand, say "
+			"--stdio");
+	raise_nofile();
+	signal(SIGPIPE, SIG_IGN);
+	return control_run(STDIN_FILENO, STDOUT_FILENO, err);
+}
+
+int main(int argc, char **argv)
+{
+	const struct opt *const tables[] = {worker_options, NULL};
+	struct worker_options o = {0};
+	struct opt_list operands = {0};
+	struct err err = ERR_INIT;
+	char **rest;
+	int rc;
+
+	log_set_program("muster-worker");
+	rc = opts_parse(tables, argc - 1, argv + 1, &o, &operands, &rest, &err);
+	if (rc == 0 && operands.n > 0)
+		rc = err_set(&err, ERR_INPUT, "unexpected \"%s\"", operands.items[0]);
+	free(operands.items);
+	if (rc == 0)
+		rc = run(&o, &err);
+	if (rc < 0) {
+		log_error("%s", err.text);
+		rc = err_exit_code(&err);
+	}
+	/* not exit: a thread may hang in a store and must not keep the program */
+	fflush(stdout);
+	_exit(rc);
+}

@@ -1,0 +1,17 @@
+/* options: of muster-worker. */
+#include "worker/options.h"
+
+#define FLAG(member, short_name, text)                                                   \
+	{                                                                                \
+		.name = #member, .letter = short_name, .type = OPT_FLAG,                 \
+		.offset = offsetof(struct worker_options, member), .help = text          \
+	}
+
+const struct opt worker_options[] = {
+	FLAG(stdio, 0,
+		"speak the protocol on stdin and stdout; the default but on a terminal"),
+	FLAG(describe, 0, "print backends, their options and all names as JSON"),
+	FLAG(version, 0, "print the version"),
+	FLAG(help, 'h', "print this help"),
+	{.name = NULL},
+};

@@ -1,0 +1,12 @@
+/* options: of muster-worker, from which help, man page and completions are made too. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "common/opts.h"
+
+struct worker_options {
+	bool stdio, describe, version, help;
+};
+
+extern const struct opt worker_options[];
