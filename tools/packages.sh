@@ -33,6 +33,21 @@ missing_packages() {
 	done
 }
 
+# Installing a server must not start it: tests and quickstart start their own, on loopback.
+# shellcheck disable=SC2016 # for the shell that runs it
+INSTALL='
+	set -eu
+	policy=/usr/sbin/policy-rc.d
+	if [ ! -e $policy ]; then
+		trap "rm -f $policy" EXIT
+		printf "#!/bin/sh\nexit 101\n" >$policy
+		chmod 755 $policy
+	fi
+	export DEBIAN_FRONTEND=noninteractive
+	apt-get update -q
+	apt-get -o DPkg::Lock::Timeout=300 install -q -y --no-install-recommends "$@"
+'
+
 # install_packages [build] [sshd] [test]: nothing is fetched when nothing is missing
 # shellcheck disable=SC2086 # lists of words
 install_packages() {
@@ -52,9 +67,13 @@ install_packages() {
 	missing=$(missing_packages $wanted)
 	[ -n "$missing" ] || return 0
 	echo "installing:" $missing
-	as_root apt-get update -q </dev/null
-	as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install \
-		-q -y --no-install-recommends $missing </dev/null
+	as_root sh -c "$INSTALL" install $missing </dev/null
+	case " $missing " in
+	*[[:space:]]openssh-server[[:space:]]*)
+		echo "openssh-server is new here. Its own server was not started, but it will be at the next"
+		echo "boot, unless you say: systemctl disable ssh"
+		;;
+	esac
 }
 
 case ${0##*/}:${1-} in

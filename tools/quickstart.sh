@@ -110,7 +110,6 @@ write_sshd_config
 start_sshd
 write_inventory >"$place/hosts.yaml"
 PATH="$PWD/$DIR/src/orchestrator:$PATH"
-export MUSTER_WORKER_DIR="$PWD/$DIR/src/worker"
 
 say "muster check --hosts hosts.yaml"
 muster check --hosts "$place/hosts.yaml"
