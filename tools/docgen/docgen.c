@@ -2,7 +2,7 @@
  *
  *     docgen bash                 a completion, or another part by name
  *     docgen page FILE.scd        the page, with each line "@PART@" replaced by that part */
-#include "orchestrator/docgen.h"
+#include "docgen.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -24,8 +24,8 @@ static const struct part {
 	{"fish", docgen_fish},
 	{"man-commands", docgen_man_commands},
 	{"man-options", docgen_man_options},
+	{"man-worker-options", docgen_man_worker_options},
 	{"man-host-keys", docgen_man_host_keys},
-	{"man-agent-keys", docgen_man_agent_keys},
 	{"man-workload-keys", docgen_man_workload_keys},
 };
 
@@ -61,7 +61,8 @@ bool docgen_takes_value(const struct opt *o)
 static int print_part(const char *name, size_t len, struct buf *out, struct err *err)
 {
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
-		if (strlen(parts[i].name) == len && memcmp(parts[i].name, name, len) == 0) {
+		if (strlen(parts[i].name) == len &&
+			memcmp(parts[i].name, name, len) == 0) {
 			parts[i].print(out);
 			return 0;
 		}
@@ -102,7 +103,8 @@ int main(int argc, char **argv)
 	else if (argc == 2)
 		r = print_part(argv[1], strlen(argv[1]), &out, &err);
 	else
-		r = err_set(&err, ERR_INPUT, "usage: docgen PART, or docgen page FILE.scd");
+		r = err_set(
+			&err, ERR_INPUT, "usage: docgen PART, or docgen page FILE.scd");
 	if (r < 0) {
 		fprintf(stderr, "docgen: %s\n", err.text);
 		return err_exit_code(&err);

@@ -1,12 +1,13 @@
-/* docgen_man: commands, options and keys as sections of manual pages, in scdoc's language. */
+/* man: commands, options and keys as sections of manual pages, in scdoc's language. */
 #include <stdio.h>
 #include <string.h>
 
 #include "common/buf.h"
 #include "common/cleanup.h"
+#include "docgen.h"
 #include "inventory/keys.h"
 #include "orchestrator/command.h"
-#include "orchestrator/docgen.h"
+#include "worker/options.h"
 #include "workload/workload.h"
 
 /* Text as text: nothing in it is markup. */
@@ -26,18 +27,15 @@ static void marked(struct buf *out, char mark, const char *s)
 	buf_putc(out, mark);
 }
 
-/* A sentence of the tables, which may lack its capital and full stop. */
+/* The help of an option as a sentence: with a capital and a full stop. */
 static void sentence(struct buf *out, const char *s)
 {
-	char first[2] = {*s, '\0'};
-	size_t len = strlen(s);
-	bool word = s[0] >= 'a' && s[0] <= 'z' && s[1] >= 'a' && s[1] <= 'z';
-
-	if (word)
-		first[0] = (char)(*s - 'a' + 'A');
-	text(out, first);
-	text(out, s + 1);
-	if (len && s[len - 1] != '.')
+	if (s[0] >= 'a' && s[0] <= 'z') {
+		buf_putc(out, (char)(*s - 'a' + 'A'));
+		s++;
+	}
+	text(out, s);
+	if (*s && s[strlen(s) - 1] != '.')
 		buf_putc(out, '.');
 }
 
@@ -77,11 +75,12 @@ void docgen_man_commands(struct buf *out)
 		also(out, "muster ", c->aliases);
 		buf_puts(out, "\n\n");
 		groups_of(out, c);
-		for (const char *const *e = c->examples; e && *e; e++) {
-			buf_puts(out, e == c->examples ? "\tExamples:\n\n\t" : "\t");
-			text(out, *e);
-			buf_puts(out, e[1] ? "++\n" : "\n\n");
-		}
+		if (!c->examples)
+			continue;
+		buf_puts(out, "\tExamples:\n\n\t```\n");
+		for (const char *const *e = c->examples; *e; e++)
+			buf_printf(out, "\t%s\n", *e);
+		buf_puts(out, "\t```\n\n");
 	}
 }
 
@@ -102,23 +101,39 @@ static void option_head(struct buf *out, const struct opt *o)
 	}
 }
 
+static void options(struct buf *out, const struct opt *table)
+{
+	for (const struct opt *o = table; o->name; o++) {
+		if (!docgen_shown(o))
+			continue;
+		option_head(out, o);
+		buf_puts(out, "\n\t");
+		sentence(out, o->help);
+		also(out, "--", o->aliases);
+		buf_puts(out, "\n\n");
+	}
+}
+
+static void group(struct buf *out, const struct option_group *g)
+{
+	buf_printf(out, "## %s\n\n", g->heading);
+	options(out, g->options);
+}
+
 void docgen_man_options(struct buf *out)
 {
 	const struct option_group *groups[DOCGEN_GROUPS_MAX];
 	size_t n = docgen_groups(groups, DOCGEN_GROUPS_MAX);
 
-	for (size_t i = 0; i < n; i++) {
-		buf_printf(out, "## %s\n\n", groups[i]->heading);
-		for (const struct opt *o = groups[i]->options; o->name; o++) {
-			if (!docgen_shown(o))
-				continue;
-			option_head(out, o);
-			buf_puts(out, "\n\t");
-			sentence(out, o->help);
-			also(out, "--", o->aliases);
-			buf_puts(out, "\n\n");
-		}
-	}
+	for (size_t i = 0; i < n; i++)
+		if (groups[i] != &group_common)
+			group(out, groups[i]);
+	group(out, &group_common);
+}
+
+void docgen_man_worker_options(struct buf *out)
+{
+	options(out, worker_options);
 }
 
 /* --- keys --- */
@@ -134,7 +149,6 @@ static const char *const type_names[] = {
 	[KEY_PORT] = "port",
 	[KEY_STRV] = "list",
 	[KEY_ENV] = "map of NAME: value",
-	[KEY_LATER] = NULL,
 };
 
 static void key_type(struct buf *out, const struct key *k)
@@ -159,16 +173,7 @@ static void key_entry(struct buf *out, const struct key *k)
 	marked(out, '*', k->name);
 	key_type(out, k);
 	buf_puts(out, "\n\t");
-	if (k->type == KEY_IGNORED) {
-		buf_puts(out, "Accepted with a warning, and does nothing");
-		if (k->help) {
-			buf_puts(out, ": ");
-			text(out, k->help);
-		}
-		buf_puts(out, k->help && k->help[strlen(k->help) - 1] == '.' ? "" : ".");
-	} else {
-		sentence(out, k->help ? k->help : "");
-	}
+	text(out, k->help ? k->help : "");
 	if (k->def) {
 		buf_puts(out, " Default: ");
 		text(out, k->def);
@@ -178,39 +183,36 @@ static void key_entry(struct buf *out, const struct key *k)
 	buf_puts(out, "\n\n");
 }
 
-/* The keys, and then in one sentence those that are known and refused. */
-static void key_table(struct buf *out, const struct key *table)
+/* The names of the keys of a type in one sentence. */
+static void key_names(
+	struct buf *out, const struct key *table, enum key_type type, const char *lead)
 {
-	size_t later = 0;
+	bool any = false;
 
 	for (const struct key *k = table; k->name; k++) {
-		if (k->type == KEY_LATER)
-			later++;
-		else
-			key_entry(out, k);
-	}
-	if (!later)
-		return;
-	buf_puts(out, "Known, and refused as not supported yet: ");
-	for (const struct key *k = table; k->name; k++) {
-		if (k->type != KEY_LATER)
+		if (k->type != type)
 			continue;
+		buf_puts(out, any ? ", " : lead);
 		marked(out, '*', k->name);
-		buf_puts(out, --later ? ", " : ".\n\n");
+		any = true;
 	}
+	if (any)
+		buf_puts(out, ".\n\n");
+}
+
+static void key_table(struct buf *out, const struct key *table)
+{
+	for (const struct key *k = table; k->name; k++)
+		if (k->type != KEY_LATER && k->type != KEY_IGNORED)
+			key_entry(out, k);
+	key_names(out, table, KEY_IGNORED,
+		"Accepted with a warning, and without effect here: ");
+	key_names(out, table, KEY_LATER, "Known, and refused as not supported yet: ");
 }
 
 void docgen_man_host_keys(struct buf *out)
 {
 	key_table(out, host_keys);
-}
-
-void docgen_man_agent_keys(struct buf *out)
-{
-	buf_puts(out, "## distributed.agents[]\n\n");
-	key_table(out, agent_keys);
-	buf_puts(out, "## distributed.ssh\n\n");
-	key_table(out, distributed_ssh_keys);
 }
 
 void docgen_man_workload_keys(struct buf *out)

@@ -27,6 +27,6 @@ void docgen_fish(struct buf *out);
 /* Sections of manual pages, in scdoc's language. */
 void docgen_man_commands(struct buf *out);
 void docgen_man_options(struct buf *out);
+void docgen_man_worker_options(struct buf *out);
 void docgen_man_host_keys(struct buf *out);
-void docgen_man_agent_keys(struct buf *out);
 void docgen_man_workload_keys(struct buf *out);
