@@ -1,22 +1,15 @@
 /* test-rundir: a made-up run with a lost worker, a late one and awkward names, written to a directory and
- * compared with tests/golden/results (MUSTER_UPDATE_GOLDEN=1 writes it anew); names and clashes; the
- * log of histograms read back; a disk that is full. */
+ * compared with tests/golden/results (MUSTER_UPDATE_GOLDEN=1 writes it anew); names and clashes. */
 #include "results/rundir.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <ftw.h>
 #include <sys/stat.h>
-#include <zlib.h>
 
 #include "common/buf.h"
 #include "common/cleanup.h"
-#include "common/digest.h"
 #include "common/file.h"
 #include "common/text.h"
 #include "results-data.h"
-#include "results/hlog.h"
-#include "results/stream.h"
 
 #define SECOND UINT64_C(1000000000)
 #define START (1000 * SECOND)
@@ -27,9 +20,6 @@
 #define INTERVALS 6
 #define FOLDED 4 /* worker 1 sends this interval together with the one before */
 #define RUN_NAME "muster-20261120T143005Z-mixed_put_get"
-
-CLEANUP_DEFINE(struct agg, agg_destroy)
-#define AUTO_AGG CLEANUP(cleanup_agg_destroy)
 
 /* The last one has to become a file name. */
 static const char *const ids[WORKERS] = {"host1", "host1-2", "rack\t7/\"a\""};
@@ -469,98 +459,5 @@ static void test_export_names(void)
 	}
 }
 
-/* A line of the log, read back as HistogramLogReader does. */
-static void test_hlog(void)
-{
-	CLEANUP(hist_finish) struct hist h;
-	CLEANUP(hist_finish) struct hist back;
-	AUTO_BUF struct buf line = BUF_INIT;
-	AUTO_FREE uint8_t *packed = NULL, *plain = NULL;
-	struct err err = ERR_INIT;
-	struct rng rng;
-	const char *base64;
-	uLongf plain_len = 1 << 20;
-	size_t len;
-	long n;
-
-	hist_init(&h, 2);
-	hist_init(&back, 2);
-	rng_seed(&rng, 1);
-	CHECK(hist_alloc(&h) == 0);
-	for (int i = 0; i < 10000; i++)
-		hist_record(&h, sample_ns(&rng));
-	CHECK(hlog_line(&line, "GET", 3, 1, &h) == 0);
-	CHECK(text_starts_with(line.data, "Tag=GET,3.000,1.000,"), "%s", line.data);
-	CHECK(line.data[line.len - 1] == '\n');
-	base64 = strrchr(line.data, ',') + 1;
-	CHECK(text_starts_with(base64, "HISTF"), "%s", base64);
-	len = strlen(base64) - 1;
-	packed = malloc(len);
-	plain = malloc(plain_len);
-	n = digest_base64_decode(base64, len, packed);
-	CHECK(n > 8 && memcmp(packed, "\x1c\x84\x93\x14", 4) == 0);
-	CHECK(n - 8 == (packed[4] << 24 | packed[5] << 16 | packed[6] << 8 | packed[7]));
-	CHECK(uncompress(plain, &plain_len, packed + 8, (uLong)n - 8) == Z_OK);
-	CHECK(hist_decode(plain, plain_len, &back, &err) == 0, "%s", err.text);
-	CHECK(back.total == h.total &&
-		memcmp(back.counts, h.counts, h.counts_len * 8) == 0);
-}
-
-/* Streams: what a full disk refuses is told, stays in order, and hurts no other file. */
-static void test_full_disk(void)
-{
-	AUTO_FREE char *full = NULL, *good = NULL;
-	AUTO_BUF struct buf text = BUF_INIT;
-	AUTO_CLOSE int dir = -1;
-	struct err err = ERR_INIT;
-	struct streams *s;
-	struct stream *bad, *other;
-
-	temp_begin();
-	full = path_of("full");
-	good = path_of("good");
-	CHECK(symlink("/dev/full", full) == 0);
-	dir = open(temp_dir, O_RDONLY | O_DIRECTORY);
-	s = streams_create(dir, &err);
-	if (!CHECK(s != NULL, "%s", err.text))
-		return;
-	bad = stream_open(s, "full", true, 8, 0);
-	other = stream_open(s, "good", false, 1000, 0);
-	stream_write(bad, "12345", 5);
-	stream_write(bad, "67890", 5); /* beyond what may wait */
-	stream_write(other, "one\n", 4);
-	stream_write(other, "two\n", 4);
-	CHECK(streams_close(s, &err) < 0);
-	CHECK_STR(err.text, "full: 1 pieces were left out: No space left on device");
-	CHECK(err.errnum == ENOSPC);
-	CHECK(file_read(good, 100, &text, &err) == 0);
-	CHECK_STR(text.data, "one\ntwo\n");
-	temp_end();
-}
-
-static void test_cut(void)
-{
-	AUTO_FREE char *path = NULL;
-	AUTO_BUF struct buf text = BUF_INIT;
-	AUTO_CLOSE int dir = -1;
-	struct err err = ERR_INIT;
-	struct streams *s;
-	struct stream *f;
-
-	temp_begin();
-	path = path_of("log");
-	dir = open(temp_dir, O_RDONLY | O_DIRECTORY);
-	s = streams_create(dir, &err);
-	if (!CHECK(s != NULL, "%s", err.text))
-		return;
-	f = stream_open(s, "log", false, 1000, 8);
-	for (int i = 0; i < 4; i++)
-		stream_write(f, "1234", 4);
-	CHECK(streams_close(s, &err) == 0, "%s", err.text);
-	CHECK(file_read(path, 1000, &text, &err) == 0);
-	CHECK_STR(text.data, "12341234\n[muster: cut here, the file has its 0 MiB]\n");
-	temp_end();
-}
-
 TEST_MAIN(TEST(test_golden), TEST(test_names), TEST(test_given), TEST(test_worker_names),
-	TEST(test_export_names), TEST(test_hlog), TEST(test_full_disk), TEST(test_cut))
+	TEST(test_export_names))
