@@ -29,34 +29,34 @@ struct transport_config {
 };
 
 /* Takes no ownership of loop. */
-struct transport *transport_create(struct loop *loop, const struct transport_config *c,
-	struct err *err);
+struct transport *transport_create(
+	struct loop *loop, const struct transport_config *c, struct err *err);
 void transport_destroy(struct transport *t); /* takes NULL; closes what is open */
 
 /* Before the loop: asks ssh -G where the user's configuration can say something (in parallel, cached),
  * loads keys, asks passphrases once per key. hosts must live as long as t. A host that cannot be used
  * is not an error here: its conn_open fails with the reason. */
-int transport_prepare(struct transport *t, const struct host *const *hosts, size_t n,
-	struct err *err);
+int transport_prepare(
+	struct transport *t, const struct host *const *hosts, size_t n, struct err *err);
 
 /* What a connection turned out to be, for check and for errors. */
 struct conn_info {
-	const char *transport;   /* "libssh2", "local" */
-	const char *address;     /* "user@10.0.1.10:22", or "this machine" */
-	const char *host_key;    /* "ssh-ed25519 SHA256:..." */
-	const char *login;       /* "publickey /home/u/.ssh/id_ed25519", "agent ..." */
-	uint64_t rtt_ns;         /* smallest seen while connecting (TCP_INFO), 0: unknown */
-	unsigned attempts;       /* connects it took */
+	const char *transport; /* "libssh2", "local" */
+	const char *address;   /* "user@10.0.1.10:22", or "this machine" */
+	const char *host_key;  /* "ssh-ed25519 SHA256:..." */
+	const char *login;     /* "publickey /home/u/.ssh/id_ed25519", "agent ..." */
+	uint64_t rtt_ns;       /* smallest seen while connecting (TCP_INFO), 0: unknown */
+	unsigned attempts;     /* connects it took */
 };
 
 /* Classes of failure, for hints and retries. */
 enum conn_failure {
-	CONN_FAIL_NAME,        /* does not resolve */
+	CONN_FAIL_NAME, /* does not resolve */
 	CONN_FAIL_REFUSED,
 	CONN_FAIL_UNREACHABLE,
 	CONN_FAIL_TIMEOUT,
-	CONN_FAIL_BANNER,      /* closed before or during the handshake */
-	CONN_FAIL_HOST_KEY,    /* unknown, changed or revoked */
+	CONN_FAIL_BANNER,   /* closed before or during the handshake */
+	CONN_FAIL_HOST_KEY, /* unknown, changed or revoked */
 	CONN_FAIL_NO_ALGORITHM,
 	CONN_FAIL_LOGIN,       /* no key was accepted */
 	CONN_FAIL_LOST,        /* a connection that was up went away */
@@ -68,25 +68,30 @@ struct conn_events {
 	void (*up)(struct conn *c, void *user);
 	/* Never came up, or is lost. err->kind is ERR_HOST; its text names address and what to do, not the
 	 * host's name. Channels get their closed() first. */
-	void (*down)(struct conn *c, enum conn_failure why, const struct err *err, void *user);
+	void (*down)(
+		struct conn *c, enum conn_failure why, const struct err *err, void *user);
 };
 
 /* Opens h. Limits apply (64 handshakes in flight, 8 unauthenticated per sshd), so it may wait.
  * Refused, unreachable, lost banner: 4 tries with jittered backoff. Never NULL. */
-struct conn *conn_open(struct transport *t, const struct host *h, const struct conn_events *e,
-	void *user);
-void conn_close(struct conn *c); /* takes NULL; no callbacks after it; unsent bytes are dropped */
+struct conn *conn_open(struct transport *t, const struct host *h,
+	const struct conn_events *e, void *user);
+/* Takes NULL. No callbacks after it, its channels go with it, and unsent bytes are dropped. */
+void conn_close(struct conn *c);
 const struct conn_info *conn_info(const struct conn *c);
 
 struct chan_exit {
 	bool exited;     /* a status came; else signalled or lost */
 	int status;      /* exit status */
 	char signal[16]; /* "KILL"; "" when none */
+	const char *
+		why; /* one sentence when it never ran or the connection was lost, else NULL */
 };
 
 struct chan_events {
 	/* Bytes of stream 1 (stdout) or 2 (stderr). */
-	void (*data)(struct chan *ch, int stream, const char *data, size_t len, void *user);
+	void (*data)(
+		struct chan *ch, int stream, const char *data, size_t len, void *user);
 	/* The queue of chan_write has become empty. May be NULL. */
 	void (*drained)(struct chan *ch, void *user);
 	/* Both streams ended and the command is gone, or the connection is. */
@@ -95,8 +100,8 @@ struct chan_events {
 
 /* Runs command (a line for the user's login shell there; use transport_sh for anything but words) on a
  * conn that is up. At most 8 channels per connection run at once; more wait. Never NULL. */
-struct chan *chan_open(struct conn *c, const char *command, const struct chan_events *e,
-	void *user);
+struct chan *chan_open(
+	struct conn *c, const char *command, const struct chan_events *e, void *user);
 /* Queues a copy; 0, or -ENOBUFS when more than 64 MiB would wait. */
 int chan_write(struct chan *ch, const void *data, size_t len);
 size_t chan_queued(const struct chan *ch);

@@ -14,7 +14,7 @@ struct err;
 /* A worker program on this machine. */
 struct worker_file {
 	char *path;
-	char arch[16];  /* as uname -m says */
+	char arch[16]; /* as uname -m says */
 	char sha256[65];
 	void *data; /* mapped */
 	size_t size;
@@ -22,22 +22,23 @@ struct worker_file {
 
 /* Candidates: $MUSTER_WORKER_DIR or the given folders (NULL-terminated), each with worker-linux-ARCH
  * files; at most max are loaded. Returns how many, or -1 with err when there is none. */
-int worker_files_load(const char *const *folders, struct worker_file *out, size_t max,
-	struct err *err);
+int worker_files_load(
+	const char *const *folders, struct worker_file *out, size_t max, struct err *err);
 void worker_files_finish(struct worker_file *files, size_t n);
 
 /* The command that starts the worker when it is there and otherwise prints one line
  * "MUSTER-NEED <uname -s> <uname -m> <uid> <dir>..." and exits 0; dirs are those that can be written
  * and run, in order of preference. extra: arguments for the worker (may be ""). worker_path: NULL, or
  * a worker that is there already (then nothing is searched). malloc. */
-char *worker_start_command(const struct worker_file *f, const char *worker_path,
-	const char *extra);
+char *worker_start_command(
+	const struct worker_file *f, const char *worker_path, const char *extra);
 
 struct upload;
 struct upload_events {
 	void (*progress)(struct upload *u, uint64_t sent, uint64_t size, void *user);
 	/* ok: path says where it is now; or err (ERR_HOST) with what each directory said. */
-	void (*done)(struct upload *u, const char *path, const struct err *err, void *user);
+	void (*done)(
+		struct upload *u, const char *path, const struct err *err, void *user);
 };
 
 /* Sends f to the first of dirs (a blank-separated list as MUSTER-NEED gave it) that takes it:

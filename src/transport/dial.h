@@ -1,0 +1,43 @@
+/* dial: TCP connections to sshds, not more at once than they like, tried again when that may help.
+ *
+ * At most 64 connections are between connect and login at once, and at most 8 to one address and
+ * port: an sshd drops unauthenticated connections from its tenth on (MaxStartups 10:30:100). */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "transport/transport.h"
+
+struct dial;
+struct dialer;
+
+struct dial_events {
+	/* fd is the receiver's: connected, non-blocking, TCP_NODELAY. The place among the
+	 * unauthenticated is held until dial_settled, dial_again or dial_destroy. */
+	void (*connected)(struct dial *d, int fd, void *user);
+	/* For good. The text begins with "host:port: ". */
+	void (*failed)(
+		struct dial *d, enum conn_failure why, const struct err *err, void *user);
+	/* Before another try; text as in failed. */
+	void (*retry)(struct dial *d, const struct err *err, void *user);
+};
+
+struct dialer *dialer_create(
+	struct loop *loop, const struct transport_config *c, struct err *err);
+void dialer_destroy(
+	struct dialer *d); /* takes NULL; all dials must be destroyed before */
+
+/* host and events must live as long as the dial. connect_timeout_ns 0: 10 s. */
+struct dial *dial_start(struct dialer *dialer, const char *host, uint16_t port,
+	uint64_t connect_timeout_ns, const struct dial_events *e, void *user);
+void dial_destroy(struct dial *d); /* takes NULL */
+
+/* Logged in, or given up: others may have the place. */
+void dial_settled(struct dial *d);
+/* What was connected broke before login: another try later. False: there were 4 tries already. */
+bool dial_again(struct dial *d, const struct err *err);
+
+/* "10.0.1.10:22", "[::1]:22"; and connects tried so far. */
+const char *dial_where(const struct dial *d);
+unsigned dial_attempts(const struct dial *d);

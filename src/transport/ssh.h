@@ -1,0 +1,132 @@
+/* ssh: what the files of the libssh2 transport share.
+ *
+ * libssh2 reads and writes through our callbacks: writing always succeeds into a buffer of ours, so a
+ * call of libssh2 never stops half-way through a packet, and calls on several channels cannot
+ * disturb each other; what comes before encryption starts is kept, so that a failed negotiation
+ * can be explained. */
+#pragma once
+
+#include <libssh2.h>
+
+#include "common/buf.h"
+#include "transport/dial.h"
+#include "transport/impl.h"
+
+struct agent;
+struct agent_key;
+struct agent_sign;
+struct key_store;
+struct keyfile;
+struct known_hosts;
+struct ssh_config;
+struct ssh_config_cache;
+
+/* What all connections share. */
+struct ssh_shared {
+	struct transport *t;
+	struct agent *agent;
+	struct key_store *keys;
+	struct ssh_config_cache *configs;
+	struct known_hosts **known; /* files read so far */
+	size_t n_known;
+	bool prepared;
+};
+
+struct ssh_shared *ssh_shared_create(struct transport *t, struct err *err);
+void ssh_shared_destroy(struct ssh_shared *sh); /* takes NULL */
+int ssh_shared_prepare(struct ssh_shared *sh, const struct host *const *hosts, size_t n,
+	struct err *err);
+struct known_hosts *ssh_shared_known(struct ssh_shared *sh, const char *path);
+
+/* One key to log in with: of a file, or of the agent. */
+struct cred {
+	const struct keyfile *file;
+	const struct agent_key *agent;
+	const char *label; /* path, or comment */
+};
+
+/* How to reach one host: command line and inventory, then ssh_config, then defaults. */
+struct ssh_target {
+	char *hostname, *user, *alias; /* alias: HostKeyAlias or NULL */
+	uint16_t port;
+	int policy; /* enum host_key_policy */
+	uint64_t connect_timeout_ns;
+	struct known_hosts **known; /* borrowed; the first n_user may be appended to */
+	size_t n_known;
+	const char *accept_file; /* where accept-new adds, NULL: nowhere */
+	char *problem;           /* a sentence: needs what is not here; NULL: fine */
+	struct cred *creds;
+	size_t n_creds;
+	struct buf skipped;   /* "id_rsa (RSA keys are not supported yet), " ... */
+	const char *copy_key; /* the public key to hand out, for the words of an error */
+};
+
+int ssh_target_init(struct ssh_target *target, struct ssh_shared *sh,
+	const struct host *h, struct err *err);
+void ssh_target_finish(struct ssh_target *target);
+
+enum ssh_phase { SSH_DIALLING, SSH_HANDSHAKE, SSH_LOGIN, SSH_METHODS, SSH_UP };
+
+struct ssh_sign {
+	struct agent_sign *request; /* under way */
+	bool answered, failed;
+	struct buf sig; /* empty: refused */
+};
+
+struct ssh {
+	struct conn *c;
+	struct ssh_shared *shared;
+	struct ssh_target target;
+	struct dial *dial;
+	struct loop_timer *timer; /* of the login */
+	enum ssh_phase phase;
+	LIBSSH2_SESSION *session;
+	char disconnect[200]; /* the host's last words */
+	/* io */
+	int fd;
+	struct loop_fd *watch;
+	struct buf out;
+	size_t out_off;
+	bool may_read; /* the socket has not said EAGAIN since the last event */
+	bool peer_closed, dead;
+	int io_errno;
+	char in[512]; /* libssh2 reads the banner byte by byte */
+	size_t in_len, in_off;
+	bool capture;
+	struct buf plain_in, plain_out;
+	/* login */
+	size_t cred;
+	struct buf tried; /* "PATH (refused), " ... */
+	struct ssh_sign sign;
+	/* channels */
+	struct chan *opening;
+	unsigned limit;
+	bool limit_said;
+	/* texts of conn_info */
+	char *address, *host_key, *login;
+};
+
+/* ssh_io.c */
+void ssh_io_start(struct ssh *s);
+void ssh_io_flush(struct ssh *s);
+size_t ssh_io_pending(const struct ssh *s);
+void ssh_io_stop(struct ssh *s); /* closes the socket, frees the session */
+
+/* ssh_session.c */
+void ssh_step(struct conn *c);
+void ssh_lost(struct ssh *s);
+
+/* ssh_hostkey.c: 0, or -1 with the connection failed */
+int ssh_hostkey_prefer(struct ssh *s);
+int ssh_hostkey_check(struct ssh *s);
+/* ssh_explain.c: why the handshake did not work */
+bool ssh_explain_no_algorithm(struct ssh *s);
+
+/* ssh_auth.c: true when the login is over, one way or the other */
+bool ssh_auth_step(struct ssh *s);
+void ssh_auth_refused(struct ssh *s, const char *methods);
+void ssh_auth_finish(struct ssh *s);
+
+/* ssh_chan.c */
+bool ssh_chans_step(struct ssh *s); /* true: there is more to do, and c is kicked */
+void ssh_chan_fini(struct chan *ch);

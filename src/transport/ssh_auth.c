@@ -1,0 +1,184 @@
+/* ssh_auth: one key after the other, signed here or by the agent. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+#include "common/text.h"
+#include "transport/agent.h"
+#include "transport/keyfile.h"
+#include "transport/ssh.h"
+
+/* The error text has room for about this much about keys. */
+#define TRIED_MAX 480
+
+static void on_agent_signed(const uint8_t *sig, size_t len, void *user)
+{
+	struct ssh *s = user;
+	struct conn *c = s->c;
+
+	conn_enter(c);
+	s->sign.request = NULL;
+	s->sign.answered = true;
+	buf_clear(&s->sign.sig);
+	if (sig)
+		buf_append(&s->sign.sig, sig, len);
+	if (!c->failed)
+		ssh_step(c);
+	conn_leave(c);
+}
+
+/* Asks the agent first, and has its answer when libssh2 calls again with the same data. */
+static int sign_by_agent(
+	struct ssh *s, const struct cred *cred, const void *data, size_t len)
+{
+	if (s->sign.answered)
+		return 0;
+	if (!s->sign.request)
+		s->sign.request = agent_sign(
+			s->shared->agent, cred->agent, data, len, on_agent_signed, s);
+	return LIBSSH2_ERROR_EAGAIN;
+}
+
+static LIBSSH2_USERAUTH_PUBLICKEY_SIGN_FUNC(on_sign)
+{
+	struct ssh *s = *abstract;
+	const struct cred *cred = &s->target.creds[s->cred];
+	struct buf *out = &s->sign.sig;
+
+	(void)session;
+	if (cred->agent) {
+		if (sign_by_agent(s, cred, data, data_len))
+			return LIBSSH2_ERROR_EAGAIN;
+	} else {
+		buf_clear(out);
+		keyfile_sign(cred->file, data, data_len, out);
+	}
+	s->sign.answered = false;
+	s->sign.failed = !out->len;
+	if (s->sign.failed)
+		return -1;
+	/* libssh2 was given no allocator, so it frees with free() */
+	*sig = malloc(out->len);
+	if (!*sig)
+		return -1;
+	memcpy(*sig, out->data, out->len);
+	*sig_len = out->len;
+	return 0;
+}
+
+static void note_tried(struct ssh *s, const struct cred *cred, const char *what)
+{
+	const char *kind = cred->agent ? "agent key " : "";
+
+	if (s->tried.len < TRIED_MAX)
+		buf_printf(&s->tried, "%s%.100s (%s), ", kind, cred->label, what);
+}
+
+/* libssh2's code for one key; EAGAIN, 0, or it was not taken. */
+static int try_key(struct ssh *s, const struct cred *cred)
+{
+	const uint8_t *blob = cred->agent ? cred->agent->blob : cred->file->blob;
+	size_t len = cred->agent ? cred->agent->blob_len : cred->file->blob_len;
+	void *self = s;
+
+	return libssh2_userauth_publickey(
+		s->session, s->target.user, blob, len, on_sign, &self);
+}
+
+static bool try_keys(struct ssh *s)
+{
+	while (s->cred < s->target.n_creds) {
+		const struct cred *cred = &s->target.creds[s->cred];
+		int rc = try_key(s, cred);
+
+		if (rc == LIBSSH2_ERROR_EAGAIN)
+			return false;
+		if (rc == 0) {
+			s->login = text_printf("%s %s",
+				cred->agent ? "agent" : "publickey", cred->label);
+			s->c->info.login = s->login;
+			return true;
+		}
+		if (rc != LIBSSH2_ERROR_AUTHENTICATION_FAILED &&
+			rc != LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED) {
+			ssh_lost(s);
+			return false;
+		}
+		note_tried(
+			s, cred, s->sign.failed ? "could not be signed with" : "refused");
+		s->sign.failed = false;
+		s->cred++;
+	}
+	s->phase = SSH_METHODS;
+	return false;
+}
+
+/* Which ways the host would take; a host that wants nothing at all lets us in here. */
+static bool ask_methods(struct ssh *s)
+{
+	const char *user = s->target.user;
+	const char *list =
+		libssh2_userauth_list(s->session, user, (unsigned)strlen(user));
+
+	if (list) {
+		ssh_auth_refused(s, list);
+		return false;
+	}
+	if (libssh2_userauth_authenticated(s->session)) {
+		s->c->info.login = "none";
+		return true;
+	}
+	if (libssh2_session_last_errno(s->session) != LIBSSH2_ERROR_EAGAIN)
+		ssh_lost(s);
+	return false;
+}
+
+bool ssh_auth_step(struct ssh *s)
+{
+	if (s->phase == SSH_LOGIN && try_keys(s))
+		return true;
+	return s->phase == SSH_METHODS && !s->c->failed && ask_methods(s);
+}
+
+void ssh_auth_refused(struct ssh *s, const char *methods)
+{
+	const struct ssh_target *t = &s->target;
+	AUTO_BUF struct buf text = BUF_INIT;
+	AUTO_BUF struct buf where = BUF_INIT;
+
+	buf_append(&text, s->tried.data, s->tried.len);
+	buf_append(&text, t->skipped.data, t->skipped.len);
+	if (text.len > 2)
+		text.data[text.len -= 2] = '\0'; /* the last comma */
+	if (t->copy_key)
+		buf_printf(&where, "-i %s ", t->copy_key);
+	if (t->port != 22)
+		buf_printf(&where, "-p %u ", t->port);
+	buf_printf(&where, "%s@%s", t->user, t->hostname);
+	if (!t->n_creds)
+		conn_fail(s->c, CONN_FAIL_LOGIN,
+			"%s: no key to log in with as %s%s%.500s; make one with: "
+			"ssh-keygen -t "
+			"ed25519, then: ssh-copy-id %s",
+			dial_where(s->dial), t->user, text.len ? ": " : "",
+			text.len ? text.data : "", where.data);
+	else if (!methods)
+		conn_fail(s->c, CONN_FAIL_LOGIN, "%s: login as %s refused: %s%s%.500s",
+			dial_where(s->dial), t->user,
+			s->disconnect[0] ? s->disconnect
+					 : "the host closed the connection",
+			text.len ? "; tried " : "", text.len ? text.data : "");
+	else
+		conn_fail(s->c, CONN_FAIL_LOGIN,
+			"%s: login as %s refused: tried %.500s; the host takes %s; hand "
+			"the key "
+			"out with: ssh-copy-id %s",
+			dial_where(s->dial), t->user, text.len ? text.data : "nothing",
+			methods, where.data);
+}
+
+void ssh_auth_finish(struct ssh *s)
+{
+	agent_sign_cancel(s->sign.request);
+	s->sign.request = NULL;
+}

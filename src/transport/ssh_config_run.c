@@ -1,0 +1,339 @@
+/* ssh_config_run: spawns ssh -G side by side, before the loop runs, and keeps the answers. */
+#include "transport/ssh_config_run.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/buf.h"
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/err.h"
+#include "common/file.h"
+#include "common/rng.h"
+#include "common/text.h"
+#include "common/units.h"
+#include "inventory/ssh_config.h"
+#include "transport/subprocess.h"
+
+#define AT_ONCE 8
+#define ANSWER_MAX ((size_t)1 << 20)
+#define CONFIG_MAX ((size_t)4 << 20)
+#define TIMEOUT_NS (10 * NS_PER_SEC)
+#define BUCKETS 1024
+#define INCLUDE_DEPTH_MAX 16
+
+struct answer {
+	struct answer *next;
+	char *address;
+	bool answered; /* config is set */
+	struct ssh_config config;
+	struct err err;
+};
+
+struct ssh_config_cache {
+	struct answer *buckets[BUCKETS];
+	bool looked, relevant; /* can any file say something? */
+};
+
+/* A running ssh -G. */
+struct question {
+	struct answer *answer;
+	pid_t pid;
+	int out, errors;
+	struct buf text, complaints;
+	uint64_t end_ns;
+};
+
+static struct answer **find(struct ssh_config_cache *c, const char *address)
+{
+	struct answer **a = &c->buckets[rng_hash(address, strlen(address)) % BUCKETS];
+
+	while (*a && strcmp((*a)->address, address) != 0)
+		a = &(*a)->next;
+	return a;
+}
+
+/* ---- can the configuration say anything? ---- */
+
+static bool config_matters(const char *path, const char *dir, unsigned depth);
+
+/* Include takes wildcards, and paths relative to the folder of the main file. What is harder than
+ * that is left to ssh. */
+static bool include_matters(
+	const char *value, size_t len, const char *dir, unsigned depth)
+{
+	AUTO_FREE char *list = strndup(value, len);
+	char *rest = list;
+	bool matters = false;
+
+	if (!list || depth > INCLUDE_DEPTH_MAX || strpbrk(list, "\"%$"))
+		return true;
+	for (char *word; !matters && (word = strsep(&rest, " \t=\r"));) {
+		AUTO_FREE char *home = file_expand_home(word);
+		AUTO_FREE char *path = !home          ? NULL
+				       : *home == '/' ? strdup(home)
+						      : text_printf("%s/%s", dir, home);
+		glob_t found;
+
+		if (!*word || !path)
+			continue;
+		if (glob(path, 0, NULL, &found) != 0)
+			continue;
+		for (size_t i = 0; i < found.gl_pathc && !matters; i++)
+			matters = config_matters(found.gl_pathv[i], dir, depth + 1);
+		globfree(&found);
+	}
+	return matters;
+}
+
+static bool line_matters(const char *line, size_t len, const char *dir, unsigned depth)
+{
+	static const char *const honoured[] = {"hostname", "user", "port", "identityfile",
+		"identitiesonly", "proxyjump", "proxycommand", "stricthostkeychecking",
+		"userknownhostsfile", "globalknownhostsfile", "hostkeyalias",
+		"connecttimeout", "canonicalizehostname"};
+	size_t n = 0;
+
+	while (len && isspace((unsigned char)*line)) {
+		line++;
+		len--;
+	}
+	while (n < len && isalnum((unsigned char)line[n]))
+		n++;
+	if (n == strlen("include") && strncasecmp(line, "include", n) == 0)
+		return include_matters(line + n, len - n, dir, depth);
+	for (size_t i = 0; i < ARRAY_LEN(honoured); i++)
+		if (strlen(honoured[i]) == n && strncasecmp(line, honoured[i], n) == 0)
+			return true;
+	return false;
+}
+
+static bool config_matters(const char *path, const char *dir, unsigned depth)
+{
+	AUTO_BUF struct buf text = BUF_INIT;
+	struct err err = ERR_INIT;
+	const char *p, *end;
+
+	if (file_read(path, CONFIG_MAX, &text, &err) < 0 || !text.len)
+		return false;
+	end = text.data + text.len;
+	for (p = text.data; p < end;) {
+		const char *nl = memchr(p, '\n', (size_t)(end - p));
+		size_t len = nl ? (size_t)(nl - p) : (size_t)(end - p);
+
+		if (line_matters(p, len, dir, depth))
+			return true;
+		p += len + 1;
+	}
+	return false;
+}
+
+static bool any_config_matters(void)
+{
+	AUTO_FREE char *dir = file_expand_home("~/.ssh");
+	AUTO_FREE char *path = file_expand_home("~/.ssh/config");
+
+	return (dir && path && config_matters(path, dir, 0)) ||
+	       config_matters("/etc/ssh/ssh_config", "/etc/ssh", 0);
+}
+
+/* ---- asking ---- */
+
+static int start(struct question *q)
+{
+	const char *argv[] = {"ssh", "-G", "-T", "--", q->answer->address, NULL};
+	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	int out[2] = {-1, -1}, errors[2] = {-1, -1};
+	int rc = null < 0 ? -errno : spawn_pipe(out, 0);
+
+	if (rc == 0)
+		rc = spawn_pipe(errors, 0);
+	if (rc == 0)
+		rc = spawn_program(
+			argv, (const int[3]){null, out[1], errors[1]}, &q->pid);
+	cleanup_close(&null);
+	cleanup_close(&out[1]);
+	cleanup_close(&errors[1]);
+	if (rc < 0) {
+		cleanup_close(&out[0]);
+		cleanup_close(&errors[0]);
+		return rc;
+	}
+	q->out = out[0];
+	q->errors = errors[0];
+	q->text = (struct buf)BUF_INIT_MAX(ANSWER_MAX);
+	q->complaints = (struct buf)BUF_INIT_MAX(ANSWER_MAX);
+	q->end_ns = clock_ns() + TIMEOUT_NS;
+	return 0;
+}
+
+/* Reads what is there; at the end, or when there is too much, the descriptor is closed. */
+static void drain(int *fd, struct buf *to)
+{
+	while (*fd >= 0) {
+		char *p = buf_reserve(to, 8192);
+		ssize_t n = p ? read(*fd, p, 8192) : 0;
+
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			return;
+		if (n <= 0) {
+			close(*fd);
+			*fd = -1;
+			return;
+		}
+		to->len += (size_t)n;
+		to->data[to->len] = '\0';
+	}
+}
+
+static void finish(struct question *q, bool timed_out)
+{
+	struct answer *a = q->answer;
+	AUTO_FREE char *home = file_expand_home("~");
+	int status = 0;
+
+	if (timed_out)
+		kill(-q->pid, SIGKILL);
+	while (waitpid(q->pid, &status, 0) < 0 && errno == EINTR)
+		;
+	cleanup_close(&q->out);
+	cleanup_close(&q->errors);
+	if (timed_out) {
+		err_set(&a->err, ERR_HOST, "ssh -G %s did not answer in 10s", a->address);
+	} else if (status != 0) {
+		AUTO_FREE char *said = text_sanitize(
+			q->complaints.data ? q->complaints.data : "", q->complaints.len);
+
+		err_set(&a->err, ERR_HOST, "ssh -G %s failed: %.600s", a->address,
+			said && *said ? said : "no message");
+	} else if (ssh_config_parse(q->text.data ? q->text.data : "", q->text.len,
+			   home ? home : "", &a->config, &a->err) == 0) {
+		a->answered = true;
+	}
+	buf_finish(&q->text);
+	buf_finish(&q->complaints);
+	q->answer = NULL;
+}
+
+static void wait_for_some(struct question *running)
+{
+	struct pollfd fds[2 * AT_ONCE];
+
+	for (size_t i = 0; i < AT_ONCE; i++) {
+		struct question *q = &running[i];
+
+		fds[2 * i] =
+			(struct pollfd){.fd = q->answer ? q->out : -1, .events = POLLIN};
+		fds[2 * i + 1] = (struct pollfd){
+			.fd = q->answer ? q->errors : -1, .events = POLLIN};
+	}
+	poll(fds, ARRAY_LEN(fds), 1000);
+	for (size_t i = 0; i < AT_ONCE; i++) {
+		struct question *q = &running[i];
+
+		if (!q->answer)
+			continue;
+		drain(&q->out, &q->text);
+		drain(&q->errors, &q->complaints);
+		if (q->out < 0 && q->errors < 0)
+			finish(q, false);
+		else if (clock_ns() >= q->end_ns)
+			finish(q, true);
+	}
+}
+
+/* Starts questions while there are addresses and places. False: there is no ssh to ask. */
+static bool start_some(struct ssh_config_cache *c, struct question *running,
+	const char *const *addresses, size_t n, size_t *next)
+{
+	for (size_t i = 0; i < AT_ONCE && *next < n; i++) {
+		struct answer **at = find(c, addresses[*next]);
+
+		if (running[i].answer)
+			continue;
+		if (*at) {
+			++*next;
+			i--; /* the place is still free */
+			continue;
+		}
+		*at = calloc(1, sizeof(**at));
+		if (!*at || !((*at)->address = strdup(addresses[*next])))
+			abort();
+		running[i].answer = *at;
+		if (start(&running[i]) < 0) {
+			running[i].answer = NULL;
+			return false;
+		}
+		++*next;
+	}
+	return true;
+}
+
+void ssh_config_cache_ask(
+	struct ssh_config_cache *c, const char *const *addresses, size_t n)
+{
+	struct question running[AT_ONCE] = {{NULL}};
+	size_t next = 0, left;
+
+	if (!c->looked)
+		c->relevant = any_config_matters();
+	c->looked = true;
+	if (!c->relevant)
+		return;
+	do {
+		if (!start_some(c, running, addresses, n, &next)) {
+			c->relevant = false; /* no ssh, no ssh_config */
+			next = n;
+		}
+		left = 0;
+		for (size_t i = 0; i < AT_ONCE; i++)
+			left += running[i].answer != NULL;
+		if (left)
+			wait_for_some(running);
+	} while (left || next < n);
+}
+
+const struct ssh_config *ssh_config_cache_get(
+	const struct ssh_config_cache *c, const char *address, struct err *err)
+{
+	struct answer *a = *find((struct ssh_config_cache *)c, address);
+
+	if (a && a->answered)
+		return &a->config;
+	if (a)
+		*err = a->err;
+	return NULL;
+}
+
+struct ssh_config_cache *ssh_config_cache_create(void)
+{
+	struct ssh_config_cache *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		abort();
+	return c;
+}
+
+void ssh_config_cache_destroy(struct ssh_config_cache *c)
+{
+	if (!c)
+		return;
+	for (size_t i = 0; i < BUCKETS; i++) {
+		for (struct answer *a = c->buckets[i], *next; a; a = next) {
+			next = a->next;
+			ssh_config_finish(&a->config);
+			free(a->address);
+			free(a);
+		}
+	}
+	free(c);
+}

@@ -1,0 +1,65 @@
+/* subprocess: posix_spawn, which does not copy page tables however large muster is. */
+#include "transport/subprocess.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdbool.h>
+#include <unistd.h>
+
+static int spawn_with(const char *const *argv, const int fds[3], posix_spawnattr_t *attr,
+	posix_spawn_file_actions_t *actions, pid_t *ret_pid)
+{
+	sigset_t none, all;
+	int rc = 0;
+
+	sigemptyset(&none);
+	sigfillset(&all);
+	posix_spawnattr_setflags(attr,
+		POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+	posix_spawnattr_setsigmask(attr, &none);
+	posix_spawnattr_setsigdefault(attr, &all);
+	for (int i = 0; i < 3 && !rc; i++)
+		rc = posix_spawn_file_actions_adddup2(actions, fds[i], i);
+	if (!rc)
+		rc = posix_spawnp(
+			ret_pid, argv[0], actions, attr, (char *const *)argv, environ);
+	return -rc;
+}
+
+int spawn_program(const char *const *argv, const int fds[3], pid_t *ret_pid)
+{
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attr;
+	int rc;
+
+	if (posix_spawnattr_init(&attr) != 0)
+		return -ENOMEM;
+	rc = -posix_spawn_file_actions_init(&actions);
+	if (!rc) {
+		rc = spawn_with(argv, fds, &attr, &actions, ret_pid);
+		posix_spawn_file_actions_destroy(&actions);
+	}
+	posix_spawnattr_destroy(&attr);
+	return rc;
+}
+
+int spawn_pipe(int ret_fds[2], int ours)
+{
+	int fds[2], flags;
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return -errno;
+	flags = fcntl(fds[ours], F_GETFL);
+	if (flags < 0 || fcntl(fds[ours], F_SETFL, flags | O_NONBLOCK) < 0) {
+		int rc = -errno;
+
+		close(fds[0]);
+		close(fds[1]);
+		return rc;
+	}
+	ret_fds[0] = fds[0];
+	ret_fds[1] = fds[1];
+	return 0;
+}

@@ -1,0 +1,243 @@
+/* transport: the shared state, and the life of a connection from open to down. */
+#include "transport/transport.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+#include "transport/dial.h"
+#include "transport/impl.h"
+#include "transport/reaper.h"
+#include "transport/ssh.h"
+
+/* By enum host_transport. */
+static const struct transport_ops *const table[] = {
+	[TRANSPORT_AUTO] = &ssh_ops,
+	[TRANSPORT_LIBSSH2] = &ssh_ops,
+	[TRANSPORT_LOCAL] = &local_ops,
+};
+
+static void conn_free(struct conn *c)
+{
+	struct chan *ch;
+
+	while ((ch = TAILQ_FIRST(&c->chans)))
+		chan_free(ch);
+	c->ops->fini(c);
+	if (c->kicked)
+		TAILQ_REMOVE(&c->t->kicked, c, kick_link);
+	TAILQ_REMOVE(&c->t->conns, c, link);
+	free(c);
+}
+
+void conn_kick(struct conn *c)
+{
+	if (c->kicked || c->gone)
+		return;
+	/* time 1 is long past: the timers of this round, or of the next, run it */
+	if (TAILQ_EMPTY(&c->t->kicked))
+		loop_timer_set(c->t->kick, 1, 0);
+	c->kicked = true;
+	TAILQ_INSERT_TAIL(&c->t->kicked, c, kick_link);
+}
+
+void conn_enter(struct conn *c)
+{
+	c->busy++;
+}
+
+static void report_down(struct conn *c)
+{
+	struct chan *ch;
+
+	TAILQ_FOREACH(ch, &c->chans, link)
+	{
+		chan_set_why(ch, "%s", c->err.text);
+		if (ch->state != CHAN_ENDED)
+			ch->exit.exited = false;
+		chan_done(ch);
+	}
+	if (!c->gone && c->events.down)
+		c->events.down(c, c->why, &c->err, c->user);
+	c->gone = true;
+}
+
+static void sweep(struct conn *c)
+{
+	struct chan *ch = TAILQ_FIRST(&c->chans);
+
+	while (ch) {
+		struct chan *next = TAILQ_NEXT(ch, link);
+
+		if (ch->state == CHAN_DONE || (ch->gone && ch->state == CHAN_WAITING))
+			chan_free(ch);
+		ch = next;
+	}
+}
+
+void conn_leave(struct conn *c)
+{
+	if (c->busy == 1 && c->failed && !c->gone)
+		report_down(c);
+	if (--c->busy)
+		return;
+	if (c->gone)
+		conn_free(c);
+	else
+		sweep(c);
+}
+
+static void run_kicked(struct loop_timer *timer, void *user)
+{
+	struct transport *t = user;
+	struct conn *c;
+	size_t n = 0;
+
+	(void)timer;
+	TAILQ_FOREACH(c, &t->kicked, kick_link)
+	n++;
+	/* who is kicked meanwhile waits for the next round */
+	for (; n && (c = TAILQ_FIRST(&t->kicked)); n--) {
+		TAILQ_REMOVE(&t->kicked, c, kick_link);
+		c->kicked = false;
+		conn_enter(c);
+		if (!c->opened) {
+			c->opened = true;
+			c->ops->open(c);
+		} else if (!c->failed) {
+			c->ops->step(c);
+		}
+		conn_leave(c);
+	}
+	if (!TAILQ_EMPTY(&t->kicked))
+		loop_timer_set(t->kick, 1, 0);
+}
+
+void conn_up(struct conn *c)
+{
+	c->up = true;
+	if (!c->gone && c->events.up)
+		c->events.up(c, c->user);
+}
+
+void conn_fail_err(struct conn *c, enum conn_failure why, const struct err *err)
+{
+	if (c->failed)
+		return;
+	c->failed = true;
+	c->why = why;
+	c->err = *err;
+	c->err.kind = ERR_HOST;
+	conn_kick(c);
+}
+
+void conn_fail(struct conn *c, enum conn_failure why, const char *fmt, ...)
+{
+	struct err err = ERR_INIT;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(err.text, sizeof(err.text), fmt, ap);
+	va_end(ap);
+	conn_fail_err(c, why, &err);
+}
+
+void conn_note(struct conn *c, const char *fmt, ...)
+{
+	AUTO_FREE char *text = NULL;
+	va_list ap;
+
+	if (!c->t->config.note)
+		return;
+	va_start(ap, fmt);
+	if (vasprintf(&text, fmt, ap) < 0)
+		text = NULL;
+	va_end(ap);
+	if (text)
+		c->t->config.note(c->host, text, c->t->config.user);
+}
+
+struct conn *conn_open(struct transport *t, const struct host *h,
+	const struct conn_events *e, void *user)
+{
+	struct conn *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		abort();
+	c->t = t;
+	c->host = h;
+	c->events = *e;
+	c->user = user;
+	c->ops = table[h->transport];
+	c->info.transport = c->ops->name;
+	TAILQ_INIT(&c->chans);
+	TAILQ_INSERT_TAIL(&t->conns, c, link);
+	conn_kick(c);
+	return c;
+}
+
+void conn_close(struct conn *c)
+{
+	if (!c || c->gone)
+		return;
+	if (c->busy) {
+		c->gone = true;
+		return;
+	}
+	conn_free(c);
+}
+
+const struct conn_info *conn_info(const struct conn *c)
+{
+	return &c->info;
+}
+
+struct transport *transport_create(
+	struct loop *loop, const struct transport_config *config, struct err *err)
+{
+	struct transport *t = calloc(1, sizeof(*t));
+
+	if (!t) {
+		err_set(err, ERR_SYSTEM, "out of memory");
+		return NULL;
+	}
+	t->loop = loop;
+	t->config = *config;
+	TAILQ_INIT(&t->conns);
+	TAILQ_INIT(&t->kicked);
+	t->kick = loop_timer_add(loop, 1, 0, run_kicked, t);
+	t->iobuf = malloc(TRANSPORT_IO_SIZE);
+	t->reaper = reaper_create(loop);
+	t->dialer = dialer_create(loop, &t->config, err);
+	if (t->iobuf && t->dialer)
+		t->ssh = ssh_shared_create(t, err);
+	if (!t->ssh) {
+		transport_destroy(t);
+		return NULL;
+	}
+	return t;
+}
+
+void transport_destroy(struct transport *t)
+{
+	struct conn *c;
+
+	if (!t)
+		return;
+	while ((c = TAILQ_FIRST(&t->conns)))
+		conn_free(c);
+	ssh_shared_destroy(t->ssh);
+	dialer_destroy(t->dialer);
+	reaper_destroy(t->reaper);
+	loop_timer_del(t->kick);
+	free(t->iobuf);
+	free(t);
+}
+
+int transport_prepare(
+	struct transport *t, const struct host *const *hosts, size_t n, struct err *err)
+{
+	return ssh_shared_prepare(t->ssh, hosts, n, err);
+}
