@@ -83,7 +83,7 @@ static void bash_values(struct buf *out)
 			if (docgen_shown(o) &&
 				(docgen_takes_value(o) || o->type == OPT_OPTIONAL))
 				bash_value(out, o);
-	buf_puts(out, "\t*) value= ;;\n\tesac\n}\n\n");
+	buf_puts(out, "\t*) value='' ;;\n\tesac\n}\n\n");
 }
 
 static void bash_names(struct buf *out, const struct option_group *g)
@@ -129,8 +129,8 @@ static const char bash_rest[] =
 	"\n"
 	"_muster()\n"
 	"{\n"
-	"\tlocal cur=${COMP_WORDS[COMP_CWORD]} command= options= value= operands=0 "
-	"seen=0 i word\n"
+	"\tlocal cur=${COMP_WORDS[COMP_CWORD]} command='' options='' value=''\n"
+	"\tlocal operands=0 seen=0 i word\n"
 	"\n"
 	"\tCOMPREPLY=()\n"
 	"\tfor ((i = 1; i < COMP_CWORD; i++)); do\n"
@@ -149,7 +149,7 @@ static const char bash_rest[] =
 	"\t\t\tcontinue\n"
 	"\t\tfi\n"
 	"\t\tif ((i >= COMP_CWORD)); then\n"
-	"\t\t\t[[ $cur == = ]] && cur=\n"
+	"\t\t\t[[ $cur == = ]] && cur=''\n"
 	"\t\t\t_muster_reply\n"
 	"\t\t\treturn\n"
 	"\t\tfi\n"
@@ -160,9 +160,9 @@ static const char bash_rest[] =
 	"\telif [[ ! $command ]]; then\n"
 	"\t\tvalue=\"words $_muster_commands\"\n"
 	"\telif ((seen < operands)); then\n"
-	"\t\tvalue=file\n"
+	"\t\tvalue='file'\n"
 	"\telse\n"
-	"\t\tvalue=any\n"
+	"\t\tvalue='any'\n"
 	"\tfi\n"
 	"\t_muster_reply\n"
 	"}\n"
