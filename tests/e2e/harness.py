@@ -34,6 +34,7 @@ import argparse
 import inspect
 import os
 import pathlib
+import pwd
 import re
 import shutil
 import signal
@@ -96,9 +97,10 @@ def built(variable, path):
 
 def clean_environment(home):
     """An environment in which nothing of the user's own set-up is seen."""
+    user = pwd.getpwuid(os.getuid()).pw_name
     env = {"HOME": str(home), "PATH": os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/sbin:/sbin",
            "LANG": "C.UTF-8", "TERM": "xterm-256color",
-           "USER": os.environ.get("USER", "root"), "LOGNAME": os.environ.get("USER", "root")}
+           "USER": user, "LOGNAME": user}
     kept = ("ASAN_", "UBSAN_", "TSAN_", "LSAN_", "MUSTER", "PYTHON")
     env.update({key: value for key, value in os.environ.items() if key.startswith(kept)})
     return env

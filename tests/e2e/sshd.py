@@ -6,9 +6,9 @@
 Works as root and as a user: the one who may log in is the one who runs the test.
 """
 
-import getpass
 import os
 import pathlib
+import pwd
 import shutil
 import signal
 import socket
@@ -43,7 +43,7 @@ class Sshd:
         self.dir = pathlib.Path(folder).resolve()
         self.dir.mkdir(parents=True, exist_ok=True)
         self.listen = listen
-        self.user = getpass.getuser()
+        self.user = pwd.getpwuid(os.getuid()).pw_name
         self.home = pathlib.Path(home) if home else self.dir / "home"
         self.home.mkdir(exist_ok=True)
         self.port = 0
@@ -170,18 +170,20 @@ class Sshd:
         self._child = None
 
     def sessions(self):
-        """Pids of the processes that serve logins: the children of our sshd."""
-        pids = []
-        for name in os.listdir("/proc"):
-            if not name.isdigit():
-                continue
+        """Pids of the processes that serve logins: the sshds below our sshd. (A user's login is served
+        by two, and the inner one goes on without the outer.)"""
+        children = {}
+        for name in filter(str.isdigit, os.listdir("/proc")):
             try:
                 with open(f"/proc/{name}/stat", encoding="utf-8", errors="replace") as stat:
-                    fields = stat.read().rsplit(")", 1)[1].split()
+                    parent = int(stat.read().rsplit(")", 1)[1].split()[1])
                 with open(f"/proc/{name}/cmdline", "rb") as cmdline:
-                    title = cmdline.read()
+                    if cmdline.read().startswith(b"sshd:"):
+                        children.setdefault(parent, []).append(int(name))
             except OSError:
                 continue
-            if title.startswith(b"sshd:") and self._child and int(fields[1]) == self._child.pid:
-                pids.append(int(name))
-        return pids
+        found, parents = [], [self._child.pid] if self._child else []
+        while parents:
+            parents = [pid for parent in parents for pid in children.get(parent, [])]
+            found += parents
+        return found

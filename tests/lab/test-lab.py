@@ -9,7 +9,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../
 from harness import *  # noqa: E402
 import kernel  # noqa: E402
 import state as states  # noqa: E402
-from lab import Lab, LabError, Unsupported, new_lab, require  # noqa: E402
+from lab import Lab, LabError, new_lab  # noqa: E402
 
 LAB = str(SOURCE / "tests/lab/lab.py")
 AHEAD = 5000
@@ -22,12 +22,9 @@ def lab():
 
 
 @fixture
-def root():
-    try:
-        require()
-    except Unsupported as reason:
-        raise Skip(reason) from None
-    yield
+def possible(lab):
+    """For tests that make labs of their own."""
+    yield lab
 
 
 def ssh(lab, host, command="true", seconds=3, timeout=20):
@@ -293,7 +290,7 @@ def test_two_labs_at_once(t, lab):
         t.check(other.folder != lab.folder)
 
 
-def test_sshd_extra(t, root):
+def test_sshd_extra(t, possible):
     with Lab(names=["a1"], sshd_extra="PermitRootLogin no") as other:
         t.ends(ssh(other, "a1"), 255, err="Permission denied")
         t.ends(ssh(other, "bench@a1"), 0)
@@ -317,7 +314,7 @@ def assert_gone(t, lab, pids):
     t.check(not freezer or not os.path.exists(freezer[1]), "cgroup")
 
 
-def test_down_leaves_nothing(t, root):
+def test_down_leaves_nothing(t, possible):
     lab = Lab(2).up()
     daemon = lab.run_ctl(["sh", "-c", "setsid sleep 1000 >/dev/null 2>&1 & echo $!"])
     pids = [lab.pid("h1"), lab._keeper, int(daemon.out)]
@@ -329,7 +326,7 @@ def test_down_leaves_nothing(t, root):
     assert_gone(t, facts, pids)
 
 
-def test_ends_with_its_owner(t, root):
+def test_ends_with_its_owner(t, possible):
     for number in (signal.SIGTERM, signal.SIGKILL):
         owner, lab = start_owned(t)
         lab.freeze("h2")
@@ -338,7 +335,7 @@ def test_ends_with_its_owner(t, root):
         assert_gone(t, lab, pids)
 
 
-def test_gc_after_everything_was_killed(t, root):
+def test_gc_after_everything_was_killed(t, possible):
     owner, lab = start_owned(t)
     lab.freeze("h2")
     pids = [lab.pid(host) for host in lab.hosts] + [lab._keeper]
@@ -356,7 +353,7 @@ def test_gc_leaves_labs_in_use(t, lab):
     t.check(lab.folder not in [state.dir for state in states.leftovers()])
 
 
-def test_command_line(t, root):
+def test_command_line(t, possible):
     tmp = {"TMPDIR": str(t.tmp)}  # so that it sees no other lab
 
     def command(*args, **how):
@@ -378,7 +375,7 @@ def test_command_line(t, root):
     t.eq(list(t.tmp.glob("muster-lab-*")), [])
 
 
-def test_32_hosts(t, root):
+def test_32_hosts(t, possible):
     started = time.monotonic()
     with Lab(32) as lab:
         took = time.monotonic() - started
