@@ -124,10 +124,11 @@ static int check_worker(const struct agg *a, size_t worker, struct err *err)
 		worker, a->n);
 }
 
-/* False when this delta came before. Remembers gaps: seq has none, also when deltas are folded. */
+/* False when this delta came before. Remembers gaps: seq has none, also when deltas are folded. The first
+ * one may have any number: those of prepare need not be given. */
 static bool take_seq(struct worker_sum *w, const struct msg_stats *s)
 {
-	uint32_t expected = w->stats_seen ? w->last_seq + 1 : 0;
+	uint32_t expected = w->stats_seen ? w->last_seq + 1 : s->seq;
 
 	if (w->stats_seen && s->seq <= w->last_seq) {
 		w->seq_repeated++;

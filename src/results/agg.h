@@ -19,7 +19,8 @@ struct agg *agg_create(const char *const *ids, size_t n, struct err *err);
 void agg_destroy(struct agg *a); /* takes NULL */
 
 /* A delta of a worker. Stats whose phase is MEASURE count for a lost worker's sum and for agg_rows while
- * the run is on; others only feed the live interval. Gaps in seq are remembered for agg_check, and so
+ * the run is on; others only feed the live interval. Gaps in seq behind the first
+ * one given are remembered for agg_check, and so
  * are repeats, which do not count again. */
 int agg_add_stats(
 	struct agg *a, size_t worker, const struct msg_stats *s, struct err *err);

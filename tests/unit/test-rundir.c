@@ -338,6 +338,16 @@ static void test_golden(void)
 		"workers/host1/results.tsv", "workers/host1/timeseries.tsv",
 		"workers/host1-2/timeseries.tsv", "workers/rack_7__a_/results.tsv",
 		"workers/rack_7__a_/stderr.log", "workers/rack_7__a_/timeseries.tsv"};
+	static const char *const events[] = {
+		"{\"time\":\"2026-11-20T14:30:05.123Z\",\"event\":\"state\",\"worker\":"
+		"\"host1\","
+		"\"host\":\"host1\",\"state\":\"READY\"}",
+		"{\"time\":\"2026-11-20T14:30:06.123Z\",\"event\":\"interval\",\"time_"
+		"s\":1.0,"
+		"\"phase\":\"measure\",\"ops\":[{\"operation\":\"GET\",\"ops_per_sec\":"
+		"12.5}]}",
+		"{\"time\":\"2026-11-20T14:30:25.123Z\",\"event\":\"end\"}",
+	};
 	struct run_worker workers[WORKERS];
 	struct run_info info = make_info(workers);
 	struct err err = ERR_INIT;
@@ -349,8 +359,8 @@ static void test_golden(void)
 	CHECK(rundir_write(run.dir, "config.yaml", "target: x\n", &err) == 0, "%s",
 		err.text);
 	rundir_console(run.dir, "=== Distributed Workload ===");
-	rundir_event(
-		run.dir, "{\"time\":\"2026-11-20T14:30:05.123Z\",\"event\":\"start\"}");
+	for (size_t i = 0; i < ARRAY_LEN(events); i++)
+		rundir_event(run.dir, events[i]);
 	rundir_stderr(run.dir, ids[LOST], "one\ntw\x1b[31mo\n", 13);
 	run_phases(&run);
 	run_results(&run);
