@@ -1,7 +1,7 @@
 /* null: every op succeeds at once, or after a fixed latency. It measures the engine itself, and
  * gives tests a store whose times are known.
  *
- * Options stand in a query of the target or of an op's URI: null://x/?latency=200us&size=4KiB. */
+ * Options stand where other URIs have a host: null://latency=200us,size=4KiB/. */
 #include "backends/backend.h"
 
 #include <errno.h>
@@ -13,6 +13,8 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/units.h"
+
+#define SCHEME "null://"
 
 struct null_job {
 	uint64_t latency_ns;
@@ -52,24 +54,25 @@ static int set_option(
 		"null: unknown option \"%s\" (known: latency, size)", name);
 }
 
-/* NAME=VALUE&... behind the first '?'; a '?' without a '=' is a wildcard, not a query. */
-static int parse_query(struct null_job *job, const char *uri, struct err *err)
+/* NAME=VALUE,... where other URIs have a host; text without a '=' there means nothing. */
+static int parse_options(struct null_job *job, const char *uri, struct err *err)
 {
-	const char *p = strchr(uri, '?');
+	const char *p = uri + strlen(SCHEME);
+	size_t len = strcspn(p, "/");
 
-	if (!p || !strchr(p, '='))
+	if (!memchr(p, '=', len))
 		return 0;
-	for (p++; *p && *p != '/';) {
-		size_t name_len = strcspn(p, "=&/");
+	while (*p && *p != '/') {
+		size_t name_len = strcspn(p, "=,/");
 		const char *v = p + name_len + (p[name_len] == '=');
-		size_t value_len = strcspn(v, "&/");
+		size_t value_len = strcspn(v, ",/");
 		char name[32], value[32];
 
 		snprintf(name, sizeof(name), "%.*s", (int)name_len, p);
 		snprintf(value, sizeof(value), "%.*s", (int)value_len, v);
 		if (set_option(job, name, value, err) < 0)
 			return -1;
-		p = v + value_len + (v[value_len] == '&');
+		p = v + value_len + (v[value_len] == ',');
 	}
 	return 0;
 }
@@ -79,13 +82,13 @@ static int null_job_init(void *state, const struct backend_config *cfg, struct e
 	struct null_job *job = state;
 
 	job->page = cfg->page;
-	return cfg->target ? parse_query(job, cfg->target, err) : 0;
+	return cfg->target ? parse_options(job, cfg->target, err) : 0;
 }
 
 static int null_check(void *state, enum op_kind kind, const char *uri, struct err *err)
 {
 	(void)kind;
-	return parse_query(state, uri, err);
+	return parse_options(state, uri, err);
 }
 
 static int null_thread_init(void *job, void *thread, void *thread_user, struct err *err)
@@ -246,7 +249,7 @@ static int null_remove_small(void *job, const char *uri, struct err *err)
 extern const struct backend backend_null;
 const struct backend backend_null = {
 	.name = "null",
-	.schemes = "null://",
+	.schemes = SCHEME,
 	.summary = "does nothing: measures the engine itself",
 	.options = null_options,
 	.ops = 1u << OP_GET | 1u << OP_PUT | 1u << OP_LIST | 1u << OP_STAT |

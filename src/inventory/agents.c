@@ -18,7 +18,7 @@
 
 static const char no_ports[] = "hosts are reached over SSH";
 
-const struct key agent_keys[] = {
+const struct key distributed_agent_keys[] = {
 	{"address", KEY_STR, AT(address),
 		.help = "host or host:port; the port only tells two workers on one host "
 			"apart."},
@@ -132,7 +132,7 @@ static int decode_agent(struct agents *a, const struct node *n, struct host *h,
 	if (n->type == NODE_SCALAR) {
 		h->address = strdup(n->value);
 	} else {
-		if (decode_map(a->decode, n, agent_keys, "agent", h, err) < 0)
+		if (decode_map(a->decode, n, distributed_agent_keys, "agent", h, err) < 0)
 			return -1;
 		address = node_get(n, "address");
 		if (!h->address)

@@ -271,7 +271,7 @@ static int check_hosts(struct check *k, struct err *err)
 		return err_sys(err, ENOMEM, "check");
 	console_line(k->ctx.console, k->setup ? "Copying the worker to all hosts..."
 					      : "Checking connectivity to all hosts...");
-	fleet_start(k->fleet);
+	context_start(&k->ctx, k->fleet);
 	if (loop_run(k->ctx.loop, err) < 0)
 		return -1;
 	return report(k, err);

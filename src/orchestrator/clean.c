@@ -316,7 +316,7 @@ static int clean_data(struct clean_data *c, struct err *err)
 		return err_sys(err, ENOMEM, "clean");
 	console_line(c->ctx.console, "Removing what %s left on %zu worker%s...", dir,
 		c->left, c->left == 1 ? "" : "s");
-	fleet_start(c->fleet);
+	context_start(&c->ctx, c->fleet);
 	if (loop_run(c->ctx.loop, err) < 0)
 		return -1;
 	if (c->signo)

@@ -247,9 +247,6 @@ struct fleet *context_fleet(
 	struct context *c, struct fleet_config *config, struct err *err)
 {
 	config->loop = c->loop;
-	config->transport = c->transport;
-	config->files = c->files;
-	config->n_files = c->n_files;
 	config->no_cache = c->app->o.no_cache;
 
 	struct fleet *f = fleet_create(config, c->refs, c->hosts.n);
@@ -257,4 +254,9 @@ struct fleet *context_fleet(
 	if (!f)
 		err_sys(err, ENOMEM, "fleet");
 	return f;
+}
+
+void context_start(struct context *c, struct fleet *f)
+{
+	fleet_start(f, c->transport, c->files, c->n_files);
 }

@@ -50,3 +50,5 @@ void context_close(struct context *c);
 /* A fleet over all hosts of c with the rest of config as given. */
 struct fleet *context_fleet(
 	struct context *c, struct fleet_config *config, struct err *err);
+/* Starts it, once context_transport was called. */
+void context_start(struct context *c, struct fleet *f);

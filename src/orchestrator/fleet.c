@@ -75,7 +75,6 @@ struct fleet *fleet_create(
 
 		*h = (struct fleet_host){.fleet = f,
 			.host = hosts[i],
-			.file = c->files,
 			.workers = &f->workers[at],
 			.n = workers_of(c, hosts[i])};
 		for (unsigned k = 0; k < h->n; k++, at++) {
@@ -247,9 +246,15 @@ static void tick(struct loop_timer *t, void *user)
 		tick_worker(&f->workers[i], now, beat);
 }
 
-void fleet_start(struct fleet *f)
+void fleet_start(struct fleet *f, struct transport *transport,
+	const struct worker_file *files, size_t n_files)
 {
+	f->transport = transport;
+	f->files = files;
+	f->n_files = n_files;
 	f->tick = loop_timer_add(f->config.loop, clock_ns() + TICK_NS, TICK_NS, tick, f);
-	for (size_t i = 0; i < f->n_hosts; i++)
+	for (size_t i = 0; i < f->n_hosts; i++) {
+		f->hosts[i].file = files;
 		fleet_host_open(&f->hosts[i]);
+	}
 }

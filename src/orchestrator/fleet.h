@@ -96,7 +96,9 @@ struct fleet_config {
 /* Takes the hosts (which must outlive it); fleet_start begins. NULL: out of memory. */
 struct fleet *fleet_create(
 	const struct fleet_config *c, const struct host *const *hosts, size_t n);
-void fleet_start(struct fleet *f);
+/* files: programs by architecture; the first is tried first. They and the transport outlive the fleet. */
+void fleet_start(struct fleet *f, struct transport *transport,
+	const struct worker_file *files, size_t n_files);
 void fleet_destroy(
 	struct fleet *f); /* takes NULL; closes every channel: that ends the workers */
 

@@ -75,7 +75,7 @@ void fleet_host_open(struct fleet_host *h)
 {
 	static const struct conn_events events = {.up = on_up, .down = on_down};
 
-	h->conn = conn_open(h->fleet->config.transport, h->host, &events, h);
+	h->conn = conn_open(h->fleet->transport, h->host, &events, h);
 }
 
 static void on_data(struct chan *ch, int stream, const char *data, size_t len, void *user)
@@ -158,9 +158,9 @@ void fleet_worker_start(struct fleet_worker *w)
 
 static const struct worker_file *file_for(const struct fleet *f, const char *arch)
 {
-	for (size_t i = 0; i < f->config.n_files; i++)
-		if (strcmp(f->config.files[i].arch, arch) == 0)
-			return &f->config.files[i];
+	for (size_t i = 0; i < f->n_files; i++)
+		if (strcmp(f->files[i].arch, arch) == 0)
+			return &f->files[i];
 	return NULL;
 }
 

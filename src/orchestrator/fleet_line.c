@@ -87,8 +87,8 @@ static bool check_hello(struct fleet_worker *w, const struct msg_hello *h)
 	}
 	if (strcmp(h->sha256, on->file->sha256) == 0)
 		return true;
-	for (size_t i = 0; i < on->fleet->config.n_files; i++)
-		if (strcmp(h->sha256, on->fleet->config.files[i].sha256) == 0)
+	for (size_t i = 0; i < on->fleet->n_files; i++)
+		if (strcmp(h->sha256, on->fleet->files[i].sha256) == 0)
 			return true;
 	fleet_worker_failf(w, WORKER_ERROR,
 		"the worker there has sha256 %.16s..., it should be %.16s...%s%s",

@@ -19,6 +19,9 @@ struct fleet_host {
 
 struct fleet {
 	struct fleet_config config;
+	struct transport *transport;
+	const struct worker_file *files;
+	size_t n_files;
 	struct fleet_host *hosts;
 	size_t n_hosts;
 	struct fleet_worker *workers;

@@ -1,5 +1,6 @@
 /* run: the command. Reads the workload, plans, makes the results directory, and lets the stages go. */
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -219,6 +220,7 @@ static int run_command(struct app *app, bool plan_only, struct err *err)
 	AUTO_BUF struct buf remarks = BUF_INIT;
 	struct run r = {.app = app,
 		.exit_code = -1,
+		.shown_interval = UINT_MAX,
 		.remarks = &remarks,
 		.wall_start_ns = clock_wall_ns(),
 		.began_ns = clock_ns()};

@@ -115,6 +115,7 @@ void run_begin_phase(struct run *r)
 		if (r->stage == RUN_PREPARE)
 			run_set_states(r, WORKER_PREPARING);
 	}
+	r->last_plain_ns = r->start_ns;
 	loop_timer_set(r->show, r->start_ns + NS_PER_SEC, NS_PER_SEC);
 	run_check(r);
 }

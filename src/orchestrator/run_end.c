@@ -299,8 +299,8 @@ static void show_limits(struct run *r)
 	if (busy)
 		console_line(con,
 			"Machines: busiest core %.0f%% (%s), network up to %s out, %s "
-			"in, latest start of "
-			"an operation %s",
+			"in, largest "
+			"lateness %s",
 			busy->busiest_sum / (double)busy->samples, busy->w->id,
 			units_mib_per_s((double)busy->tx_max).s,
 			units_mib_per_s((double)busy->rx_max).s,
@@ -346,7 +346,7 @@ static void note_left(struct run *r)
 				m->w->id, rundir_path(r->dir));
 	}
 	if (r->measured && r->plan.n && !r->plan.jobs[0].cleanup &&
-		strcmp(r->plan.target ? r->plan.target : "", "null://") != 0 &&
+		!(r->plan.target && text_starts_with(r->plan.target, "null:")) &&
 		(puts || r->plan.prepare_objects))
 		console_line(r->ctx.console,
 			"The data stays where it is (remove it: muster clean --data %s)",

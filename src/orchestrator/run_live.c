@@ -82,7 +82,7 @@ static void show_plain(struct run *r, const struct block *b, uint64_t now)
 {
 	AUTO_BUF struct buf line = BUF_INIT;
 
-	if (now - r->last_plain_ns < PLAIN_NS)
+	if (now < r->last_plain_ns + PLAIN_NS)
 		return;
 	r->last_plain_ns = now;
 	for (size_t i = 0; i < b->n; i++)

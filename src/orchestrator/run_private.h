@@ -79,7 +79,7 @@ struct run {
 	unsigned arm_tries;
 	uint64_t phase_start_ns;
 	unsigned shown_interval; /* the last one in events, by agg_live's number */
-	uint64_t last_plain_ns; /* when a plain progress line was printed */
+	uint64_t last_plain_ns;  /* when a plain progress line was printed */
 	bool cleanup_done;
 
 	unsigned signals;

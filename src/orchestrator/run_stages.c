@@ -263,6 +263,8 @@ static void check_prepare(struct run *r)
 	loop_timer_stop(r->show);
 	console_live(r->ctx.console, NULL, 0);
 	p = phase_of(r, PHASE_PREPARE);
+	if (!p)
+		return;
 	console_line(r->ctx.console, "Prepared %s objects (%s) in %s",
 		units_count(p->done).s, units_bytes(p->bytes).s,
 		units_duration((p->end_ns - p->start_ns) / NS_PER_MS * NS_PER_MS).s);
@@ -355,5 +357,5 @@ void run_begin(struct run *r)
 		loop_timer_stop(r->wait);
 	r->timer = loop_timer_add(r->ctx.loop, UINT64_MAX, 0, run_on_timer, r);
 	loop_timer_stop(r->timer);
-	fleet_start(r->fleet);
+	context_start(&r->ctx, r->fleet);
 }

@@ -140,7 +140,7 @@ const struct workload_table workload_tables[] = {
 	{"prepare.ensure_objects[]", set_keys},
 	{"perf_log", perf_log_keys},
 	{"distributed", distributed_keys},
-	{"distributed.agents[]", agent_keys},
+	{"distributed.agents[]", distributed_agent_keys},
 	{"distributed.ssh", distributed_ssh_keys},
 	{NULL, NULL},
 };

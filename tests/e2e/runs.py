@@ -27,7 +27,7 @@ def mix(target, duration="2s", concurrency=4, count=100, cleanup="false"):
 
 def null(duration="2s", concurrency=4, latency="500us", more=""):
     """A workload that measures nothing but muster, at a few thousand operations per second."""
-    return (f'target: "null://x/?latency={latency}"\nduration: {duration}\n'
+    return (f'target: "null://latency={latency}/"\nduration: {duration}\n'
             f"concurrency: {concurrency}\n{more}\n"
             'workload:\n  - {op: get, path: "a/*", weight: 70}\n'
             '  - {op: put, path: "b/", weight: 30, object_size: 4096}\n')
