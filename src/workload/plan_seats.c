@@ -237,37 +237,60 @@ static int settle_template(
 	return 0;
 }
 
+/* Where the seat of a number works, on which host. */
+struct folder {
+	char *text;
+	size_t seat;
+};
+
 static int compare_folders(const void *a, const void *b)
 {
-	return strcmp(*(char *const *)a, *(char *const *)b);
+	const struct folder *x = a, *y = b;
+	int order = strcmp(x->text, y->text);
+
+	return order ? order : (x->seat > y->seat) - (x->seat < y->seat);
+}
+
+static int refuse_equal(
+	const struct planner *p, const struct folder *sorted, struct err *err)
+{
+	for (size_t i = 1; i < p->n; i++) {
+		AUTO_FREE char *place = NULL;
+
+		if (strcmp(sorted[i - 1].text, sorted[i].text) != 0)
+			continue;
+		template_of(p, &p->seats[sorted[i].seat], &place);
+		return err_set(err, ERR_INPUT,
+			"%s: path_template puts two workers of one host into the same "
+			"folder (%s); "
+			"use {name}",
+			place ? place : "", sorted[i].text);
+	}
+	return 0;
 }
 
 /* Two workers of one host in one folder would make and delete the same files. */
 static int refuse_same_folder(const struct planner *p, struct err *err)
 {
-	char **folders = calloc(p->n + 1, sizeof(*folders));
+	struct folder *folders = calloc(p->n, sizeof(*folders));
 	int r = folders ? 0 : out_of_memory(err);
 
 	for (size_t i = 0; r == 0 && i < p->n; i++) {
 		const struct seat *s = &p->seats[i];
 
-		folders[i] = text_printf("%s: %s%s",
+		folders[i].seat = i;
+		folders[i].text = text_printf("%s: %s%s",
 			s->host ? s->host->address : "this machine",
 			s->target ? s->target : "", s->sub);
-		if (!folders[i])
+		if (!folders[i].text)
 			r = out_of_memory(err);
 	}
-	if (r == 0)
+	if (r == 0) {
 		qsort(folders, p->n, sizeof(*folders), compare_folders);
-	for (size_t i = 1; r == 0 && i < p->n; i++)
-		if (strcmp(folders[i - 1], folders[i]) == 0)
-			r = err_set(err, ERR_INPUT,
-				"path_template puts two workers of one host into the "
-				"same folder "
-				"(%s); use {name}",
-				folders[i]);
+		r = refuse_equal(p, folders, err);
+	}
 	for (size_t i = 0; folders && i < p->n; i++)
-		free(folders[i]);
+		free(folders[i].text);
 	free(folders);
 	return r;
 }
