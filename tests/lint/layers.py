@@ -29,6 +29,7 @@ LAYERS = {
 # One file may use what its layer may not.
 FILES = {
     "common/digest": ("crypto",),
+    "worker/describe": ("jansson",),  # --describe prints JSON
     "worker/set": ("jansson",),  # the .muster-owner object that marks a prepared set
 }
 # Of a folder, another may use only these files: the words both sides name operations by.
