@@ -98,6 +98,7 @@ static void ended(struct check *k, struct fleet_worker *w, bool online)
 
 static void on_online(struct fleet_worker *w, void *user)
 {
+	w->state = WORKER_READY;
 	ended(user, w, true);
 }
 

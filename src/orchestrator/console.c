@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <langinfo.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -106,8 +107,15 @@ struct console *console_create(const struct console_config *config, struct err *
 	pthread_cond_init(&c->wake, NULL);
 	pthread_cond_init(&c->empty, NULL);
 
+	/* signals are the loop's: this thread takes none */
+	sigset_t all, before;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+
 	int r = pthread_create(&c->thread, NULL, write_items, c);
 
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (r) {
 		err_sys(err, r, "console: cannot start a thread");
 		free(c);

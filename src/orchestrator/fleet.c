@@ -17,7 +17,7 @@
 static const char *const state_names[] = {
 	[WORKER_CONNECTING] = "CONNECTING",
 	[WORKER_SETUP] = "SETUP",
-	[WORKER_ONLINE] = "READY",
+	[WORKER_ONLINE] = "SETUP",
 	[WORKER_READY] = "READY",
 	[WORKER_PREPARING] = "PREPARING",
 	[WORKER_ARMED] = "ARMED",

@@ -23,7 +23,7 @@ struct fleet;
 enum worker_state {
 	WORKER_CONNECTING,
 	WORKER_SETUP,
-	WORKER_ONLINE, /* said hello, its clock is known; shown as READY by check */
+	WORKER_ONLINE, /* said hello, its clock is known */
 	WORKER_READY,
 	WORKER_PREPARING,
 	WORKER_ARMED,

@@ -100,6 +100,7 @@ void run_begin_phase(struct run *r)
 	r->begun = true;
 	if (r->stage == RUN_LOAD) {
 		r->measured = true;
+		r->load_start_ns = r->start_ns;
 		if (p->warmup_ns)
 			run_phase_begins(r, PHASE_WARMUP, r->start_ns, p->warmup_ns);
 		run_phase_begins(

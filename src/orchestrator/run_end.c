@@ -24,7 +24,7 @@
 /* Rates are over the planned length, or over what was measured when the run ended early. */
 static uint64_t measured_ns(const struct run *r)
 {
-	uint64_t begin = r->start_ns + r->plan.warmup_ns, longest = 0;
+	uint64_t begin = r->load_start_ns + r->plan.warmup_ns, longest = 0;
 
 	if (!r->measured)
 		return 0;

@@ -43,8 +43,8 @@ static void load(struct run *r, struct block *b, uint64_t now)
 {
 	struct console *con = r->ctx.console;
 	const struct plan *p = &r->plan;
-	bool warm = now < r->start_ns + p->warmup_ns;
-	uint64_t from = warm ? r->start_ns : r->start_ns + p->warmup_ns;
+	bool warm = now < r->load_start_ns + p->warmup_ns;
+	uint64_t from = warm ? r->load_start_ns : r->load_start_ns + p->warmup_ns;
 	uint64_t length = warm ? p->warmup_ns : p->duration_ns;
 	const struct live_op *rows;
 	size_t n = agg_live(r->agg, &rows);
@@ -63,7 +63,7 @@ static void load(struct run *r, struct block *b, uint64_t now)
 	if (n == 0 || rows[0].interval == r->shown_interval)
 		return;
 	r->shown_interval = rows[0].interval;
-	events_interval(&r->ctx, r->dir, ((double)now - (double)r->start_ns) / 1e9,
+	events_interval(&r->ctx, r->dir, ((double)now - (double)r->load_start_ns) / 1e9,
 		warm ? PHASE_WARMUP : PHASE_MEASURE, rows, n);
 }
 

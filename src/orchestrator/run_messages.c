@@ -74,6 +74,10 @@ static void keep_machine(struct run_member *m, const struct msg_stats *s)
 	double seconds = (double)(s->to_ns - s->from_ns) / 1e9;
 	const struct machine_stats *ms = &s->machine;
 
+	if (s->late_max_ns > m->late_max_ns)
+		m->late_max_ns = s->late_max_ns;
+	if (seconds < 0.1) /* too short to say how busy anything was */
+		return;
 	m->samples++;
 	m->busiest_sum += ms->busiest_core;
 	m->cpu_sum += ms->cpu;
@@ -82,10 +86,6 @@ static void keep_machine(struct run_member *m, const struct msg_stats *s)
 		m->busiest_max = ms->busiest_core;
 	if (ms->rss_bytes > m->rss_bytes)
 		m->rss_bytes = ms->rss_bytes;
-	if (s->late_max_ns > m->late_max_ns)
-		m->late_max_ns = s->late_max_ns;
-	if (seconds < 0.1)
-		return;
 	if ((double)ms->net_rx_bytes / seconds > (double)m->rx_max)
 		m->rx_max = (uint64_t)((double)ms->net_rx_bytes / seconds);
 	if ((double)ms->net_tx_bytes / seconds > (double)m->tx_max)
@@ -104,13 +104,12 @@ static void on_stats(struct run *r, struct run_member *m, struct msg *msg)
 	m->objects_bytes = s->done_bytes;
 	if (s->error_sample)
 		log_info("%s: %s", m->w->id, s->error_sample);
-	if (s->phase != PHASE_WARMUP && s->phase != PHASE_MEASURE)
-		return;
 	if (s->phase == PHASE_MEASURE)
 		keep_machine(m, s);
 	clock_sync_at(&m->w->clock, clock_ns(), &offset, &bound);
 	rundir_stats(r->dir, m->w->index, s, offset, r->start_ns);
-	if (agg_add_stats(r->agg, m->w->index, s, &err) < 0)
+	/* cleanup may belong to a later generation, whose numbers begin anew */
+	if (s->phase != PHASE_CLEANUP && agg_add_stats(r->agg, m->w->index, s, &err) < 0)
 		fleet_fail(m->w, WORKER_LOST, err.text);
 }
 

@@ -98,6 +98,8 @@ int run_send_jobs(struct run *r, bool cleanup_only, struct err *err)
 	size_t k = 0;
 
 	r->generation++;
+	if (!r->measured)
+		agg_reset(r->agg);
 	if (plan_over(r, want_in, err) < 0)
 		return -1;
 	if (cleanup_only && r->plan.shared && r->plan.n &&

@@ -75,7 +75,8 @@ struct run {
 	struct loop_timer *wait;  /* of expect-workers */
 	struct loop_timer *timer; /* of the stage */
 	struct loop_timer *show;  /* the live display */
-	uint64_t start_ns;        /* common start of the load, our clock; 0: not yet */
+	uint64_t start_ns;        /* common start of the phase, our clock */
+	uint64_t load_start_ns;   /* the same of warm-up or measure; 0: not yet */
 	unsigned arm_tries;
 	uint64_t phase_start_ns;
 	unsigned shown_interval; /* the last one in events, by agg_live's number */

@@ -76,7 +76,10 @@ void run_phase_ends(struct run *r, enum phase phase)
 {
 	for (size_t i = r->n_phases; i-- > 0;)
 		if (r->phases[i].phase == phase && !r->phases[i].end_ns) {
-			r->phases[i].end_ns = clock_ns();
+			r->phases[i].end_ns =
+				phase == PHASE_WARMUP
+					? r->phases[i].start_ns + r->phases[i].planned_ns
+					: clock_ns();
 			events_phase(&r->ctx, r->dir, phase, "done");
 			return;
 		}
@@ -306,6 +309,7 @@ static void check_cleanup(struct run *r)
 	if (!all_done(r))
 		return;
 	run_phase_ends(r, PHASE_CLEANUP);
+	sum_phase(r, PHASE_CLEANUP);
 	loop_timer_stop(r->show);
 	console_live(r->ctx.console, NULL, 0);
 	run_enter_quit(r);
