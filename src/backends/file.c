@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -104,6 +105,9 @@ static int file_thread_init(void *job, void *thread, void *thread_user, struct e
 {
 	struct file_thread *t = thread;
 
+	/* A descriptor table of its own spares the thread the locks and counts of the shared one.
+	 * Where that is not allowed the shared one does. */
+	unshare(CLONE_FILES);
 	t->job = job;
 	t->user = thread_user;
 	t->done_tail = &t->done;

@@ -26,8 +26,8 @@ struct null_job {
 struct null_thread {
 	struct null_job *job;
 	void *user;
-	struct io *head,
-		**tail; /* in order of their ends, since the latency is constant */
+	/* in order of their ends, since the latency is constant */
+	struct io *head, **tail;
 };
 
 static const struct backend_option null_options[] = {

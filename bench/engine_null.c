@@ -1,0 +1,134 @@
+/* engine_null: what the engine costs by itself: null, closed loop, a weighted draw of four ops, three
+ * histograms, sizes in ten orders of magnitude. One thread. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/err.h"
+#include "common/units.h"
+#include "worker/data.h"
+#include "worker/engine.h"
+#include "worker/load.h"
+#include "worker/task.h"
+
+static char *copy(const char *s)
+{
+	return strdup(s);
+}
+
+static struct job make_job(uint64_t duration_ns)
+{
+	static const struct {
+		enum op_kind kind;
+		double weight;
+		const char *uri;
+	} ops[] = {
+		{OP_GET, 60, "null://x/get/*"},
+		{OP_PUT, 25, "null://x/put/"},
+		{OP_STAT, 10, "null://x/get/*"},
+		{OP_DELETE, 5, "null://x/put/key"},
+	};
+	struct job j = {
+		.generation = 1,
+		.run = copy("benchbenchbe"),
+		.worker = copy("w"),
+		.seed = 1,
+		.count = 1,
+		.share_count = 1,
+		.concurrency = 1,
+		.threads = 1,
+		.duration_ns = duration_ns,
+		.op_timeout_ns = NS_PER_SEC,
+		.stats_interval_ns = NS_PER_SEC,
+		.load = true,
+		.n_ops = sizeof(ops) / sizeof(ops[0]),
+	};
+
+	j.ops = calloc(j.n_ops, sizeof(*j.ops));
+	for (size_t i = 0; i < j.n_ops; i++)
+		j.ops[i] = (struct job_op){.kind = ops[i].kind,
+			.weight = ops[i].weight,
+			.uri = copy(ops[i].uri),
+			.place = copy("bench")};
+	/* as often in each bucket */
+	j.ops[1].size = (struct size_spec){.type = SIZE_MIX,
+		.n_parts = BUCKETS,
+		.parts = calloc(BUCKETS, sizeof(struct size_part))};
+	for (unsigned b = 0; b < BUCKETS; b++) {
+		uint64_t size = b ? UINT64_C(1000) << (3 * b) : 0;
+
+		j.ops[1].size.parts[b] =
+			(struct size_part){.weight = 1, .min = size, .max = size};
+	}
+	return j;
+}
+
+static struct engine *start(struct task *t, struct gate *gate, struct err *err)
+{
+	const struct engine_config cfg = {
+		.backend = t->backend,
+		.job = t->job_state,
+		.threads = t->threads,
+		.slots = t->slots,
+		.source = &load_source,
+		.source_user = t,
+		.kinds = load_kinds(t),
+		.gate = gate,
+		.measure_ns = t->job.duration_ns,
+		.op_timeout_ns = t->job.op_timeout_ns,
+	};
+
+	return engine_create(&cfg, err);
+}
+
+static uint64_t cpu_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+	return (uint64_t)ts.tv_sec * NS_PER_SEC + (uint64_t)ts.tv_nsec;
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t seconds = argc > 1 ? strtoull(argv[1], NULL, 10) : 2, before, used,
+		 ops = 0;
+	struct job job = make_job(seconds * NS_PER_SEC);
+	struct data data = {0};
+	struct err err = ERR_INIT;
+	struct gate gate;
+	uint32_t cancel = 0;
+	char *place;
+	struct task *t;
+	struct engine *e;
+
+	gate_init(&gate);
+	t = data_init(&data, &err) == 0
+		    ? task_create(&job, &data, NULL, &cancel, &place, &err)
+		    : NULL;
+	e = t ? start(t, &gate, &err) : NULL;
+	if (!e) {
+		fprintf(stderr, "engine_null: %s\n", err.text);
+		return 1;
+	}
+	before = cpu_ns();
+	gate_open(&gate, clock_ns() + 10 * NS_PER_MS);
+	engine_wait(e);
+	used = cpu_ns() - before;
+	for (unsigned k = 0; k < OP_KINDS; k++) {
+		struct engine_totals totals;
+
+		engine_totals(e, (enum op_kind)k, &totals);
+		ops += totals.count;
+	}
+	printf("{\"bench\":\"engine_null\",\"ops\":%" PRIu64 ",\"cpu_ns_per_op\":%.1f,"
+	       "\"mops_per_core\":%.2f,\"goal_mops_per_core\":12}\n",
+		ops, (double)used / (double)ops, (double)ops / (double)used * 1e3);
+	engine_destroy(e);
+	task_destroy(t);
+	gate_finish(&gate);
+	data_finish(&data);
+	return 0;
+}
