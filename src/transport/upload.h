@@ -46,7 +46,8 @@ struct upload_events {
  * gone after done. */
 struct upload *upload_start(struct conn *c, const struct worker_file *f, const char *dirs,
 	uint64_t stall_timeout_ns, const struct upload_events *e, void *user);
-void upload_cancel(struct upload *u); /* takes NULL */
+/* Takes NULL. Must come before conn_close of its connection. */
+void upload_cancel(struct upload *u);
 
 /* The command that removes what muster keeps on a host (all hashed workers and run directories of this
  * user, in all candidate directories, but not a file that a running process executes... those are named)

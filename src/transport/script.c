@@ -1,0 +1,157 @@
+/* script: see the header; each part of a script says what it is for beside it. */
+#include "transport/script.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/buf.h"
+#include "common/cleanup.h"
+#include "common/digest.h"
+#include "common/text.h"
+#include "transport/transport.h"
+#include "transport/upload.h"
+
+/* Where a worker may lie, in order of preference, as $l. Names with blanks would break lists. */
+#define DEFINE_DIRS                                                                      \
+	"u=$(id -u); l=; for d in \"${XDG_CACHE_HOME:-${HOME:-/dev/null}/.cache}\" "     \
+	"/var/tmp "                                                                      \
+	"/tmp /dev/shm; do case $d in *[[:space:]]*) ;; /*) l=\"$l $d\";; esac; done; "
+
+#define FOR_EACH_DIR "for d in $l; do m=$d/muster-$u; "
+
+/* ok DIR: a real directory, ours, that nobody else may enter. ls -n: no names to look up. */
+#define DEFINE_OK                                                                        \
+	"ok() { [ -d \"$1\" ] || return 1; set -- $(ls -ldn \"$1\" 2>/dev/null); "       \
+	"case $1:$3 in drwx------*:$u) return 0;; esac; return 1; }; "
+
+bool script_dir_ok(const char *dir)
+{
+	return *dir == '/' &&
+	       strspn(dir,
+		       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+		       "_./:=@%+,~-") == strlen(dir);
+}
+
+int transport_sh(struct buf *out, const char *script)
+{
+	size_t start = out->len;
+	int rc;
+
+	/* fish takes two backslashes for one, even between single quotes */
+	if (strpbrk(script, "'!\n") || strstr(script, "\\\\"))
+		return -EINVAL;
+	rc = buf_printf(out, "exec /bin/sh -c '%s'", script);
+	if (rc < 0)
+		out->len = start;
+	return rc;
+}
+
+static char *wrap(struct buf *script)
+{
+	AUTO_BUF struct buf out = BUF_INIT;
+
+	if (!script->data || transport_sh(&out, script->data) < 0)
+		return NULL;
+	return buf_steal(&out);
+}
+
+/* A worker that is there already: nothing to look for. */
+static char *start_given(const char *path, const char *extra)
+{
+	AUTO_BUF struct buf script = BUF_INIT;
+	AUTO_BUF struct buf line = BUF_INIT;
+
+	if (script_dir_ok(path)) {
+		buf_printf(&script, "exec %s %s", path, extra);
+		return wrap(&script);
+	}
+	/* what cannot stand in single quotes twice is quoted once, for the login shell */
+	if (buf_puts(&line, "exec ") < 0 || text_shell_quote(&line, path) < 0 ||
+		buf_printf(&line, " %s", extra) < 0)
+		return NULL;
+	return buf_steal(&line);
+}
+
+char *worker_start_command(
+	const struct worker_file *f, const char *worker_path, const char *extra)
+{
+	AUTO_BUF struct buf s = BUF_INIT;
+
+	if (worker_path)
+		return start_given(worker_path, extra);
+	buf_printf(&s, "a=%s; h=%.16s; k=$(uname -m); ", f->arch, f->sha256);
+	buf_puts(&s, DEFINE_DIRS DEFINE_OK);
+	/* a home may be shared by machines of several kinds */
+	buf_printf(&s,
+		"[ $k = $a ] && " FOR_EACH_DIR
+		"[ -x $m/w-$h ] && ok $m && exec $m/w-$h %s; done; ",
+		extra);
+	/* it is not there: which directories can take it? a script that runs shows it (\041 is the
+	 * sign that may not stand here). The first one is about to be used; the others are left as
+	 * they were. */
+	buf_puts(&s,
+		"n=; umask 077; " FOR_EACH_DIR
+		"mkdir -p -m 700 $m; ok $m || continue; t=$m/t-$$; g=; "
+		"printf \"#\\041/bin/sh\\nexit 0\\n\" >$t && chmod 700 $t && $t && g=$d; "
+		"rm -f $t; [ -n \"$n\" ] && rmdir $m; n=\"$n${g:+ $g}\"; done "
+		"2>/dev/null; "
+		"printf \"\\nMUSTER-NEED %s %s %s%s\\n\" $(uname -s) $k $u \"$n\"");
+	return wrap(&s);
+}
+
+char *script_upload(const struct worker_file *f, const char *dir)
+{
+	AUTO_BUF struct buf s = BUF_INIT;
+	char random[9];
+
+	digest_random_hex(4, random);
+	buf_printf(&s,
+		"d=%s; s=%s; u=$(id -u); m=$d/muster-$u; w=$m/w-%.16s; p=$w.part.$$.%s; "
+		"umask 077; set -f; ",
+		dir, f->sha256, f->sha256, random);
+	buf_puts(&s, DEFINE_OK);
+	/* say: the answer, in one line, with nothing left behind but what is good; the rest of the
+	 * worker is read so that the other side need not guess */
+	buf_puts(&s,
+		"say() { rm -f $p; printf \"\\nMUSTER-UPLOAD %s\\n\" \"$(echo $*)\"; "
+		"exit 0; }; "
+		"e=$(mkdir -p -m 700 $m 2>&1); "
+		"ok $m || say dir ${e:-$m is not a directory of ours with mode 0700}; "
+		"e=$( { cat >$p; } 2>&1) || say write $e; "
+		"chmod 700 $p; ");
+	/* where there is no sha256sum the worker names its own hash */
+	buf_puts(&s,
+		"if command -v sha256sum >/dev/null 2>&1; then g=$(sha256sum <$p); else "
+		"g=$($p --version 2>&1 </dev/null) || say run $g; g=${g##*sha256:}; fi; "
+		"g=${g%% *}; [ \"$g\" = $s ] || say hash $g; "
+		"e=$($p --version 2>&1 </dev/null) || say run $e; "
+		"e=$(mv -f $p $w 2>&1) || say write $e; "
+		"say ok $w");
+	return wrap(&s);
+}
+
+char *worker_clean_command(void)
+{
+	AUTO_BUF struct buf s = BUF_INIT;
+
+	/* x: what runs, "|" between the paths. A worker that runs keeps its file, and keeps the run
+	 * directories beside it, for which of them is its own cannot be seen. */
+	buf_puts(&s,
+		"x=\"|$(ls -l /proc/[0-9]*/exe 2>/dev/null | sed \"s/.* -> "
+		"//\" | tr \"\\n\" \"|\")\"; " DEFINE_DIRS DEFINE_OK FOR_EACH_DIR
+		"[ -d $m ] || continue; "
+		"ok $m || { printf \"\\nMUSTER-KEPT %s %s\\n\" $m \"is not a directory "
+		"of ours with mode 0700\"; continue; }; "
+		"r=; for f in $m/w-*; do [ -f $f ] || continue; "
+		"case $x in *\"|$f|\"*) r=1; printf \"\\nMUSTER-KEPT %s %s\\n\" $f \"is "
+		"running\"; continue;; esac; "
+		"e=$(rm -f $f 2>&1) && printf \"\\nMUSTER-REMOVED %s\\n\" $f || "
+		"printf \"\\nMUSTER-KEPT %s %s\\n\" $f \"$(echo $e)\"; done; "
+		"[ -z \"$r\" ] || continue; "
+		"for f in $m/* $m/.[a-zA-Z0-9]*; do [ -e $f ] || [ -L $f ] || continue; "
+		"e=$(rm -rf $f 2>&1) && printf \"\\nMUSTER-REMOVED %s\\n\" $f || "
+		"printf \"\\nMUSTER-KEPT %s %s\\n\" $f \"$(echo $e)\"; done; "
+		"rmdir $m 2>/dev/null; done; exit 0");
+	return wrap(&s);
+}
