@@ -172,12 +172,17 @@ int cleanup_plan(
 	if (!c->expected)
 		return err_sys(err, ENOMEM, "no memory to clean up");
 	for (size_t i = 0; i < task->job.n_sets; i++) {
-		/* as it is now: somebody may have taken the place meanwhile */
-		if (set_read_owner(&task->sets[i], task->backend, task->job_state, err) <
-			0) {
+		struct set *set = &task->sets[i];
+		bool ours = set->owner_written;
+
+		/* as it is now: somebody may have taken the place meanwhile. When there is no owner
+		 * any more, the worker that removes it was done before this one began. */
+		if (set_read_owner(set, task->backend, task->job_state, err) < 0) {
 			if (err->kind != ERR_INPUT)
 				return -1;
 			*err = (struct err)ERR_INIT;
+		} else {
+			set->owner_written |= ours;
 		}
 		c->expected[i] = expected_of(task, i);
 	}
