@@ -1,0 +1,49 @@
+"""Rows that are programs of their own: bench/*.c, each prints one JSON line. Pinned to one core."""
+
+import json
+import os
+import pathlib
+import statistics
+
+from measure import Failed, spend
+from table import Metric
+
+BUILD = pathlib.Path(__file__).resolve().parents[1] / "build/bench"
+REPEATS = 5
+
+
+def repeat(name, *args):
+    """What a program printed, of all runs."""
+    program = BUILD / f"bench/bench-{name}"
+    if not program.exists():
+        raise Failed(f"{program.name} is not built")
+    core = max(os.sched_getaffinity(0))
+    argv = ["taskset", "-c", str(core), program, *args]
+    return [json.loads(spend(argv).out.splitlines()[-1]) for _ in range(REPEATS)]
+
+
+def middle(runs, key):
+    return statistics.median(run[key] for run in runs)
+
+
+def null():
+    runs = repeat("engine_null")
+    return [Metric("operations per second and core", "M/s", middle(runs, "mops_per_core"),
+                   goal=("muster", ">=", 12))], runs
+
+
+def small_get():
+    runs = repeat("small_get")
+    return [Metric("CPU per operation", "ns", middle(runs, "engine_cpu_ns_per_op"),
+                   middle(runs, "bare_cpu_ns_per_op"), goal=("ratio", "<=", 1.15))], runs
+
+
+def stats():
+    runs = repeat("proto_stats")
+    return [Metric("share of a core", "%", middle(runs, "cpu_percent"),
+                   goal=("muster", "<", 3))], runs
+
+
+def histogram():
+    runs = repeat("hist_record")
+    return [Metric("CPU per sample", "ns", middle(runs, "ns"))], runs

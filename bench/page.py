@@ -1,0 +1,79 @@
+"""docs/performance.md, from what bench/run.sh kept."""
+
+import table
+
+TEXT = """# Performance
+
+This page is written by `bench/run.sh --docs` from `bench/results/latest.json`, which holds every
+single sample as well. A goal that is missed says **no** here until it is met.
+
+{table}
+
+`ratio` is muster divided by what it is held against; smaller is better. A row without a goal is for
+information.
+
+## Machine
+
+{machine}
+
+## How it is measured
+
+- Both sides run on the same machine in the same minute, in turn (ABBA), and a value is the median of
+  its repeats. Rows that are one program run pinned to one core.
+- **CPU** is user and system time of the process and of all the children that it waited for
+  (`wait4`): ssh processes count, and so does the `ssh -G` that muster may ask. It is that of the
+  controller's side; what sshd and the worker use on the hosts is the hosts' own.
+- The fleets are hosts of `tests/lab`: network namespaces of one machine, each with its own sshd. So the
+  hosts compete with both sides for the same cores, and a **wall clock** holds their work too: it says
+  who needs less of everything, not how fast a real fleet would answer.
+- The servers allow one key exchange, curve25519-sha256, for both sides. Ciphers are each client's own
+  choice. clush runs with the fanout that suits it best here (32), which is quicker than its default.
+- **check** does more than `true` does: it starts the worker, waits for its hello with hash and
+  facts, and measures the clock with 20 pings. **copy** is `muster setup` after `muster clean`, with the
+  worker padded to 5 MiB: hash, upload, verification on the host and a first start are in it.
+- **start skew** is the last first op minus the first, over all workers of a start, as in the run's
+  metadata.json. The hosts of the lab share one monotonic clock, which muster does not know; so the
+  row below it is the truth. The store takes 1 ms for an op. With none, eight busy workers fight for
+  the cores of one machine, and the span says how its scheduler deals with them.
+- **from command to first op** ends when every host has written its first file, by that file's own
+  time.
+
+## Noise
+
+The machine is shared, and a virtual one where the table above says so: wall clocks move by a tenth
+from one run to the next, CPU times by a few percent. Each row waits until nobody else uses more than a
+twentieth of the machine (for 20 s at most), and keeps how busy it was and how much time the hypervisor took:
+
+{noise}
+
+## Repeat it
+
+```sh
+bench/run.sh               # all rows: builds build/bench, needs root for the fleets
+bench/run.sh check copy    # some of them
+bench/run.sh --list
+bench/run.sh --docs        # writes this page
+```
+"""
+
+
+def _machine(facts):
+    versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items() if version)
+    kind = "virtual machine" if facts["virtual"] else "machine"
+    return (f"{facts['cpu']}, {facts['cores']} cores, {facts['memory_gib']:g} GiB, {kind}; {facts['os']}, "
+            f"Linux {facts['kernel']}; {versions}.")
+
+
+def _noise(rows):
+    lines = ["| row | measured (UTC) | busy before | stolen |", "| --- | --- | --- | --- |"]
+    for row in rows:
+        if "noise" in row:
+            noise = row["noise"]
+            lines.append(f"| {row['name']} | {row['date'].split('+')[0].replace('T', ' ')} | "
+                         f"{noise['busy_before_percent']:g} % | {noise['stolen_percent']:g} % |")
+    return "\n".join(lines)
+
+
+def text(kept):
+    return TEXT.format(table=table.markdown(kept["rows"]), machine=_machine(kept["machine"]),
+                       noise=_noise(kept["rows"]))

@@ -1,0 +1,40 @@
+#!/bin/sh
+# Measures muster against its goals and against other tools, side by side.
+#   bench/run.sh [ROW...]     all rows, or those named; prints a table, keeps it in bench/results/
+#   bench/run.sh --list       the rows
+#   bench/run.sh --docs       writes docs/performance.md from what was kept, measures nothing
+# Builds a release tree in build/bench. Rows with a fleet need root, and install what they are
+# compared with (clustershell) when it is missing. Exit code 1 when a goal was missed.
+set -eu
+cd "$(dirname "$0")/.."
+export PYTHONDONTWRITEBYTECODE=1
+
+case ${1-} in
+--list | --docs) exec python3 bench/bench.py "$@" ;;
+-*)
+	sed -n '2,7s/^# \{0,1\}//p' "$0"
+	exit 2
+	;;
+esac
+needs=$(python3 bench/bench.py --check "$@")
+
+. tools/packages.sh
+install_packages build
+if [ "$needs" = fleet ]; then
+	missing=$(missing_packages clustershell openssh-server iproute2)
+	# shellcheck disable=SC2086 # a list of words
+	[ -z "$missing" ] || as_root env DEBIAN_FRONTEND=noninteractive apt-get install \
+		-q -y --no-install-recommends $missing </dev/null >&2
+fi
+
+{
+	[ -e build/bench/build.ninja ] ||
+		meson setup build/bench -Dbuildtype=release -Dworker=static
+	# shellcheck disable=SC2046 # a list of words
+	ninja -C build/bench src/orchestrator/muster "src/worker/worker-linux-$(uname -m)" \
+		tests/lab/labhelper $(cd bench && printf 'bench/bench-%s ' *.c | sed 's/\.c / /g')
+} >build/bench.log || {
+	cat build/bench.log >&2
+	exit 1
+}
+exec python3 bench/bench.py "$@"
