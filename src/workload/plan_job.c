@@ -11,6 +11,7 @@
 #include "workload/plan.h"
 
 #define OP_TIMEOUT_NS (30 * NS_PER_SEC)
+#define READY_WAIT_NS (60 * NS_PER_SEC)
 #define DEADLINE_MARGIN_NS (120 * NS_PER_SEC)
 /* of the 1 MiB that a message may have; the rest is for what names each member */
 #define JOB_BYTES_MAX (900u << 10)
@@ -192,13 +193,25 @@ static bool needs_listing(const struct job *j)
 	return false;
 }
 
+/* How long the job may have to wait for other workers. */
+static uint64_t ready_wait(const struct planner *p)
+{
+	uint64_t ns = p->o->ready_wait_ns ? p->o->ready_wait_ns
+					  : workload_ready_timeout_ns(p->w);
+
+	return ns ? ns : READY_WAIT_NS;
+}
+
 /* A bound for jobs whose length is known; silence of the orchestrator ends the others. */
 static uint64_t deadline_of(const struct planner *p, const struct job *j)
 {
-	if (j->prepare || j->cleanup || needs_listing(j))
+	uint64_t wait = ready_wait(p);
+
+	if (j->prepare || j->cleanup || needs_listing(j) ||
+		wait > WORKLOAD_DURATION_MAX_NS)
 		return 0;
-	return j->warmup_ns + j->duration_ns + workload_start_delay_ns(p->w) +
-	       workload_ready_timeout_ns(p->w) + j->op_timeout_ns + DEADLINE_MARGIN_NS;
+	return j->warmup_ns + j->duration_ns + workload_start_delay_ns(p->w) + wait +
+	       j->op_timeout_ns + DEADLINE_MARGIN_NS;
 }
 
 static size_t size_bytes(const struct size_spec *s)

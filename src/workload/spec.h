@@ -50,7 +50,7 @@ struct prepare_spec {
 struct distributed_spec {
 	const struct node *agents, *ssh; /* inventory/ reads them */
 	bool shared_filesystem, shared_set;
-	bool start_delay_set;
+	bool start_delay_set, ready_timeout_set;
 	uint64_t start_delay_ns, ready_timeout_ns;
 	char *path_template;
 	struct inventory inventory;

@@ -105,9 +105,10 @@ const struct key distributed_keys[] = {
 	{"start_delay", KEY_DURATION, DIST(start_delay_ns), DIST_SET(start_delay_set),
 		.def = "that of the top level", .max = WORKLOAD_DURATION_MAX_NS,
 		.help = "Extra lead before the common start."},
-	{"agent_ready_timeout", KEY_DURATION, DIST(ready_timeout_ns), .def = "60s",
+	{"agent_ready_timeout", KEY_DURATION, DIST(ready_timeout_ns),
+		DIST_SET(ready_timeout_set), .def = "60s",
 		.max = WORKLOAD_DURATION_MAX_NS,
-		.help = "How long hosts may take to be ready."},
+		.help = "How long hosts may take to be ready; 0: for ever."},
 	{"tree_creation_mode", KEY_LATER, .help = "Who makes the directory tree."},
 	{"path_selection", KEY_LATER,
 		.help = "Which part of the tree a worker works in."},
@@ -275,7 +276,11 @@ const struct inventory *workload_inventory(const struct workload *w)
 
 uint64_t workload_ready_timeout_ns(const struct workload *w)
 {
-	return w->distributed.ready_timeout_ns;
+	const struct distributed_spec *d = &w->distributed;
+
+	if (d->ready_timeout_set && d->ready_timeout_ns == 0)
+		return UINT64_MAX;
+	return d->ready_timeout_ns;
 }
 
 uint64_t workload_start_delay_ns(const struct workload *w)

@@ -1,4 +1,28 @@
-/* workload: a workload file, checked, and planned into one job per worker. Pure. */
+/* workload: a workload file, checked, and planned into one job per worker. Pure.
+ *
+ * Paths. A path of an op is an absolute URI, which wins, or relative to the op's target, else to the
+ * worker's: the host's target_override, else --target, else the file's target. A target names a folder,
+ * with or without '/' at its end. Empty and "." parts are dropped, ".." is refused, and nothing is
+ * percent-decoded. get, stat, delete: an exact key, `prefix/` (everything below), or a glob. put: what
+ * names begin with; "out" means "out/", while "out/new-" stays, and a '*' at its end is dropped. list:
+ * a prefix.
+ *
+ * Storage. file:// is each host's own, unless `shared_filesystem: true` or --shared-prepare yes. Then
+ * every worker works in a folder of its own (path_template, default "{name}/"; {name} and {id} are its
+ * id in the characters [A-Za-z0-9._-], {n} its number in the run, from 1): behind the worker's target in
+ * URIs that begin with it, target_override or not; else behind the topmost folder that an absolute URI
+ * of the workload names on the way. Only a worker without a host that is alone has none. On shared
+ * storage there are no such folders, and prepared sets are split by index mod count. null:// is neither:
+ * no folders, nothing split.
+ *
+ * Sets. A delete whose path covers a set that a get or stat uses too gets a second set, "deletable", of
+ * the same count and sizes (a note says so); proto/job.h has what covers means. The id of a set comes
+ * from its place (by the file's or the command line's target, whatever target_override says), name,
+ * sizes and fill, so that all workers and later runs agree on it.
+ *
+ * Precedence: a host's concurrency_override and target_override win over the command line, the command
+ * line over the file; where the host has none, the workload's agent of the same name counts. Environment:
+ * agent's and host's together, the host's wins. */
 #pragma once
 
 #include <stdbool.h>
@@ -41,13 +65,17 @@ struct workload_overrides {
 	bool seed_set;
 	uint64_t seed;
 	int shared_prepare; /* -1 not given, 0 no, 1 yes */
+	/* how long others may take to be ready: --expect-workers-max-wait; UINT64_MAX: for ever, 0: as
+	 * the file says, else 60 s. Only the hard deadline of a job depends on it. */
+	uint64_t ready_wait_ns;
 };
 
 /* A worker process to plan for. */
 struct plan_worker {
-	const char *id;          /* its name; unique */
-	const struct host *host; /* NULL: this machine without an inventory */
-	unsigned number;         /* of the worker on its host, from 0 */
+	const char *id; /* its name; unique */
+	const struct host
+		*host;   /* NULL: this machine without an inventory; outlives the call */
+	unsigned number; /* of the worker on its host, from 0 */
 };
 
 /* What a run will do, for the header, the progress bar and metadata. */
