@@ -178,6 +178,8 @@ static void local_chan_start(struct chan *ch)
 	if (start(ch, p, &err) < 0) {
 		chan_set_why(ch, "%s", err.text);
 		chan_done(ch);
+	} else {
+		write_queue(&p->streams[0]);
 	}
 }
 

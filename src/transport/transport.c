@@ -1,6 +1,7 @@
 /* transport: the shared state, and the life of a connection from open to down. */
 #include "transport/transport.h"
 
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -194,6 +195,15 @@ const struct conn_info *conn_info(const struct conn *c)
 	return &c->info;
 }
 
+/* A command that does not read its input must not end us. */
+static void ignore_sigpipe(void)
+{
+	struct sigaction now;
+
+	if (sigaction(SIGPIPE, NULL, &now) == 0 && now.sa_handler == SIG_DFL)
+		signal(SIGPIPE, SIG_IGN);
+}
+
 struct transport *transport_create(
 	struct loop *loop, const struct transport_config *config, struct err *err)
 {
@@ -203,6 +213,7 @@ struct transport *transport_create(
 		err_set(err, ERR_SYSTEM, "out of memory");
 		return NULL;
 	}
+	ignore_sigpipe();
 	t->loop = loop;
 	t->config = *config;
 	TAILQ_INIT(&t->conns);

@@ -28,7 +28,7 @@ struct transport_config {
 	void *user;
 };
 
-/* Takes no ownership of loop. */
+/* Takes no ownership of loop. Makes the process ignore SIGPIPE, unless it has a handler. */
 struct transport *transport_create(
 	struct loop *loop, const struct transport_config *c, struct err *err);
 void transport_destroy(struct transport *t); /* takes NULL; closes what is open */
