@@ -40,8 +40,9 @@ static void describe(const struct fleet_worker *w, struct buf *out)
 	uint64_t bound = 0;
 
 	clock_sync_at(&w->clock, clock_ns(), &offset, &bound);
-	if (ci && ci->login && *ci->login)
-		buf_printf(out, "%s, ", ci->login);
+	if (ci)
+		buf_printf(out, "%s%s%s, ", ci->address, *ci->login ? " by " : "",
+			ci->login);
 	buf_printf(out,
 		"rtt %.3f ms, clock %+.3f ms ±%.3f ms, %u cores, %s, %s, %s, worker %s "
 		"%.8s",
@@ -136,30 +137,13 @@ static void on_signal(int signo, void *user)
 	loop_stop(k->ctx.loop);
 }
 
-/* Two hosts may be one machine: their numbers would be counted twice. */
 static void note_machines(struct check *k)
 {
 	for (size_t i = 0; i < fleet_size(k->fleet); i++) {
-		const struct fleet_worker *a = fleet_worker(k->fleet, i);
-		AUTO_BUF struct buf same = BUF_INIT;
+		AUTO_BUF struct buf names = BUF_INIT;
 
-		if (worker_gone(a) || !a->hello.machine_id || !*a->hello.machine_id)
-			continue;
-		for (size_t j = 0; j < fleet_size(k->fleet); j++) {
-			const struct fleet_worker *b = fleet_worker(k->fleet, j);
-
-			if (j == i || worker_gone(b) || !b->hello.machine_id ||
-				strcmp(a->hello.machine_id, b->hello.machine_id) != 0)
-				continue;
-			if (j < i) { /* said already, by the first of them */
-				buf_clear(&same);
-				break;
-			}
-			buf_printf(&same, ", %s", b->host->name);
-		}
-		if (same.len)
-			console_line(k->ctx.console, "Note: %s%s are one machine",
-				a->host->name, same.data);
+		if (fleet_one_machine(k->fleet, i, &names))
+			console_line(k->ctx.console, "Note: one machine: %s", names.data);
 	}
 }
 

@@ -38,6 +38,33 @@ bool worker_gone(const struct fleet_worker *w)
 	return w->state == WORKER_ERROR || w->state == WORKER_LOST;
 }
 
+static bool same_machine(const struct fleet_worker *a, const struct fleet_worker *b)
+{
+	return a->said_hello && b->said_hello && *a->hello.machine_id &&
+	       strcmp(a->hello.machine_id, b->hello.machine_id) == 0;
+}
+
+bool fleet_one_machine(const struct fleet *f, size_t i, struct buf *out)
+{
+	const struct fleet_worker *first = &f->workers[i], *last = first;
+	bool found = false;
+
+	for (size_t k = 0; k < i; k++)
+		if (same_machine(first, &f->workers[k]))
+			return false; /* said already, by that one */
+	for (size_t k = i + 1; k < f->n_workers; k++) {
+		const struct fleet_worker *w = &f->workers[k];
+
+		if (w->host == last->host || !same_machine(first, w))
+			continue;
+		buf_printf(out, "%s%s%s", found ? "" : first->host->name, ", ",
+			w->host->name);
+		found = true;
+		last = w;
+	}
+	return found;
+}
+
 static char *worker_id(const struct host *h, unsigned number)
 {
 	return number ? text_printf("%s-%u", h->name, number + 1)

@@ -15,6 +15,7 @@
 #include "transport/transport.h"
 #include "transport/upload.h"
 
+struct buf;
 struct err;
 struct loop;
 struct fleet;
@@ -122,3 +123,8 @@ void fleet_resync(struct fleet_worker *w);
 void fleet_quit(struct fleet_worker *w);
 
 bool worker_gone(const struct fleet_worker *w); /* ERROR or LOST */
+
+/* Two hosts may be one machine, whose processors and network then count twice. Appends the names of the
+ * hosts that are one machine with worker i's, when i is the first of them and there are others: "h1, h2".
+ * Returns whether it did. */
+bool fleet_one_machine(const struct fleet *f, size_t i, struct buf *out);

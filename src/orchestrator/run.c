@@ -206,6 +206,7 @@ static void release(struct run *r)
 		free(r->members[i].target);
 	}
 	free(r->members);
+	free(r->failure);
 	agg_destroy(r->agg);
 	console_set_copy(r->ctx.console, NULL, NULL);
 	rundir_close(r->dir, &ignored);

@@ -80,12 +80,23 @@ static void copy_hello(struct msg_hello *to, const struct msg_hello *from)
 	to->backends = NULL;
 }
 
+/* What a worker saw of its machine over measure. */
+static struct run_worker machine_of(const struct run_member *m)
+{
+	double n = m->samples ? (double)m->samples : 1;
+
+	return (struct run_worker){.busiest_core = m->busiest_sum / n,
+		.cpu = m->cpu_sum / n,
+		.worker_cpu = m->worker_cpu_sum / n,
+		.late_max_ns = m->late_max_ns};
+}
+
 static void fill_worker(
 	const struct run *r, const struct run_member *m, struct run_worker *out)
 {
 	const struct fleet_worker *w = m->w;
 	const struct conn_info *ci = fleet_conn_info(w);
-	double n = m->samples ? (double)m->samples : 1;
+	struct run_worker seen = machine_of(m);
 
 	*out = (struct run_worker){
 		.id = or_empty(w->id),
@@ -102,9 +113,9 @@ static void fill_worker(
 		.lost_in = m->lost_in,
 		.skew_ns = m->skew_ns,
 		.skew_known = m->skew_known,
-		.busiest_core = m->busiest_sum / n,
-		.cpu = m->cpu_sum / n,
-		.worker_cpu = m->worker_cpu_sum / n,
+		.busiest_core = seen.busiest_core,
+		.cpu = seen.cpu,
+		.worker_cpu = seen.worker_cpu,
 		.rss_bytes = m->rss_bytes,
 		.late_max_ns = m->late_max_ns,
 		.net_rx_max = m->rx_max,
@@ -116,11 +127,15 @@ static void fill_worker(
 		copy_hello(&out->hello, &w->hello);
 }
 
-static char **remark_lines(const struct run *r)
+static char **remark_lines(struct run *r)
 {
 	char **lines = calloc(1, sizeof(*lines));
 	size_t n = 0;
-	const char *at = r->remarks->data;
+	const char *at;
+
+	if (r->failure) /* shown as an error already, and kept with the remarks */
+		run_remark(r, "%s", r->failure);
+	at = r->remarks->data;
 
 	while (lines && at && *at) {
 		size_t len = strcspn(at, "\n");
@@ -264,22 +279,25 @@ static void show_workers(struct run *r, double seconds)
 	}
 }
 
-/* Which machine was the limit, by what its worker saw over measure. */
+/* Which machines may have been the limit, and not the storage. */
 static void note_limits(struct run *r)
 {
-	for (size_t i = 0; i < r->n; i++) {
-		const struct run_member *m = &r->members[i];
-		double n = (double)m->samples;
-		struct run_worker seen = {.busiest_core = m->busiest_sum / n,
-			.cpu = m->cpu_sum / n,
-			.late_max_ns = m->late_max_ns};
-		unsigned hit = m->samples ? run_worker_limits(&seen) : 0;
+	for (unsigned k = 0; k < RUN_LIMITS; k++) {
+		AUTO_BUF struct buf names = BUF_INIT;
 
-		for (unsigned k = 0; k < RUN_LIMITS; k++)
-			if (hit & (1u << k))
-				run_remark(r, "%s may have been the limit: %s %.0f %s",
-					m->w->id, run_limits[k].label,
-					run_limits[k].value(&seen), run_limits[k].unit);
+		for (size_t i = 0; i < r->n; i++) {
+			struct run_worker seen = machine_of(&r->members[i]);
+
+			if (run_worker_limits(&seen) & (1u << k))
+				buf_printf(&names, "%s%s %.0f%s%s", names.len ? ", " : "",
+					r->members[i].w->id, run_limits[k].value(&seen),
+					*run_limits[k].unit == '%' ? "" : " ",
+					run_limits[k].unit);
+		}
+		if (names.len)
+			run_remark(r,
+				"the load generator may have been the limit: %s: %s",
+				run_limits[k].label, names.data);
 	}
 }
 
@@ -308,22 +326,15 @@ static void show_limits(struct run *r)
 				.s);
 }
 
-/* One machine behind two hosts: its processors and network are counted twice. */
 static void note_machines(struct run *r)
 {
-	for (size_t i = 0; i < r->n; i++)
-		for (size_t j = 0; j < i; j++) {
-			const struct fleet_worker *a = r->members[j].w,
-						  *b = r->members[i].w;
+	for (size_t i = 0; i < r->n; i++) {
+		AUTO_BUF struct buf names = BUF_INIT;
 
-			if (a->host == b->host || !a->said_hello || !b->said_hello ||
-				!*a->hello.machine_id ||
-				strcmp(a->hello.machine_id, b->hello.machine_id) != 0)
-				continue;
-			run_remark(r, "%s and %s are one machine", a->host->name,
-				b->host->name);
-			return;
-		}
+		if (fleet_one_machine(r->fleet, i, &names))
+			run_remark(r, "one machine, so its limits are shared: %s",
+				names.data);
+	}
 }
 
 /* What stays on the hosts is named. */

@@ -93,6 +93,7 @@ struct run {
 	size_t n_phases;
 	uint64_t wall_start_ns, began_ns;
 	struct buf *remarks; /* lines */
+	char *failure;       /* why nothing more could be done, or NULL */
 };
 
 /* run_plan.c */

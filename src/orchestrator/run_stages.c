@@ -11,6 +11,7 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "common/loop.h"
+#include "common/text.h"
 #include "common/units.h"
 #include "orchestrator/command.h"
 #include "orchestrator/console.h"
@@ -120,7 +121,8 @@ void run_fail(struct run *r, int code, const char *why)
 	if (r->exit_code < 0)
 		r->exit_code = code;
 	r->failed = true;
-	run_remark(r, "%s", why);
+	if (!r->failure)
+		r->failure = text_printf("%s", why);
 	log_error("%s", why);
 	run_enter_quit(r);
 }

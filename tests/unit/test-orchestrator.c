@@ -14,7 +14,8 @@
 
 /* One burst of exchanges at our time `at` with a clock that is `offset` ahead; the round trip is `rtt`
  * in the best of them, and `there` of it is spent on the way there. */
-static bool burst(struct clock_sync *c, uint64_t at, int64_t offset, uint64_t rtt, uint64_t there)
+static bool burst(
+	struct clock_sync *c, uint64_t at, int64_t offset, uint64_t rtt, uint64_t there)
 {
 	bool ended = false;
 
@@ -38,7 +39,8 @@ static void test_best_exchange_counts(void)
 		{0, 100000, 50000},
 		{3600000000000, 100000, 50000},
 		{-3600000000000, 100000, 50000},
-		{5, 1000, 1000}, /* all of it on the way there: wrong by half the round trip */
+		{5, 1000,
+			1000}, /* all of it on the way there: wrong by half the round trip */
 		{-5, 1000, 0},
 	};
 
@@ -48,11 +50,13 @@ static void test_best_exchange_counts(void)
 		uint64_t bound;
 
 		CHECK(!clock_sync_at(&c, 0, &offset, &bound));
-		CHECK(burst(&c, UINT64_C(4000000000000), rows[i].offset, rows[i].rtt, rows[i].there));
+		CHECK(burst(&c, UINT64_C(4000000000000), rows[i].offset, rows[i].rtt,
+			rows[i].there));
 		CHECK(clock_sync_at(&c, UINT64_C(4000000000000), &offset, &bound));
-		CHECK(bound == rows[i].rtt / 2, "row %zu: bound %llu", i, (unsigned long long)bound);
-		CHECK(llabs(offset - rows[i].offset) <= (long long)bound + 1, "row %zu: offset %lld", i,
-			(long long)offset);
+		CHECK(bound == rows[i].rtt / 2, "row %zu: bound %llu", i,
+			(unsigned long long)bound);
+		CHECK(llabs(offset - rows[i].offset) <= (long long)bound + 1,
+			"row %zu: offset %lld", i, (long long)offset);
 		clock_sync_finish(&c);
 	}
 }
@@ -67,7 +71,8 @@ static void test_drift_is_interpolated(void)
 	burst(&c, 11000000000, 10000, 2000, 1000);
 	CHECK(clock_sync_at(&c, 6000000000, &offset, &bound));
 	CHECK(llabs(offset - 5000) < 10, "offset %lld", (long long)offset);
-	CHECK(clock_sync_at(&c, 99000000000, &offset, &bound) && llabs(offset - 10000) < 10);
+	CHECK(clock_sync_at(&c, 99000000000, &offset, &bound) &&
+		llabs(offset - 10000) < 10);
 	clock_sync_finish(&c);
 }
 
@@ -90,13 +95,18 @@ static void test_command_lines(void)
 		{{"muster", "run", "w.yaml", "--duration", "5m"}, "run", NULL},
 		{{"muster", "run", "--config", "w.yaml"}, "run", NULL},
 		{{"muster", "--help"}, NULL, NULL},
-		{{"muster", "cheque"}, NULL, "unknown command 'cheque', did you mean 'check'?"},
-		{{"muster", "check", "x"}, NULL, "muster check takes no operands, not 'x'"},
-		{{"muster", "check", "--duration", "1s"}, NULL, "muster check: unknown option"},
-		{{"muster", "run", "--durration", "1s"}, NULL, "unknown option '--durration'"},
+		{{"muster", "chekc"}, NULL,
+			"unknown command 'chekc', did you mean 'check'?"},
+		{{"muster", "check", "x"}, NULL,
+			"muster check takes no operands, not 'x'"},
+		{{"muster", "check", "--duration", "1s"}, NULL,
+			"muster check: unknown option"},
+		{{"muster", "run", "--durration", "1s"}, NULL,
+			"unknown option '--durration'"},
 		{{"muster", "run", "w.yaml", "--rate", "5"}, NULL,
 			"option '--rate' is not supported yet"},
-		{{"muster", "run", "a", "b"}, NULL, "muster run takes WORKLOAD.yaml, not 'b'"},
+		{{"muster", "run", "a", "b"}, NULL,
+			"muster run takes WORKLOAD.yaml, not 'b'"},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -129,8 +139,8 @@ static void test_tables_are_whole(void)
 		for (const struct option_group *const *g = c->groups; *g; g++)
 			for (const struct opt *o = (*g)->options; o->name; o++) {
 				for (size_t i = 0; i < n; i++)
-					CHECK(strcmp(seen[i], o->name) != 0, "%s: --%s", c->name,
-						o->name);
+					CHECK(strcmp(seen[i], o->name) != 0, "%s: --%s",
+						c->name, o->name);
 				seen[n++] = o->name;
 			}
 	}
@@ -148,8 +158,9 @@ static void test_op_line(void)
 	for (int i = 0; i < 100; i++)
 		hist_record(&h, 95000);
 	display_op(&out, OP_GET, 198820, 198820 * 1024, &h, 0, 10, true);
-	CHECK_STR(out.data, "GET: 19882 ops/s, 19.4 MiB/s (mean: 95µs, p50: 95µs, p95: 95µs, p99: "
-			    "95µs, errors: 0)");
+	CHECK_STR(out.data,
+		"GET: 19882 ops/s, 19.4 MiB/s (mean: 95µs, p50: 95µs, p95: 95µs, p99: "
+		"95µs, errors: 0)");
 	hist_finish(&h);
 }
 
@@ -174,4 +185,5 @@ static void test_bars(void)
 }
 
 TEST_MAIN(TEST(test_best_exchange_counts), TEST(test_drift_is_interpolated),
-	TEST(test_command_lines), TEST(test_tables_are_whole), TEST(test_op_line), TEST(test_bars))
+	TEST(test_command_lines), TEST(test_tables_are_whole), TEST(test_op_line),
+	TEST(test_bars))
