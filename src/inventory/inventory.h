@@ -64,9 +64,10 @@ struct inventory_options {
 	unsigned default_workers; /* 0: none; --workers */
 };
 
-/* The value of --hosts (design section 3): a file when such a file exists or it has a '/', YAML when
- * it parses to a mapping, else a text list; otherwise the list itself. base may be NULL: an
- * inventory whose named hosts lend their settings to list elements. *ret is init'ed on success. */
+/* The value of --hosts (design section 3): a file when such a file exists, it has a '/', or it ends with
+ * .yaml or .yml; otherwise the list itself. A file is YAML when it parses to a mapping, else a text
+ * list. base may be NULL: an inventory whose named hosts lend their settings to list elements. *ret is
+ * init'ed on success. */
 int inventory_load(const char *value, const struct inventory *base,
 	const struct inventory_options *o, struct inventory *ret, struct err *err);
 

@@ -13,17 +13,19 @@
 
 #define FILE_BYTES_MAX (16u << 20)
 
-/* A folder beside a host of the same name does not make a file of the name. */
+static bool is_named_yaml(const char *path)
+{
+	return text_ends_with(path, ".yaml") || text_ends_with(path, ".yml");
+}
+
+/* A folder beside a host of the same name does not make a file of the name; and no host is called
+ * hosts.yaml, so that a file that is missing is said to be. */
 static bool is_file(const char *value)
 {
 	struct stat st;
 
-	return strchr(value, '/') || (stat(value, &st) == 0 && !S_ISDIR(st.st_mode));
-}
-
-static bool is_named_yaml(const char *path)
-{
-	return text_ends_with(path, ".yaml") || text_ends_with(path, ".yml");
+	return strchr(value, '/') || is_named_yaml(value) ||
+	       (stat(value, &st) == 0 && !S_ISDIR(st.st_mode));
 }
 
 /* A file that its name or a 'hosts:' calls hosts.yaml, so that its errors are YAML's. */

@@ -306,8 +306,10 @@ int plan_subfolders(struct planner *p, struct err *err)
 
 		if (!place)
 			return out_of_memory(err);
-		if (settle_template(t, s, i + 1, &s->sub, err) < 0)
+		if (settle_template(t, s, i + 1, &s->sub, err) < 0) {
+			text_sanitize_inplace(err->text);
 			return err_prefix(err, "%s", place);
+		}
 	}
 	return refuse_same_folder(p, err);
 }
