@@ -1,0 +1,110 @@
+#!/usr/bin/env python3
+"""What muster prints, word by word: help, plans, checks and refusals against golden files."""
+
+import json
+import sys
+
+sys.path[:0] = [__file__.rsplit("/", 1)[0]]
+
+from harness import *  # noqa: E402,F403
+from runs import mix  # noqa: E402
+
+
+@fixture
+def sshd():
+    with Sshd(scratch("sshd")) as server:
+        yield server
+
+
+NUMBERS = [  # what differs from run to run and machine to machine
+    (r"rtt [\d.]+ ms", "rtt N ms"), (r"clock [+-][\d.]+ ms ±[\d.]+ ms", "clock N ms ±N ms"),
+    (r"\d+ cores, [\d.]+ \w+, \w+, [\w.+-]+, worker [\d.]+ [0-9a-f]{8}",
+     "N cores, N GiB, ARCH, KERNEL, worker VERSION HASH"),
+    (r"seed \d+", "seed N"), (r"\d+ ops/s", "N ops/s"), (r"[\d.]+ MiB/s", "N MiB/s"),
+    (r"[\d.]+(µs|ms|us)", "N"), (r"[\d,]+ operations", "N operations"),
+    (r"(?<=operations, )[\d.]+ \w+", "N MiB"), (r"in [\d.]+ s", "in N s"),
+    (r"Elapsed: [\d.]+ s, [\d.]+ s", "Elapsed: N s, N s"), (r"busiest core \d+% \(h\d\)", "busiest core N% (HOST)"),
+    (r"muster-2\d{7}T\d{6}Z", "muster-TIME"), (r"Prepared ([\d,]+) objects \([^)]*\) in \w+(\.\d+)?\w*",
+                                               r"Prepared \1 objects (N) in N"),
+    (r"about [\d.]+ \w+", "about N"), (r"SHA256:[A-Za-z0-9+/]{43}", "SHA256:FINGERPRINT"),
+    (r"\w+@(?=127)", "USER@"),
+]
+
+
+def ports(server):
+    return [(str(server.port), "PORT")]
+
+
+def hosts(t, server, count=2):
+    lines = [f"defaults: {json.dumps({'ssh_key': str(server.user_key()), 'ssh_port': server.port})}",
+             "hosts:", *[f"  - {{name: h{n}, address: 127.0.0.1}}" for n in range(1, count + 1)]]
+    return t.write("hosts.yaml", "\n".join(lines) + "\n")
+
+
+def test_help(t):
+    for command in ("", "check", "setup", "run", "validate", "clean"):
+        done = t.muster(*([command] if command else []), "--help")
+        t.ends(done, 0)
+        t.golden(f"cli/help{'-' if command else ''}{command}.txt", done.out)
+
+
+def test_wrong_usage(t):
+    text = ""
+    for argv in (["cheque"], ["chekc"], [], ["run"], ["check", "--prot", "22"],
+                 ["check", "--port", "x"], ["run", "a.yaml", "--export", "x.txt"],
+                 ["run", "a.yaml", "--rate", "5"], ["check", "--hosts", "./nothing.yaml"],
+                 ["run", "missing.yaml"], ["clean", "--data", "nothing"]):
+        done = t.muster(*argv)
+        t.eq(done.rc, 2, show(done))
+        t.eq(done.out, "")
+        text += f"$ muster {' '.join(argv)}\n{done.err}"
+    t.golden("cli/wrong-usage.txt", text)
+
+
+def test_plan(t):
+    t.write("mix.yaml", mix("/srv/data", cleanup="true"))
+    done = t.muster("validate", "mix.yaml", "--hosts", "a,b")
+    t.ends(done, 0)
+    t.golden("cli/plan.txt", done.out)
+
+
+def test_check(t, sshd):
+    sshd.known_hosts(t.home / ".ssh/known_hosts")
+    done = t.muster("check", "--hosts", hosts(t, sshd))
+    t.ends(done, 0)
+    t.golden("cli/check.txt", done.out.replace(" (copied)", ""),
+             [*NUMBERS, *ports(sshd), (str(sshd.user_key()), "KEY")])
+
+
+def test_refusals(t, sshd):
+    unknown = t.muster("check", "--hosts", hosts(t, sshd, 1))
+    other = make_key(t.tmp / "other")
+    (t.home / ".ssh/known_hosts").write_text(
+        f"[127.0.0.1]:{sshd.port} " + " ".join((t.tmp / "other.pub").read_text().split()[:2]) + "\n")
+    changed = t.muster("check", "--hosts", t.tmp / "hosts.yaml")
+    sshd.known_hosts(t.home / ".ssh/known_hosts")
+    refused = t.muster("check", "--hosts", f"127.0.0.1:{sshd.port}", "--key", other)
+    closed = free_port()
+    dead = t.muster("check", "--hosts", f"127.0.0.1:{closed}")
+    text = ""
+    for name, done in (("unknown host key", unknown), ("changed host key", changed),
+                       ("refused key", refused), ("nobody listens", dead)):
+        t.eq(done.rc, 3, show(done))
+        text += f"--- {name}\n{done.out}{done.err}"
+    t.golden("cli/refusals.txt", text, [(str(closed), "CLOSED"), *ports(sshd), *NUMBERS])
+
+
+def test_run(t, sshd):
+    sshd.known_hosts(t.home / ".ssh/known_hosts")
+    t.write("mix.yaml", mix(t.tmp / "data", duration="1s", cleanup="true"))
+    done = t.muster("run", "mix.yaml", "--hosts", hosts(t, sshd), "--seed", "1")
+    t.ends(done, 0)
+    ready = sorted(line for line in done.out.splitlines() if line.startswith("✅ h"))
+    t.eq(ready, ["✅ h1 ready", "✅ h2 ready"])
+    t.golden("cli/run.txt", "\n".join(line for line in done.out.splitlines()
+                                      if not line.startswith(("✅ h", "Note: the load gen")))
+             + "\n", NUMBERS)
+
+
+if __name__ == "__main__":
+    main()
