@@ -155,5 +155,43 @@ def test_links(t):
             t.check(file or anchor in headings, f"{page.name}: there is no heading #{anchor}")
 
 
+LITERAL = re.compile(r'"((?:[^"\\\n]|\\.)*)"(?:\s|PRI\w+)*')
+# What an error is filled in with, and what stands for it in the page.
+FORMAT = re.compile(r"%[-+ #0-9.*]*(?:ll|[hlzjt])?[a-zA-Z]|%(?=$)")
+FILLED = re.compile(r"\.\.\.|'[^' ]*'|\b[A-Z]{1,6}\b|(?:file|s3|null|ssh-ed25519)\S*|\b\d+\S*|\b0\.x\b|\bhost\d\b")
+
+
+def messages():
+    """All texts of the sources, one per line, as the compiler joins them, with gaps for what is filled in."""
+    texts = []
+    for path in sorted(SOURCE.glob("src/*/*.c")):
+        text, end = "", -1
+        for match in LITERAL.finditer(path.read_text()):
+            if match.start() != end:
+                texts.append(text)
+                text = ""
+            text += "u" if text.endswith("%") else ""  # "%" PRIu64
+            text += match[1].replace('\\"', '"')
+            end = match.end()
+        texts.append(text)
+    return "\n".join(FORMAT.sub("\0", text) for text in texts)
+
+
+def test_errors(t):
+    """What docs/troubleshooting.md calls an error is one: its words stand in the sources."""
+    known = messages()
+    page = (SOURCE / "docs/troubleshooting.md").read_text()
+    rows = re.findall(r"^\| (`.*?)(?<!\\) \|", page, re.MULTILINE) + \
+        re.findall(r"^(`(?!--|muster)[^`]+`)[:,(]? ", page, re.MULTILINE)
+    t.check(len(rows) > 50, f"only {len(rows)} errors")
+    wrong = []
+    for error in re.findall(r"`([^`]+)`", "\n".join(rows)):
+        for piece in re.split(r"[():;,]|/mnt/x", FILLED.sub(";", error.replace("❌", ""))):
+            piece = piece.strip(" |")
+            if len(piece.split()) > 1 and piece not in known:
+                wrong.append(f"`{error}`: nothing says \"{piece}\"")
+    t.check(not wrong, "\n".join(wrong))
+
+
 if __name__ == "__main__":
     main()
