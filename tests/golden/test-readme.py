@@ -27,7 +27,7 @@ SHORTER = [(re.compile(r"duration: \d+s"), "duration: 1s"),
 
 # What may differ between two runs of the same command.
 VARYING = [(re.compile(r"\d[\d.,]*(?= ?(?:[KMGT]i)?B\b)"), "N"), (re.compile(r" [KMGT]?i?B\b"), " B"),
-           (re.compile(r"publickey \S+,"), "publickey KEY,"),
+           (re.compile(r"\S+:\d+ by publickey \S+,"), "LOGIN,"),
            (re.compile(r"muster-\d{8}T\d{6}Z"), "muster-TIME"),
            (re.compile(r"\b(?:\d[\d.]*(?:ns|us|µs|ms|m|s))+(?!\w)"), "T"),
            (re.compile(r"worker \S+ [0-9a-f]{8}\b"), "worker W"),
