@@ -7,11 +7,12 @@
 /* CLEANUP(f): f(&variable) runs at the end of the scope. */
 #define CLEANUP(f) __attribute__((cleanup(f)))
 
-/* Defines cleanup_NAME(T **) that calls destroy(*p); destroy must take NULL. */
+/* Defines cleanup_NAME(T **) that calls destroy(*p) unless it is NULL. */
 #define CLEANUP_DEFINE(type, destroy)                                                    \
 	static inline void cleanup_##destroy(type **p)                                   \
 	{                                                                                \
-		destroy(*p);                                                             \
+		if (*p)                                                                  \
+			destroy(*p);                                                     \
 	}
 
 static inline void cleanup_free(void *p)

@@ -54,6 +54,9 @@ static int load_workload(struct run *r, struct err *err)
 		.concurrency = o->concurrency_set ? o->concurrency : 0,
 		.seed_set = o->seed_set,
 		.seed = o->seed,
+		.ready_wait_ns = !o->expect_wait_set ? 0
+				 : o->expect_wait_ns ? o->expect_wait_ns
+						     : UINT64_MAX,
 		.shared_prepare = o->shared_prepare_set ? o->shared_prepare : -1,
 	};
 	if ((o->duration_set && !o->duration_ns) ||
@@ -204,6 +207,7 @@ static void release(struct run *r)
 			free(*w);
 		free(r->members[i].warnings);
 		free(r->members[i].target);
+		free(r->members[i].job_worker);
 	}
 	free(r->members);
 	free(r->failure);

@@ -74,7 +74,9 @@ static int name_heirs(struct run *r, struct job *first, struct err *err)
 		return err_sys(err, ENOMEM, "plan");
 	for (size_t i = 0; i < r->n; i++)
 		if (!r->members[i].in) {
-			first->heirs_of[n] = strdup(r->members[i].w->id);
+			if (!r->members[i].job_worker)
+				continue; /* it never had a job */
+			first->heirs_of[n] = strdup(r->members[i].job_worker);
 			if (!first->heirs_of[n++])
 				return err_sys(err, ENOMEM, "plan");
 		}
@@ -85,6 +87,8 @@ static int send_job(struct run_member *m, struct job *job)
 {
 	struct msg msg = {.type = MSG_JOB, .u.job = *job};
 
+	free(m->job_worker);
+	m->job_worker = text_printf("%s", job->worker);
 	free(m->target);
 	m->target = job->target ? text_printf("%s", job->target) : NULL;
 	m->ready = m->armed = m->done = false;

@@ -38,6 +38,7 @@ struct run_member {
 	bool ready, armed, done, bye;
 	char **warnings; /* of ready */
 	char *target;
+	char *job_worker; /* its name in put names; NULL before its first job */
 	int64_t skew_ns;
 	bool skew_known;
 	uint64_t lost_ns;

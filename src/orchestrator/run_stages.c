@@ -19,6 +19,7 @@
 #include "orchestrator/run_private.h"
 
 #define QUIT_NS (5 * NS_PER_SEC)
+#define READY_WAIT_NS (60 * NS_PER_SEC)
 
 void run_remark(struct run *r, const char *fmt, ...)
 {
@@ -349,18 +350,17 @@ void run_check(struct run *r)
 
 void run_begin(struct run *r)
 {
-	const struct options *o = &r->app->o;
-	uint64_t wait = workload_ready_timeout_ns(r->workload);
+	uint64_t wait = r->overrides.ready_wait_ns;
 
 	if (!wait)
-		wait = 60 * NS_PER_SEC;
-	if (o->expect_wait_set)
-		wait = o->expect_wait_ns;
-	r->stage = RUN_CONNECT;
-	r->wait = loop_timer_add(
-		r->ctx.loop, wait ? clock_ns() + wait : UINT64_MAX, 0, run_on_wait, r);
+		wait = workload_ready_timeout_ns(r->workload);
 	if (!wait)
-		loop_timer_stop(r->wait);
+		wait = READY_WAIT_NS;
+	r->stage = RUN_CONNECT;
+	r->wait = loop_timer_add(r->ctx.loop, UINT64_MAX, 0, run_on_wait, r);
+	loop_timer_stop(r->wait);
+	if (wait != UINT64_MAX)
+		loop_timer_set(r->wait, clock_ns() + wait, 0);
 	r->timer = loop_timer_add(r->ctx.loop, UINT64_MAX, 0, run_on_timer, r);
 	loop_timer_stop(r->timer);
 	context_start(&r->ctx, r->fleet);
