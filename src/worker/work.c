@@ -290,9 +290,10 @@ bool work_destroy(struct work *w)
 {
 	if (!w)
 		return true;
+	/* its own thread is at its end; those of the engine may not be */
+	pthread_join(w->id, NULL);
 	if (w->stuck)
 		return false;
-	pthread_join(w->id, NULL);
 	engine_destroy(w->engine);
 	if (w->phase == PHASE_PREPARE)
 		prepare_finish(&w->prepare);
