@@ -140,8 +140,10 @@ void known_hosts_lookup(
 	if (k->n_buckets) {
 		for (const struct name *n = k->buckets[bucket_of(k, name)]; n;
 			n = n->next) {
+			if (strcmp(n->text, name) != 0)
+				continue;
 			/* a line that names the host twice counts once */
-			if (n->entry != last && strcmp(n->text, name) == 0)
+			if (n->entry != last)
 				fn(&n->entry->key, user);
 			last = n->entry;
 		}

@@ -78,7 +78,7 @@ struct ssh {
 	struct ssh_shared *shared;
 	struct ssh_target target;
 	struct dial *dial;
-	struct loop_timer *timer; /* of the login */
+	struct loop_timer *timer; /* of the login; later of channels to be opened again */
 	enum ssh_phase phase;
 	LIBSSH2_SESSION *session;
 	char disconnect[200]; /* the host's last words */
@@ -101,7 +101,8 @@ struct ssh {
 	/* channels */
 	struct chan *opening;
 	unsigned limit;
-	bool limit_said;
+	bool limit_said, paused; /* paused: until timer */
+	unsigned channels, refused;
 	/* texts of conn_info */
 	char *address, *host_key, *login;
 };

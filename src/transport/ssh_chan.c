@@ -4,12 +4,16 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/clock.h"
+#include "common/units.h"
 #include "transport/ssh.h"
 
 /* More than this waits in the channels, not in front of the socket. */
 #define OUT_MAX ((size_t)256 << 10)
 /* Then others get their turn. */
 #define PASSES_MAX 16
+#define REFUSED_MAX 50
+#define REFUSED_WAIT_NS (100 * NS_PER_MS)
 
 static LIBSSH2_CHANNEL *channel(const struct chan *ch)
 {
@@ -23,9 +27,9 @@ static void open_refused(struct ssh *s, struct chan *ch)
 	unsigned others = conn_running(s->c) - 1;
 
 	libssh2_session_last_error(s->session, &text, NULL, 0);
+	ch->state = CHAN_WAITING;
 	if (others) {
 		s->limit = others;
-		ch->state = CHAN_WAITING;
 		if (!s->limit_said)
 			conn_note(s->c,
 				"%s: sshd allows %u channels on a connection "
@@ -33,19 +37,23 @@ static void open_refused(struct ssh *s, struct chan *ch)
 				"commands wait for one to end",
 				dial_where(s->dial), others);
 		s->limit_said = true;
-		return;
+	} else if (s->channels && s->refused++ < REFUSED_MAX) {
+		/* sshd counts a session until it has reaped its process, a moment after the end */
+		s->paused = true;
+		loop_timer_set(s->timer, clock_ns() + REFUSED_WAIT_NS, 0);
+	} else {
+		chan_set_why(ch,
+			"%s: the host refused to open a session: %s (MaxSessions 0, or a "
+			"restricted key?)",
+			dial_where(s->dial), text);
+		chan_done(ch);
 	}
-	chan_set_why(ch,
-		"%s: the host refused to open a session: %s (MaxSessions 0, or a "
-		"restricted key?)",
-		dial_where(s->dial), text);
-	chan_done(ch);
 }
 
 static bool step_open(struct ssh *s, struct chan *ch)
 {
 	if (ch->state == CHAN_WAITING) {
-		if (ch->gone || s->opening || conn_running(s->c) >= s->limit)
+		if (ch->gone || s->opening || s->paused || conn_running(s->c) >= s->limit)
 			return false;
 		s->opening = ch;
 		ch->state = CHAN_OPENING;
@@ -53,6 +61,8 @@ static bool step_open(struct ssh *s, struct chan *ch)
 	ch->impl = libssh2_channel_open_session(s->session);
 	if (ch->impl) {
 		s->opening = NULL;
+		s->channels++;
+		s->refused = 0;
 		ch->state = CHAN_STARTING;
 		return true;
 	}

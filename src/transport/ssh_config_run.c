@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <glob.h>
 #include <poll.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -148,9 +149,25 @@ static bool any_config_matters(void)
 
 /* ---- asking ---- */
 
+/* ssh looks into the home that the password file has. Where $HOME is another one, the configuration
+ * there is meant: its file, or that of the system, to be named to ssh; else NULL. */
+static char *other_home(void)
+{
+	const struct passwd *pw = getpwuid(getuid());
+	const char *home = getenv("HOME");
+	AUTO_FREE char *own = file_expand_home("~/.ssh/config");
+
+	if (!pw || !home || !own || strcmp(home, pw->pw_dir) == 0)
+		return NULL;
+	return access(own, R_OK) == 0 ? STEAL_PTR(&own) : strdup("/etc/ssh/ssh_config");
+}
+
 static int start(struct question *q)
 {
-	const char *argv[] = {"ssh", "-G", "-T", "--", q->answer->address, NULL};
+	AUTO_FREE char *file = other_home();
+	const char *argv[] = {"ssh", "-G", "-T", file ? "-F" : "--",
+		file ? file : q->answer->address, file ? "--" : NULL, q->answer->address,
+		NULL};
 	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	int out[2] = {-1, -1}, errors[2] = {-1, -1};
 	int rc = null < 0 ? -errno : spawn_pipe(out, 0);

@@ -48,17 +48,36 @@ static const char *end_text(const struct ssh *s)
 	return s->io_errno ? strerror(s->io_errno) : "the host closed it";
 }
 
+/* What may be behind a handshake that broke off. */
+static void add_hint(const struct ssh *s, char *out, size_t size)
+{
+	char line[80];
+
+	if (!s->plain_in.len) {
+		snprintf(out, size,
+			" (it sent nothing: is this an SSH port? sshd also does so when "
+			"too many "
+			"log in at once, MaxStartups)");
+		return;
+	}
+	snprintf(line, sizeof(line), "%.*s", (int)strcspn(s->plain_in.data, "\r\n"),
+		s->plain_in.data);
+	text_sanitize_inplace(line);
+	if (text_starts_with(line, "SSH-"))
+		*out = '\0';
+	else
+		snprintf(out, size, " (it says \"%s\", which is not SSH)", line);
+}
+
 /* Before the login there may be another try: an sshd that is busy drops connections. */
 static void handshake_failed(struct ssh *s, const char *what)
 {
 	struct err err = ERR_INIT;
+	char hint[160];
 
+	add_hint(s, hint, sizeof(hint));
 	err_set(&err, ERR_HOST, "%s: connection lost during the SSH handshake: %s%s",
-		dial_where(s->dial), what,
-		s->plain_in.len ? ""
-				: " (it sent nothing: is this an SSH port? sshd also "
-				  "does so when too many "
-				  "log in at once, MaxStartups)");
+		dial_where(s->dial), what, hint);
 	ssh_io_stop(s);
 	loop_timer_stop(s->timer);
 	s->phase = SSH_DIALLING;
@@ -160,14 +179,11 @@ static void on_socket(struct loop_fd *w, uint32_t events, void *user)
 	conn_leave(c);
 }
 
-static void on_timeout(struct loop_timer *t, void *user)
+static void login_timed_out(struct ssh *s)
 {
-	struct ssh *s = user;
 	struct conn *c = s->c;
 	struct units_text after = units_duration(login_timeout_ns(s));
 
-	(void)t;
-	conn_enter(c);
 	if (!s->plain_in.len && s->phase == SSH_HANDSHAKE)
 		conn_fail(c, CONN_FAIL_TIMEOUT,
 			"%s: no SSH banner within %s: something accepts connections "
@@ -179,6 +195,21 @@ static void on_timeout(struct loop_timer *t, void *user)
 			dial_where(s->dial),
 			s->phase == SSH_HANDSHAKE ? "the SSH handshake" : "the login",
 			after.s, s->sign.request ? ": ssh-agent has not answered" : "");
+}
+
+static void on_timer(struct loop_timer *t, void *user)
+{
+	struct ssh *s = user;
+	struct conn *c = s->c;
+
+	(void)t;
+	conn_enter(c);
+	if (s->phase == SSH_UP) {
+		s->paused = false;
+		conn_kick(c);
+	} else {
+		login_timed_out(s);
+	}
 	conn_leave(c);
 }
 
@@ -253,7 +284,7 @@ static void ssh_open(struct conn *c)
 	s->fd = -1;
 	s->limit = CHANNELS_PER_CONN;
 	c->impl = s;
-	s->timer = loop_timer_add(c->t->loop, 1, 0, on_timeout, s);
+	s->timer = loop_timer_add(c->t->loop, 1, 0, on_timer, s);
 	loop_timer_stop(s->timer);
 	if (ssh_target_init(&s->target, s->shared, c->host, &err) < 0) {
 		conn_fail_err(c, CONN_FAIL_OTHER, &err);

@@ -168,6 +168,9 @@ static void on_closed(struct chan *ch, const struct chan_exit *e, void *user)
 	(void)ch;
 	u->chan = NULL;
 	if (u->path) {
+		if (u->reasons.len > 2)
+			conn_note(u->conn, "the worker lies in %s, because of %.*s",
+				u->path, (int)u->reasons.len - 2, u->reasons.data);
 		report(u, u->path, NULL);
 		return;
 	}

@@ -246,5 +246,24 @@ static void test_many(void)
 	known_hosts_destroy(k);
 }
 
+/* Names of one line that share a bucket. */
+static void test_long_line(void)
+{
+	AUTO_BUF struct buf text = BUF_INIT;
+	struct known_hosts *k;
+
+	for (int i = 0; i < 1000; i++)
+		buf_printf(&text, "n%d,", i);
+	buf_puts(&text, "n1 %A\n");
+	k = parse(text.data);
+	for (int i = 0; i < 1000; i++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "n%d", i);
+		CHECK(check(k, name, 22, ed25519, "A").verdict == KNOWN_OK, "%s", name);
+	}
+	known_hosts_destroy(k);
+}
+
 TEST_MAIN(TEST(test_verdicts), TEST(test_hashed), TEST(test_alias), TEST(test_hints),
-	TEST(test_types), TEST(test_add), TEST(test_many))
+	TEST(test_types), TEST(test_add), TEST(test_many), TEST(test_long_line))
