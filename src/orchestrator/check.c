@@ -40,9 +40,8 @@ static void describe(const struct fleet_worker *w, struct buf *out)
 	uint64_t bound = 0;
 
 	clock_sync_at(&w->clock, clock_ns(), &offset, &bound);
-	if (ci)
-		buf_printf(out, "%s%s%s, ", ci->address, *ci->login ? " by " : "",
-			ci->login);
+	if (ci && ci->login && *ci->login)
+		buf_printf(out, "%s by %s, ", ci->address, ci->login);
 	buf_printf(out,
 		"rtt %.3f ms, clock %+.3f ms ±%.3f ms, %u cores, %s, %s, %s, worker %s "
 		"%.8s",

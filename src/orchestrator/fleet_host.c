@@ -10,6 +10,9 @@
 #include "common/err.h"
 #include "common/text.h"
 
+/* With --no-cache another host that is the same machine may take the file away. */
+#define MAX_UPLOADS 3
+
 static void keep_info(struct fleet_host *h)
 {
 	const struct conn_info *i = conn_info(h->conn);
@@ -142,8 +145,11 @@ void fleet_worker_start(struct fleet_worker *w)
 {
 	static const struct chan_events events = {.data = on_data, .closed = on_closed};
 	struct fleet_host *h = w->on;
-	AUTO_FREE char *command = worker_start_command(
-		h->file, worker_path(h), h->fleet->config.no_cache ? "--unlink" : "");
+	const char *given = worker_path(h);
+	/* its siblings need the file too: the last one removes it */
+	bool remove = h->fleet->config.no_cache && !given && w->number + 1 == h->n;
+	AUTO_FREE char *command =
+		worker_start_command(h->file, given, remove ? "--unlink" : "");
 
 	if (!command) {
 		fleet_fail(w, WORKER_ERROR, "out of memory");
@@ -188,7 +194,7 @@ static void on_uploaded(
 		fail_all(h, CONN_FAIL_OTHER, err->text);
 		return;
 	}
-	h->uploaded = true;
+	h->uploads++;
 	for (size_t i = 0; i < h->n; i++)
 		h->workers[i].uploaded = true;
 	fleet_worker_start(w);
@@ -236,9 +242,9 @@ void fleet_host_need(struct fleet_worker *w, const char *line)
 		fleet_worker_start(w);
 		return;
 	}
-	if (h->uploaded) {
+	if (h->uploads == MAX_UPLOADS) {
 		fleet_fail(w, WORKER_ERROR,
-			"the worker vanished right after it was put there");
+			"the worker vanished each time it was put there");
 		return;
 	}
 	if (!line[dirs]) {

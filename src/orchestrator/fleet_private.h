@@ -12,7 +12,8 @@ struct fleet_host {
 	bool has_info;
 	struct upload *upload;
 	const struct worker_file *file; /* the program for its architecture */
-	bool uploaded, arch_known;
+	bool arch_known;
+	unsigned uploads;             /* so far */
 	struct fleet_worker *workers; /* n of them, part of fleet->workers */
 	size_t n;
 };

@@ -141,7 +141,8 @@ char *worker_clean_command(void)
 		"x=\"|$(ls -l /proc/[0-9]*/exe 2>/dev/null | sed \"s/.* -> "
 		"//\" | tr \"\\n\" \"|\")\"; " DEFINE_DIRS DEFINE_OK FOR_EACH_DIR
 		"[ -d $m ] || continue; "
-		"ok $m || { printf \"\\nMUSTER-KEPT %s %s\\n\" $m \"is not a directory "
+		"ok $m || { [ -d $m ] || continue; printf \"\\nMUSTER-KEPT %s %s\\n\" $m "
+		"\"is not a directory "
 		"of ours with mode 0700\"; continue; }; "
 		"r=; for f in $m/w-*; do [ -f $f ] || continue; "
 		"case $x in *\"|$f|\"*) r=1; printf \"\\nMUSTER-KEPT %s %s\\n\" $f \"is "

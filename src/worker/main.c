@@ -2,11 +2,13 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "common/buf.h"
 #include "common/cleanup.h"
+#include "common/digest.h"
 #include "common/err.h"
 #include "common/log.h"
 #include "common/opts.h"
@@ -35,6 +37,38 @@ static int help(void)
 	return print(&out);
 }
 
+/* The hash serves setup on hosts without sha256sum. */
+static int version(void)
+{
+	char hash[DIGEST_SHA256_HEX] = "unknown";
+	struct err ignored = ERR_INIT;
+
+	(void)digest_sha256_file("/proc/self/exe", hash, &ignored);
+	return printf("muster-worker %s sha256:%s\n", MUSTER_VERSION, hash) < 0;
+}
+
+/* Only what setup put there, <dir>/muster-<uid>/w-<hash>: a program that somebody installed stays. */
+static void unlink_cached(void)
+{
+	char path[4096], *name, *folder;
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+
+	if (n <= 0)
+		return;
+	path[n] = '\0';
+	name = strrchr(path, '/');
+	if (!name || strncmp(name, "/w-", 3) != 0)
+		return;
+	*name = '\0';
+	folder = strrchr(path, '/');
+	if (!folder || strncmp(folder, "/muster-", 8) != 0)
+		return;
+	*name = '/';
+	unlink(path);
+	*name = '\0';
+	rmdir(path); /* stays while others use it */
+}
+
 /* Thousands of connections and files need descriptors. */
 static void raise_nofile(void)
 {
@@ -53,7 +87,7 @@ static int run(const struct worker_options *o, struct err *err)
 	if (o->help)
 		return help();
 	if (o->version)
-		return printf("muster-worker %s\n", MUSTER_VERSION) < 0;
+		return version();
 	if (o->describe)
 		return describe(&out) < 0 ? err_set(err, ERR_SYSTEM, "no memory")
 					  : print(&out);
@@ -61,6 +95,8 @@ static int run(const struct worker_options *o, struct err *err)
 		return err_set(err, ERR_INPUT,
 			"muster starts this program; to speak its protocol by hand, say "
 			"--stdio");
+	if (o->unlink)
+		unlink_cached();
 	raise_nofile();
 	signal(SIGPIPE, SIG_IGN);
 	return control_run(STDIN_FILENO, STDOUT_FILENO, err);

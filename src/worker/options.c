@@ -11,7 +11,8 @@ const struct opt worker_options[] = {
 	FLAG(stdio, 0,
 		"speak the protocol on stdin and stdout; the default but on a terminal"),
 	FLAG(describe, 0, "print backends, their options and all names as JSON"),
-	FLAG(version, 0, "print the version"),
+	FLAG(unlink, 0, "remove this program's cached file once it runs"),
+	FLAG(version, 0, "print the version and the hash of this file"),
 	FLAG(help, 'h', "print this help"),
 	{.name = NULL},
 };

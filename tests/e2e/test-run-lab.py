@@ -184,6 +184,7 @@ def test_a_full_disk_there_is_an_error_of_that_host(t, lab):
     t.eq(done.rc, 1, show(done))
     t.match(done.err, r"h2 (lost|error): .*No space left on device")
     t.check(Results(t.tmp / "out").count("GET", worker="h1") > 0)
+    lab.exec("h1", ["rm", "-rf", "/tmp/data"])
 
 
 def stand_in(t, lab, host, script):
@@ -245,11 +246,33 @@ def test_setup_falls_back_to_another_directory(t, lab):
     try:
         done = t.muster("check", "--hosts", inventory, on=lab)
         t.ends(done, 0, r"\(copied\)")
-        t.eq(lab.exec("h1", ["sh", "-c", "ls /tmp/muster-0"]).out.count("w-"), 1)
+        where = lab.exec("h1", ["sh", "-c", "ls -d /*/muster-0/w-* /*/*/muster-0/w-*"]).out.split()
+        t.eq([path.rsplit("/", 1)[0] for path in where], ["/tmp/muster-0"], done.out)
     finally:
         lab.tmp("h1", "ok", "/root")
         lab.tmp("h1", "ok", "/var/tmp")
     t.ends(t.muster("clean", "--hosts", inventory, on=lab), 0, r"removed /tmp/muster-0")
+
+
+def test_no_cache_leaves_no_file(t, lab):
+    inventory = lab.inventory(t.tmp / "hosts.yaml", hosts=["h1", "h2"], workers=2)
+    t.ends(t.muster("clean", "--hosts", inventory, on=lab), 0)
+    t.write("w.yaml", null(duration="1s"))
+    t.ends(t.muster("run", "w.yaml", "--hosts", inventory, "--no-cache", on=lab, timeout=60), 0,
+           r"✓ All 4 workers completed")
+    for host in ("h1", "h2"):
+        t.eq(lab.exec(host, ["sh", "-c", "ls -d /*/muster-0 /*/*/muster-0 2>/dev/null; true"]).out, "")
+
+
+def test_wrong_architecture_is_named(t, lab):
+    lab.put("h8", t.write("uname", '#!/bin/sh\n[ "$1" = -s ] && echo Linux || echo riscv64\n'),
+            "/usr/local/bin/uname", 0o755)
+    try:
+        done = t.muster("check", "--hosts", lab.inventory(t.tmp / "hosts.yaml", hosts=["h8"]),
+                        on=lab)
+    finally:
+        lab.exec("h8", ["rm", "/usr/local/bin/uname"])
+    t.ends(done, 3, r"✗ h8 .*no worker for Linux riscv64")
 
 
 if __name__ == "__main__":

@@ -223,10 +223,8 @@ def test_unreadable_path_names_host_and_op(t, sshd):
         target = "/proc/self/nothing-can-be-here/"
     else:
         target = "/root/muster-test/"
-    t.write("w.yaml", f"target: 'file://{target}'\nshared_filesystem: true\nduration: 1s\nworkload:\n"
-                      "  - {op: put, path: 'x/', weight: 1, object_size: 1}\n"
-            if False else f"target: 'file://{target}'\nduration: 1s\nworkload:\n"
-                          "  - {op: put, path: 'x/', weight: 1, object_size: 1}\n")
+    t.write("w.yaml", f"target: 'file://{target}'\nduration: 1s\nworkload:\n"
+                      "  - {op: put, path: 'x/', weight: 1, object_size: 1}\n")
     done = t.muster("run", "w.yaml", "--hosts", inventory(t, sshd, 2), timeout=60)
     t.eq(done.rc, 2, show(done))
     t.match(done.err, r"h1.*w\.yaml:4:\d+: ")
@@ -262,8 +260,7 @@ def test_lost_worker_in_prepare_is_made_up_on_shared_storage(t, sshd):
     run.wait_for("starting workload", 30)
     folder = next(p for p in t.tmp.iterdir() if p.name.startswith("muster-2"))
     wait_until(lambda: (data / "small").exists() and len(os.listdir(data / "small")) > 300, 30)
-    victim = worker_pids(t.tmp)[0]
-    os.kill(victim, signal.SIGKILL)
+    os.kill(worker_pids(sshd)[0], signal.SIGKILL)
     done = run.wait(90)
     t.eq(done.rc, 1, show(done))
     t.match(done.out + done.err, r"was lost")
@@ -271,8 +268,8 @@ def test_lost_worker_in_prepare_is_made_up_on_shared_storage(t, sshd):
     t.eq(Results(folder).json["outcome"], "degraded")
 
 
-def worker_pids(_folder):
-    """pids of workers that descend from our sshd sessions, oldest first."""
+def worker_pids(sshd):
+    """pids of the workers that this sshd started, and nobody else's."""
     found = []
     for name in os.listdir("/proc"):
         if not name.isdigit():
@@ -280,10 +277,10 @@ def worker_pids(_folder):
         try:
             exe = os.readlink(f"/proc/{name}/exe")
             with open(f"/proc/{name}/environ", "rb") as environ:
-                mine = b"SSH_CONNECTION=" in environ.read()
+                ours = f" {sshd.port}\0".encode() in environ.read()
         except OSError:
             continue
-        if "/muster-" in exe and "/w-" in exe and mine:
+        if "/muster-" in exe and "/w-" in exe and ours:
             found.append(int(name))
     return sorted(found)
 
