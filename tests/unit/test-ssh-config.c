@@ -20,7 +20,7 @@ static const char plain[] =
 	"canonicaldomains none\n"
 	"globalknownhostsfile /etc/ssh/ssh_known_hosts "
 	"/etc/ssh/ssh_known_hosts2\n"
-	"userknownhostsfile /root/.ssh/known_hosts /root/.ssh/known_hosts2\n"
+	"userknownhostsfile /home/ann/.ssh/known_hosts /home/ann/.ssh/known_hosts2\n"
 	"sendenv LANG\n"
 	"connecttimeout none\n"
 	"canonicalizePermittedcnames none\n"
@@ -79,7 +79,7 @@ static void test_plain(void)
 	CHECK_STR(c.host_key_alias, NULL);
 	check_joined(c.identity_files, "/home/me/.ssh/id_rsa|/home/me/.ssh/id_ed25519");
 	check_joined(
-		c.user_known_hosts, "/root/.ssh/known_hosts|/root/.ssh/known_hosts2");
+		c.user_known_hosts, "/home/ann/.ssh/known_hosts|/home/ann/.ssh/known_hosts2");
 	check_joined(c.global_known_hosts,
 		"/etc/ssh/ssh_known_hosts|/etc/ssh/ssh_known_hosts2");
 	ssh_config_finish(&c);
