@@ -206,6 +206,32 @@ def test_rubbish_and_floods_are_named(t, lab):
     wait_until(lambda: not workers(lab, "h1"), 20, "stand-ins to end")
 
 
+# Passes a real worker's lines on, until the load runs; then something else.
+SPOILED = """/srv/real | while IFS= read -r line; do
+	printf '%s\\n' "$line"
+	case $line in *'"stats"'*'"measure"'*) {then};; esac
+done
+"""
+
+
+def test_a_worker_that_goes_mad_is_cut_off_alone(t, lab):
+    lab.put("h1", built("MUSTER_WORKER_DIR", "src/worker") / f"worker-linux-{os.uname().machine}",
+            "/srv/real", 0o755)
+    for then, pattern in (("echo this is no message", r"h1 lost: it wrote what is not a message"),
+                          ("head -c 3000000 /dev/zero", r"h1 lost: it wrote (a line longer|what)"),
+                          ("exit 3", r"h1 lost: the worker ended")):
+        keys = stand_in(t, lab, "h1", SPOILED.replace("{then}", then))
+        inventory = lab.inventory(t.tmp / "hosts.yaml", hosts=["h1", "h2"], each={"h1": keys})
+        t.write("w.yaml", null(duration="5s"))
+        done = t.muster("run", "w.yaml", "--hosts", inventory, "--output", f"out-{then[:4]}", on=lab,
+                        timeout=40)
+        t.eq(done.rc, 1, show(done))
+        t.match(done.err, pattern, then)
+        results = Results(t.tmp / f"out-{then[:4]}")
+        t.check(0 < results.count("GET", worker="h1") < results.count("GET", worker="h2"), then)
+    wait_until(lambda: not workers(lab, "h1"), 20, "the mad worker to end")
+
+
 def test_several_workers_on_one_host(t, lab):
     t.ends(begin(t, lab, null(duration="1s"), hosts=["h1", "h2"], workers=3).wait(60), 0,
            r"✓ All 6 workers completed")
@@ -273,6 +299,23 @@ def test_wrong_architecture_is_named(t, lab):
     finally:
         lab.exec("h8", ["rm", "/usr/local/bin/uname"])
     t.ends(done, 3, r"✗ h8 .*no worker for Linux riscv64")
+
+
+@fixture
+def big_lab():
+    with new_lab(32) as big_lab:
+        yield big_lab
+
+
+def test_thirty_two_hosts_in_step(t, big_lab):
+    inventory = big_lab.inventory(t.tmp / "hosts.yaml")
+    t.ends(t.muster("check", "--hosts", inventory, on=big_lab, timeout=90), 0,
+           r"Result: 32/32 hosts online")
+    t.write("w.yaml", null(duration="2s", concurrency=1, latency="10ms"))
+    done = t.muster("run", "w.yaml", "--hosts", inventory, on=big_lab, timeout=90)
+    t.ends(done, 0, r"✓ All 32 workers completed")
+    results = Results.only(t.tmp)
+    t.eq(results.count("GET"), sum(results.count("GET", worker=f"h{n}") for n in range(1, 33)))
 
 
 if __name__ == "__main__":
