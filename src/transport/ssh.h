@@ -81,6 +81,7 @@ struct ssh {
 	struct loop_timer *timer; /* of the login; later of channels to be opened again */
 	enum ssh_phase phase;
 	LIBSSH2_SESSION *session;
+	LIST_HEAD(, ssh_block) blocks; /* all memory of the session */
 	char disconnect[200]; /* the host's last words */
 	/* io */
 	int fd;
@@ -112,6 +113,12 @@ void ssh_io_start(struct ssh *s);
 void ssh_io_flush(struct ssh *s);
 size_t ssh_io_pending(const struct ssh *s);
 void ssh_io_stop(struct ssh *s); /* closes the socket, frees the session */
+
+/* ssh_memory.c: a session whose memory is s->blocks; memory that libssh2 will free; and, when the
+ * session has been freed, what it forgot */
+LIBSSH2_SESSION *ssh_memory_session(struct ssh *s);
+void *ssh_memory_alloc(struct ssh *s, size_t size);
+void ssh_memory_release(struct ssh *s);
 
 /* ssh_session.c */
 void ssh_step(struct conn *c);

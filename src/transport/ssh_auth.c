@@ -57,8 +57,7 @@ static LIBSSH2_USERAUTH_PUBLICKEY_SIGN_FUNC(on_sign)
 	s->sign.failed = !out->len;
 	if (s->sign.failed)
 		return -1;
-	/* libssh2 was given no allocator, so it frees with free() */
-	*sig = malloc(out->len);
+	*sig = ssh_memory_alloc(s, out->len);
 	if (!*sig)
 		return -1;
 	memcpy(*sig, out->data, out->len);

@@ -159,6 +159,7 @@ void ssh_io_stop(struct ssh *s)
 		s->dead = true;
 		libssh2_session_free(s->session);
 		s->session = NULL;
+		ssh_memory_release(s);
 	}
 	loop_fd_del(s->watch);
 	s->watch = NULL;

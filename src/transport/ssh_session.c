@@ -215,7 +215,7 @@ static void on_timer(struct loop_timer *t, void *user)
 
 static int start_session(struct ssh *s, struct err *err)
 {
-	s->session = libssh2_session_init_ex(NULL, NULL, NULL, s);
+	s->session = ssh_memory_session(s);
 	if (!s->session)
 		return err_set(err, ERR_SYSTEM, "libssh2: out of memory");
 	ssh_io_start(s);

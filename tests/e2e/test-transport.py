@@ -110,8 +110,8 @@ def agent(t, *keys):
     """A private ssh-agent with these keys; its environment."""
     path = t.tmp / "agent"
     t.spawn(["ssh-agent", "-D", "-a", path])
-    wait_until(path.exists, 5, "ssh-agent")
     env = {"SSH_AUTH_SOCK": str(path)}
+    wait_until(lambda: t.run(["ssh-add", "-l"], env=env).rc != 2, 5, "ssh-agent")
     for key in keys:
         t.ends(t.run(["ssh-add", "-q", key], env=env), 0)
     return env

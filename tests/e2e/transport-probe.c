@@ -69,6 +69,7 @@ struct probe {
 	struct inventory inventory;
 	struct worker_file worker;
 	struct host_state *states;
+	struct channel_state *channels;
 	size_t open;
 	int failed;
 };
@@ -84,6 +85,7 @@ struct host_state {
 };
 
 struct channel_state {
+	struct channel_state *next; /* of all, for the end */
 	struct host_state *h;
 	struct buf line[2];
 	uint64_t bytes[2], left;
@@ -200,11 +202,9 @@ static void on_closed(struct chan *ch, const struct chan_exit *e, void *user)
 		if (h->probe->o.count)
 			printf("%s bytes %d %llu\n", h->host->name, i + 1,
 				(unsigned long long)c->bytes[i]);
-		buf_finish(&c->line[i]);
 	}
 	printf("%s closed exited=%d status=%d signal=%s why=%s\n", h->host->name,
 		e->exited, e->status, e->signal, e->why ? e->why : "");
-	free(c);
 	if (--h->channels == 0 && h->conn && !need && !lost &&
 		!h->probe->o.close_after_ns)
 		finished(h);
@@ -218,6 +218,8 @@ static void start(struct host_state *h, const char *command)
 
 	if (!c)
 		abort();
+	c->next = h->probe->channels;
+	h->probe->channels = c;
 	c->h = h;
 	c->left = h->probe->o.send;
 	h->channels++;
@@ -325,6 +327,12 @@ static int run(struct probe *p, const char *command, struct err *err)
 	}
 	loop_timer_del(timer);
 	transport_destroy(t);
+	for (struct channel_state *c = p->channels, *next; c; c = next) {
+		next = c->next;
+		buf_finish(&c->line[0]);
+		buf_finish(&c->line[1]);
+		free(c);
+	}
 	free(p->states);
 	free(hosts);
 	return rc;
