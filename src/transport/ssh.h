@@ -30,6 +30,7 @@ struct ssh_shared {
 	struct known_hosts **known; /* files read so far */
 	size_t n_known;
 	bool prepared;
+	bool off_said; /* that host keys are not checked */
 };
 
 struct ssh_shared *ssh_shared_create(struct transport *t, struct err *err);
@@ -82,7 +83,7 @@ struct ssh {
 	enum ssh_phase phase;
 	LIBSSH2_SESSION *session;
 	LIST_HEAD(, ssh_block) blocks; /* all memory of the session */
-	char disconnect[200]; /* the host's last words */
+	char disconnect[200];          /* the host's last words */
 	/* io */
 	int fd;
 	struct loop_fd *watch;

@@ -1,7 +1,6 @@
 /* ssh_config_run: spawns ssh -G side by side, before the loop runs, and keeps the answers. */
 #include "transport/ssh_config_run.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
@@ -42,7 +41,7 @@ struct answer {
 
 struct ssh_config_cache {
 	struct answer *buckets[BUCKETS];
-	bool looked, relevant; /* can any file say something? */
+	bool no_ssh; /* then there is no ssh_config either */
 };
 
 /* A running ssh -G. */
@@ -63,62 +62,86 @@ static struct answer **find(struct ssh_config_cache *c, const char *address)
 	return a;
 }
 
-/* ---- can the configuration say anything? ---- */
+/* ---- can the configuration say anything about a host? ---- */
 
-static bool config_matters(const char *path, const char *dir, unsigned depth);
+/* A look through the files, for what may apply to one address. It errs on the side of asking. */
+struct look {
+	const char *address;
+	const char *dir; /* what paths of Include lines are relative to */
+	bool applies;    /* the block that we are in */
+	unsigned depth;
+};
 
-/* Include takes wildcards, and paths relative to the folder of the main file. What is harder than
- * that is left to ssh. */
-static bool include_matters(
-	const char *value, size_t len, const char *dir, unsigned depth)
+static bool config_matters(struct look *l, const char *path);
+
+/* Words with quotes or tokens are left to ssh. */
+static bool is_hard(const char *list)
 {
-	AUTO_FREE char *list = strndup(value, len);
-	char *rest = list;
-	bool matters = false;
+	return strpbrk(list, "\"'%$[\\") != NULL;
+}
 
-	if (!list || depth > INCLUDE_DEPTH_MAX || strpbrk(list, "\"%$"))
+static bool host_line_applies(const char *list, char *words, const char *address)
+{
+	if (is_hard(list))
 		return true;
-	for (char *word; !matters && (word = strsep(&rest, " \t=\r"));) {
+	for (char *word; (word = strsep(&words, " \t=\r"));)
+		if (*word && *word != '!' && text_match(word, address, true))
+			return true;
+	return false;
+}
+
+static bool include_matters(struct look *l, const char *list, char *words)
+{
+	bool matters = is_hard(list) || l->depth >= INCLUDE_DEPTH_MAX;
+
+	for (char *word; !matters && (word = strsep(&words, " \t=\r"));) {
 		AUTO_FREE char *home = file_expand_home(word);
-		AUTO_FREE char *path = !home          ? NULL
-				       : *home == '/' ? strdup(home)
-						      : text_printf("%s/%s", dir, home);
+		AUTO_FREE char *path = !home ? NULL
+				       : *home == '/'
+					       ? strdup(home)
+					       : text_printf("%s/%s", l->dir, home);
+		struct look inner = *l;
 		glob_t found;
 
-		if (!*word || !path)
+		if (!*word || !path || glob(path, 0, NULL, &found) != 0)
 			continue;
-		if (glob(path, 0, NULL, &found) != 0)
-			continue;
+		inner.depth++;
 		for (size_t i = 0; i < found.gl_pathc && !matters; i++)
-			matters = config_matters(found.gl_pathv[i], dir, depth + 1);
+			matters = config_matters(&inner, found.gl_pathv[i]);
 		globfree(&found);
 	}
 	return matters;
 }
 
-static bool line_matters(const char *line, size_t len, const char *dir, unsigned depth)
+static bool line_matters(struct look *l, const char *line, size_t len)
 {
 	static const char *const honoured[] = {"hostname", "user", "port", "identityfile",
 		"identitiesonly", "proxyjump", "proxycommand", "stricthostkeychecking",
 		"userknownhostsfile", "globalknownhostsfile", "hostkeyalias",
 		"connecttimeout", "canonicalizehostname"};
-	size_t n = 0;
+	AUTO_FREE char *text = strndup(line, len), *copy = strndup(line, len);
+	char *word, *rest;
+	size_t n;
 
-	while (len && isspace((unsigned char)*line)) {
-		line++;
-		len--;
-	}
-	while (n < len && isalnum((unsigned char)line[n]))
-		n++;
-	if (n == strlen("include") && strncasecmp(line, "include", n) == 0)
-		return include_matters(line + n, len - n, dir, depth);
-	for (size_t i = 0; i < ARRAY_LEN(honoured); i++)
-		if (strlen(honoured[i]) == n && strncasecmp(line, honoured[i], n) == 0)
+	if (!text || !copy)
+		return true;
+	word = text + strspn(text, " \t\r");
+	n = strspn(
+		word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789");
+	rest = copy + (word - text) + n;
+	if (n == strlen("host") && strncasecmp(word, "host", n) == 0)
+		l->applies = host_line_applies(word + n, rest, l->address);
+	else if (n == strlen("match") && strncasecmp(word, "match", n) == 0)
+		l->applies = true;
+	else if (n == strlen("include") && strncasecmp(word, "include", n) == 0)
+		return l->applies && include_matters(l, word + n, rest);
+	for (size_t i = 0; l->applies && i < ARRAY_LEN(honoured); i++)
+		if (strlen(honoured[i]) == n && strncasecmp(word, honoured[i], n) == 0)
 			return true;
 	return false;
 }
 
-static bool config_matters(const char *path, const char *dir, unsigned depth)
+static bool config_matters(struct look *l, const char *path)
 {
 	AUTO_BUF struct buf text = BUF_INIT;
 	struct err err = ERR_INIT;
@@ -131,20 +154,22 @@ static bool config_matters(const char *path, const char *dir, unsigned depth)
 		const char *nl = memchr(p, '\n', (size_t)(end - p));
 		size_t len = nl ? (size_t)(nl - p) : (size_t)(end - p);
 
-		if (line_matters(p, len, dir, depth))
+		if (line_matters(l, p, len))
 			return true;
 		p += len + 1;
 	}
 	return false;
 }
 
-static bool any_config_matters(void)
+static bool worth_asking(const char *address)
 {
 	AUTO_FREE char *dir = file_expand_home("~/.ssh");
 	AUTO_FREE char *path = file_expand_home("~/.ssh/config");
+	struct look own = {.address = address, .dir = dir, .applies = true};
+	struct look all = {.address = address, .dir = "/etc/ssh", .applies = true};
 
-	return (dir && path && config_matters(path, dir, 0)) ||
-	       config_matters("/etc/ssh/ssh_config", "/etc/ssh", 0);
+	return (dir && path && config_matters(&own, path)) ||
+	       config_matters(&all, "/etc/ssh/ssh_config");
 }
 
 /* ---- asking ---- */
@@ -285,12 +310,16 @@ static bool start_some(struct ssh_config_cache *c, struct question *running,
 		*at = calloc(1, sizeof(**at));
 		if (!*at || !((*at)->address = strdup(addresses[*next])))
 			abort();
+		++*next;
+		if (!worth_asking((*at)->address)) {
+			i--;
+			continue;
+		}
 		running[i].answer = *at;
 		if (start(&running[i]) < 0) {
 			running[i].answer = NULL;
 			return false;
 		}
-		++*next;
 	}
 	return true;
 }
@@ -301,14 +330,11 @@ void ssh_config_cache_ask(
 	struct question running[AT_ONCE] = {{NULL}};
 	size_t next = 0, left;
 
-	if (!c->looked)
-		c->relevant = any_config_matters();
-	c->looked = true;
-	if (!c->relevant)
+	if (c->no_ssh)
 		return;
 	do {
 		if (!start_some(c, running, addresses, n, &next)) {
-			c->relevant = false; /* no ssh, no ssh_config */
+			c->no_ssh = true;
 			next = n;
 		}
 		left = 0;

@@ -11,7 +11,7 @@ struct ssh_config_cache *ssh_config_cache_create(void);
 void ssh_config_cache_destroy(struct ssh_config_cache *c); /* takes NULL */
 
 /* Runs ssh -G -T -- ADDRESS for those that were not asked for yet, at most 8 at once. Nothing is run
- * where no configuration file can say anything about a host, or where there is no ssh. A host
+ * for addresses about which no configuration file can say anything, or where there is no ssh. A host
  * whose answer is bad keeps its error for ssh_config_cache_get. */
 void ssh_config_cache_ask(
 	struct ssh_config_cache *c, const char *const *addresses, size_t n);

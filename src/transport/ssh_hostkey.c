@@ -63,24 +63,41 @@ static void describe(const void *blob, size_t len, char *out, size_t size)
 	text_sanitize_inplace(out);
 }
 
+/* What else the files say that may be of help. */
+static char *unknown_hint(const struct ssh *s, const struct known_match *m)
+{
+	if (m->other_type)
+		return text_printf(" (%s:%u knows it by %s%s)", m->other_type->path,
+			m->other_type->line, m->other_type->type,
+			strcmp(m->other_type->type, "ssh-rsa") == 0
+				? ", of which libssh2 has only the form that sshd has "
+				  "given up"
+				: "");
+	if (m->ca)
+		return text_printf(" (%s:%u trusts a certificate authority for it: host "
+				   "certificates are not supported yet)",
+			m->ca->path, m->ca->line);
+	for (size_t i = 0; i < s->target.n_known; i++) {
+		size_t bad = known_hosts_bad_lines(s->target.known[i]);
+
+		if (bad)
+			return text_printf(" (%zu lines of %s make no sense)", bad,
+				known_hosts_path(s->target.known[i]));
+	}
+	return NULL;
+}
+
 static void say_unknown(struct ssh *s, const struct known_match *m, const char *shown)
 {
 	const char *file =
 		s->target.accept_file ? s->target.accept_file : "~/.ssh/known_hosts";
-	AUTO_FREE char *other = NULL;
+	AUTO_FREE char *hint = unknown_hint(s, m);
 
-	if (m->other_type)
-		other = text_printf(" (%s:%u knows it by %s)", m->other_type->path,
-			m->other_type->line, m->other_type->type);
-	else if (m->ca)
-		other = text_printf(" (%s:%u trusts a certificate authority for it: host "
-				    "certificates are not supported yet)",
-			m->ca->path, m->ca->line);
 	conn_fail(s->c, CONN_FAIL_HOST_KEY,
 		"%s: host key is not known: %s%s (check it, then: ssh-keyscan -p %u %s "
-		">> %s, or "
-		"host_key: accept-new)",
-		dial_where(s->dial), shown, other ? other : "", s->target.port,
+		">> %s, "
+		"or host_key: accept-new)",
+		dial_where(s->dial), shown, hint ? hint : "", s->target.port,
 		s->target.hostname, file);
 }
 

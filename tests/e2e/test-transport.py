@@ -1,51 +1,14 @@
 #!/usr/bin/env python3
-"""The libssh2 transport against real sshds, through transport-probe: keys, host keys, failures and
-what is said about them, channels, uploads."""
+"""The libssh2 transport against real sshds, through transport-probe: keys, host keys, ssh_config."""
 
-import os
+import base64
 import re
 import shutil
 import socket
-import sys
 import threading
 
 from harness import *
-from harness import built, scratch
-
-TRIES = 4
-
-
-@fixture
-def sshd():
-    with Sshd(scratch("sshd"), user_keys=("ed25519", "ecdsa"), extra="MaxStartups 10:30:100") as server:
-        yield server
-
-
-def argv(server, hosts, command, *options, key="ed25519", known=True):
-    """transport-probe for hosts of this server."""
-    args = [built("MUSTER_PROBE", "tests/e2e/transport-probe"), "--port", server.port]
-    if key:
-        args += ["--key", key if isinstance(key, pathlib.Path) else server.user_key(key)]
-    if known:
-        args += ["--known-hosts", server.known_hosts() if known is True else known]
-    return [str(a) for a in (*args, *options, hosts, command)]
-
-
-def probe(t, server, command="echo hello", *options, hosts="127.0.0.1", **how):
-    return t.run(argv(server, hosts, command, *options, **how))
-
-
-def up(t, done):
-    t.ends(done, 0, out=r"^127\.0\.0\.1 up transport=libssh2 ")
-    t.match(done.out, r"data 1 hello$")
-    t.match(done.out, r"closed exited=1 status=0")
-
-
-def down(t, done, kind, pattern):
-    t.ends(done, 1)
-    found = t.match(done.out, rf"^\S+ down {kind} (.*)$")
-    t.match(found.group(1), pattern)
-    t.check(len(found.group(1)) < 1000, "cut off")
+from probe import *
 
 
 # keys --------------------------------------------------------------------
@@ -149,7 +112,7 @@ def test_many_hosts_one_agent(t, sshd):
 def test_agent_that_never_signs(t, sshd):
     """An agent that asks a person first must not stop the others."""
     path = t.tmp / "mute"
-    blob = __import__("base64").b64decode(sshd.user_key().with_name("user_ed25519.pub").read_text().split()[1])
+    blob = base64.b64decode(sshd.user_key().with_name("user_ed25519.pub").read_text().split()[1])
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(path))
     listener.listen(5)
@@ -280,7 +243,7 @@ def test_checking_off(t, sshd):
 
 def test_ssh_config_alias(t, sshd):
     sshd.ssh_config(t.home / ".ssh/config", name="alias")
-    args = [str(built("MUSTER_PROBE", "tests/e2e/transport-probe")), "alias", "echo hello"]
+    args = [probe_path(), "alias", "echo hello"]
     done = t.run(args)
     t.ends(done, 0, out=rf"^alias up .*address={sshd.user}@127\.0\.0\.1:{sshd.port} ")
     t.match(done.out, "data 1 hello")
@@ -295,8 +258,23 @@ def test_ssh_config_include_and_alias_key(t, sshd):
     sshd.ssh_config(t.home / ".ssh/conf.d/one", name="*.lab", extra="HostKeyAlias lab\nHostName 127.0.0.1")
     (t.home / ".ssh/config").write_text("Include conf.d/*\n")
     sshd.known_hosts(hosts=["lab"])
-    args = [str(built("MUSTER_PROBE", "tests/e2e/transport-probe")), "x.lab", "echo hello"]
+    args = [probe_path(), "x.lab", "echo hello"]
     t.ends(t.run(args), 0, out="data 1 hello")
+
+
+def test_unrelated_ssh_config_asks_nobody(t, sshd):
+    """ssh -G costs a process for each host: not for blocks that cannot mean it."""
+    t.write("bin/ssh", "#!/bin/sh\necho ran >>$LOG\nexec /usr/bin/ssh \"$@\"\n").chmod(0o700)
+    env = {"PATH": f"{t.tmp}/bin:{t.env['PATH']}", "LOG": str(t.tmp / "log")}
+    rows = (("Host git* 10.0.*\n User git\n", False), ("# Host *\nHost *\n SendEnv X\n", False),
+            ("Host git\n User git\nHost 127.*\n ConnectTimeout 9\n", True), ("Match user x\n User y\n", True),
+            ("Host !127.0.0.1 *\n User y\n", True), ("ConnectTimeout = 9\n", True))
+    for text, asks in rows:
+        (t.home / ".ssh/config").write_text(text)
+        done = t.run(argv(sshd, "127.0.0.1", "echo hello"), env=env)
+        t.ends(done, 0)
+        t.eq((t.tmp / "log").exists(), asks, text)
+        (t.tmp / "log").unlink(missing_ok=True)
 
 
 def test_jump_hosts_are_refused(t, sshd):
@@ -309,299 +287,6 @@ def test_jump_hosts_are_refused(t, sshd):
 def test_bad_ssh_config(t, sshd):
     (t.home / ".ssh/config").write_text("Host *\nUser\nHostNam x\n")
     down(t, probe(t, sshd), "other", r"ssh -G 127\.0\.0\.1 failed: .*config")
-
-
-# not reached ---------------------------------------------------------------
-
-
-def test_refused(t, sshd):
-    port = free_port()
-    done = t.run(argv(sshd, f"127.0.0.1:{port}", "true"))
-    down(t, done, "refused", rf"^127\.0\.0\.1:{port}: connection refused: is sshd running")
-    t.eq(len(re.findall("trying again", done.out)), 1)
-
-
-def test_name_does_not_resolve(t, sshd):
-    down(t, probe(t, sshd, hosts="no-such-host.invalid"), "name", r"^no-such-host\.invalid:\d+: the name does not")
-
-
-def test_name_resolves(t, sshd):
-    kh = sshd.known_hosts(t.tmp / "kh", hosts=[f"[localhost]:{sshd.port}"])
-    done = probe(t, sshd, hosts="localhost", known=kh)
-    t.ends(done, 0, out="data 1 hello")
-
-
-def listener(handle):
-    """A TCP server on loopback; handle(connection) for each connection."""
-    server = socket.socket()
-    server.bind(("127.0.0.1", 0))
-    server.listen(50)
-
-    def serve():
-        while True:
-            handle(server.accept()[0])
-
-    threading.Thread(target=serve, daemon=True).start()
-    return server.getsockname()[1]
-
-
-def test_never_a_banner(t, sshd):
-    kept = []
-    port = listener(kept.append)
-    done = t.run(argv(sshd, f"127.0.0.1:{port}", "true", "--login-timeout", "300ms"))
-    down(t, done, "timeout", rf"^127\.0\.0\.1:{port}: no SSH banner within 300ms")
-    t.eq(len(kept), 1)
-
-
-def test_closes_at_once(t, sshd):
-    seen = []
-
-    def close(connection):
-        seen.append(1)
-        connection.close()
-
-    done = t.run(argv(sshd, f"127.0.0.1:{listener(close)}", "true"))
-    down(t, done, "banner", "connection lost during the SSH handshake: .*MaxStartups")
-    t.eq(len(seen), TRIES)
-
-
-def test_not_ssh(t, sshd):
-    def http(connection):
-        connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-        connection.close()
-
-    down(t, t.run(argv(sshd, f"127.0.0.1:{listener(http)}", "true")), "banner", r'says "HTTP/1\.1 400 Bad Request", which is not SSH')
-
-
-def test_connect_timeout(t, sshd):
-    # a listener whose queue is full does not answer any more
-    server = socket.socket()
-    server.bind(("127.0.0.1", 0))
-    server.listen(0)
-    port = server.getsockname()[1]
-    full = []
-    for _ in range(4):
-        client = socket.socket()
-        client.setblocking(False)
-        client.connect_ex(("127.0.0.1", port))
-        full.append(client)
-    done = t.run(argv(sshd, f"127.0.0.1:{port}", "true", "--connect-timeout", "300ms"))
-    down(t, done, "timeout", rf"^127\.0\.0\.1:{port}: no answer within 300ms: is the host up")
-
-
-def test_no_common_algorithm(t):
-    rows = (("Ciphers aes256-gcm@openssh.com", r"no common cipher: the host offers aes256-gcm@openssh\.com; "
-             r"libssh2 1\.\S+ offers aes128-ctr,aes192-ctr,aes256-ctr"),
-            ("MACs hmac-sha2-256-etm@openssh.com", "no common MAC: the host offers hmac-sha2-256-etm"),
-            ("KexAlgorithms sntrup761x25519-sha512@openssh.com", "no common key exchange: the host offers sntrup"))
-    for number, (line, pattern) in enumerate(rows):
-        with Sshd(scratch(f"odd{number}"), extra=line) as server:
-            down(t, probe(t, server), "no-algorithm", pattern)
-    with Sshd(scratch("rsa"), host_keys=("rsa",)) as server:
-        down(t, probe(t, server), "no-algorithm", "no common host key type: the host offers rsa-sha2-512")
-
-
-def test_lost_while_running(t, sshd):
-    run = t.spawn(argv(sshd, "127.0.0.1", "echo started; exec sleep 60", "--hold"))
-    run.wait_for("started")
-    for pid in sshd.sessions():
-        os.kill(pid, signal.SIGKILL)
-    run.wait_for(rf"closed exited=0 .*why=127\.0\.0\.1:{sshd.port}: connection lost: ")
-    run.wait_for("down lost ")
-    t.eq(run.wait().rc, 1)
-
-
-# channels -------------------------------------------------------------------
-
-
-def test_exit_and_streams(t, sshd):
-    done = probe(t, sshd, "echo out; echo err >&2; exit 7")
-    t.ends(done, 0, out="data 1 out$")
-    t.match(done.out, "data 2 err$")
-    t.match(done.out, "closed exited=1 status=7 ")
-    t.match(probe(t, sshd, "kill -KILL $$").out, "closed exited=0 status=0 signal=KILL")
-
-
-def test_duplex(t, sshd):
-    for command, out, err in (("cat", 20971520, 0), ("cat >&2", 0, 20971520), ("tee /dev/stderr", 20971520, 20971520),
-                              ("head -c 1000; exec <&-", 1000, 0)):
-        done = probe(t, sshd, command, "--count", "--send", "20MiB")
-        t.match(done.out, rf"bytes 1 {out}$", command)
-        t.match(done.out, rf"bytes 2 {err}$", command)
-
-
-def test_more_channels_than_eight(t, sshd):
-    done = probe(t, sshd, "echo hello; sleep 0.1", "--channels", "20")
-    t.eq(len(re.findall("data 1 hello", done.out)), 20)
-
-
-def test_max_sessions(t):
-    with Sshd(scratch("one"), extra="MaxSessions 1") as server:
-        done = probe(t, server, "echo hello", "--channels", "5")
-        t.eq(len(re.findall("data 1 hello", done.out)), 5, done.out)
-        t.eq(len(re.findall(r"note .*allows 1 channels on a connection \(MaxSessions\)", done.out)), 1, done.out)
-    with Sshd(scratch("no"), extra="MaxSessions 0") as server:
-        done = probe(t, server)
-        t.match(done.out, r"closed exited=0 .*why=.*the host refused to open a session: .*MaxSessions")
-
-
-def test_noisy_start_files(t, sshd):
-    rc = sshd.home / ".bashrc"
-    rc.write_text("echo noise; echo more noise >&2; printf no-newline\n")
-    try:
-        done = probe(t, sshd)
-        t.ends(done, 0, out="data 1 (no-newline)?hello$")
-    finally:
-        rc.unlink()
-
-
-def test_sixteen_at_once(t, sshd):
-    """An sshd of default MaxStartups drops none of them."""
-    hosts = ",".join(f"h{i}" for i in range(16))
-    (t.home / ".ssh/config").write_text("Host h*\nHostName 127.0.0.1\n")
-    done = probe(t, sshd, hosts=hosts)
-    t.ends(done, 0)
-    t.eq(len(re.findall("data 1 hello", done.out)), 16)
-    t.eq(len(re.findall(r"attempts=1 ", done.out)), 16, done.out)
-
-
-def test_dropped_ones_come_again(t):
-    """One sshd behind many addresses is more than it likes at once."""
-    listen = [f"127.0.0.{i}" for i in range(1, 17)]
-    with Sshd(scratch("many"), listen=listen, extra="MaxStartups 4:100:6") as server:
-        done = probe(t, server, hosts=",".join(listen))
-        t.ends(done, 0, out="trying again")
-        t.eq(len(re.findall("data 1 hello", done.out)), 16)
-
-
-def test_close_in_the_middle(t, sshd):
-    """conn_close at any moment, with channels, handshakes and queues in flight."""
-    for ms in (1, 5, 20, 50, 100, 200):
-        done = probe(t, sshd, "cat", "--channels", "3", "--send", "5MiB", "--count", "--hold", "--close-after", f"{ms}ms")
-        t.ends(done, 0, out="closed all")
-
-
-# upload ---------------------------------------------------------------------
-
-
-@fixture
-def worker():
-    """A stand-in for the worker, big enough to come in many pieces."""
-    folder = scratch("worker")
-    path = folder / f"worker-linux-{os.uname().machine}"
-    path.write_text("#!/bin/sh\n[ \"$1\" = --version ] && exit 0\necho worker \"$*\"; cat; exit\n" + "#" * (3 << 20) + "\n")
-    path.chmod(0o600)
-    yield folder
-
-
-def upload(t, sshd, worker, *options, command="x"):
-    return probe(t, sshd, command, "--upload", worker, "--extra", "--a b", *options)
-
-
-def test_upload_and_start(t, sshd, worker):
-    directory = sshd.home / f".cache/muster-{os.getuid()}"
-    done = upload(t, sshd, worker)
-    t.ends(done, 0)
-    t.match(done.out, rf"data 1 MUSTER-NEED Linux {os.uname().machine} {os.getuid()} {sshd.home}/\.cache /var/tmp ")
-    path = t.match(done.out, rf"uploaded ({directory}/w-[0-9a-f]{{16}})$").group(1)
-    t.match(done.out, r"^127\.0\.0\.1 sent \d+$")
-    t.match(done.out, "data 1 worker --a b$")
-    t.eq([str(p) for p in directory.iterdir()], [path])
-    t.eq(directory.stat().st_mode & 0o7777, 0o700)
-    # it is there: one exec starts it
-    again = upload(t, sshd, worker)
-    t.no_match(again.out, "MUSTER-NEED|uploaded")
-    t.match(again.out, "data 1 worker --a b$")
-    # somebody else could have put it there
-    directory.chmod(0o777)
-    t.no_match(upload(t, sshd, worker).out, rf"MUSTER-NEED.* {sshd.home}")
-    directory.chmod(0o700)
-    clean = probe(t, sshd, "x", "--clean")
-    t.match(clean.out, f"data 1 MUSTER-REMOVED {path}")
-    t.check(not directory.exists(), "still there")
-
-
-def test_clean_keeps_what_runs(t, sshd):
-    directory = sshd.home / f".cache/muster-{os.getuid()}"
-    directory.mkdir(parents=True, mode=0o700)
-    shutil.copy("/bin/sleep", directory / "w-0123456789abcdef")
-    running = t.spawn([directory / "w-0123456789abcdef", "60"])
-    wait_until(lambda: os.readlink(f"/proc/{running.pid}/exe").startswith(str(directory)), 5, "exec")
-    t.match(probe(t, sshd, "x", "--clean").out, f"MUSTER-KEPT {directory}/w-0123456789abcdef is running")
-    running.end()
-    t.match(probe(t, sshd, "x", "--clean").out, f"MUSTER-REMOVED {directory}/w-0123456789abcdef")
-
-
-def test_upload_falls_back(t, sshd, worker):
-    """A directory that is noexec, one that is full, and one that does not exist."""
-    if os.getuid() != 0:
-        t.skip("mounting needs root")
-    folder = t.tmp / "mounts"
-    for name, options in (("noexec", "noexec,size=20m"), ("full", "size=1m")):
-        (folder / name).mkdir(parents=True)
-        t.ends(t.run(["mount", "-t", "tmpfs", "-o", options, "none", folder / name]), 0)
-    try:
-        (folder / "good").mkdir()
-        dirs = [folder / "full", folder / "noexec", "/proc/none", "/odd;name", folder / "good"]
-        done = upload(t, sshd, worker, "--dirs", " ".join(map(str, dirs)))
-        t.match(done.out, rf"uploaded {folder}/good/muster-\d+/w-")
-        done = upload(t, sshd, worker, "--dirs", " ".join(map(str, dirs[:-1])))
-        found = t.match(done.out, "upload failed (.*)").group(1)
-        t.match(found, rf"{folder}/full: .*No space left on device; ")
-        t.match(found, rf"{folder}/noexec: the worker does not run there \(mounted noexec\?\): .*Permission denied; ")
-        t.match(found, r"/odd;name: its name has strange characters$")
-        for name in ("noexec", "full"):
-            t.eq(list((folder / name).glob("*/*")), [], "nothing is left behind")
-    finally:
-        for name in ("noexec", "full"):
-            t.run(["umount", folder / name])
-        probe(t, sshd, "x", "--clean")
-
-
-def test_need_skips_noexec(t, sshd, worker):
-    if os.getuid() != 0:
-        t.skip("mounting needs root")
-    folder = sshd.home / ".cache"
-    folder.mkdir(exist_ok=True)
-    t.ends(t.run(["mount", "-t", "tmpfs", "-o", "noexec", "none", folder]), 0)
-    try:
-        done = upload(t, sshd, worker)
-        t.match(done.out, r"MUSTER-NEED Linux \S+ \d+ /var/tmp ")
-        t.match(done.out, "uploaded /var/tmp/muster-")
-        t.eq(list(folder.glob("*/*")), [])
-    finally:
-        t.run(["umount", folder])
-        probe(t, sshd, "x", "--clean")
-
-
-def test_upload_without_sha256sum(t, sshd):
-    """The worker's own word is taken then, so this one knows its hash."""
-    folder = t.tmp / "worker"
-    folder.mkdir()
-    tools = t.tmp / "bin"
-    tools.mkdir()
-    for name in ("sh", "id", "uname", "ls", "mkdir", "cat", "chmod", "mv", "rm", "rmdir"):
-        (tools / name).symlink_to(shutil.which(name))
-    path = folder / f"worker-linux-{os.uname().machine}"
-    other = shutil.which("sha256sum")
-    path.write_text(f"#!/bin/sh\n[ \"$1\" = --version ] && {{ echo muster-worker 1 sha256:$({other} <$0); exit; }}\n"
-                    "echo worker\n")
-    with Sshd(scratch("bare"), extra=f"SetEnv PATH={tools}") as server:
-        rc = server.home / ".bashrc"
-        rc.write_text(f"PATH={tools}\n")
-        done = probe(t, server, "x", "--upload", folder)
-        t.match(done.out, "uploaded ")
-        t.match(done.out, "data 1 worker")
-        rc.write_text("")
-        probe(t, server, "x", "--clean")
-
-
-def private_mounts():
-    """As root: what is mounted or uploaded below /var/tmp and /dev/shm is seen by nobody else."""
-    script = "mount -t tmpfs none /var/tmp && mount -t tmpfs none /dev/shm && exec \"$0\" \"$@\""
-    if os.getuid() == 0 and not os.environ.get("MUSTER_TEST_MOUNTS") and shutil.which("unshare"):
-        os.environ["MUSTER_TEST_MOUNTS"] = "1"
-        os.execvp("unshare", ["unshare", "-m", "sh", "-c", script, sys.executable, *sys.argv])
 
 
 if __name__ == "__main__":
