@@ -3,7 +3,6 @@
 
 #include "backends/backend.h"
 #include "common/buf.h"
-#include "proto/job.h"
 
 struct err;
 

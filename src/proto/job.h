@@ -28,9 +28,6 @@ struct size_spec {
 	size_t n_parts;
 };
 
-enum fill { FILL_RANDOM, FILL_ZERO, FILL_UNIQUE };
-extern const char *const fill_names[]; /* "random" "zero" "unique", NULL-terminated */
-
 enum cleanup_mode { CLEANUP_TOLERANT, CLEANUP_STRICT, CLEANUP_BEST_EFFORT };
 extern const char *const cleanup_mode_names[]; /* NULL-terminated */
 

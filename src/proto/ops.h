@@ -81,3 +81,7 @@ enum op_error {
 extern const char *const op_error_names[OP_ERRORS]; /* "ok", "not_found", ... */
 int op_error_from_name(const char *name);           /* or -1 */
 enum op_error op_error_from_errno(int errnum);
+
+/* What objects are filled with. */
+enum fill { FILL_RANDOM, FILL_ZERO, FILL_UNIQUE };
+extern const char *const fill_names[]; /* "random" "zero" "unique", NULL-terminated */

@@ -33,16 +33,11 @@ static int thread_slots(struct engine_thread *t, uint32_t n)
 	return 0;
 }
 
-static int thread_records(struct engine_thread *t, unsigned kinds)
+static int thread_records(struct engine_thread *t, const struct engine_config *cfg)
 {
-	for (unsigned p = 0; p < PARTS; p++) {
-		t->seen[p] = calloc(OP_KINDS, sizeof(*t->seen[p]));
-		if (!t->seen[p] || record_init(&t->record[p], kinds) < 0)
-			return -ENOMEM;
-		for (unsigned k = 0; k < OP_KINDS; k++)
-			record_seen_init(&t->seen[p][k]);
-	}
-	return 0;
+	if (cfg->warmup_ns && record_init(&t->record[PART_WARMUP], cfg->kinds) < 0)
+		return -ENOMEM;
+	return record_init(&t->record[PART_MEASURE], cfg->kinds);
 }
 
 static int thread_init(struct engine *e, uint32_t index, struct err *err)
@@ -53,7 +48,7 @@ static int thread_init(struct engine *e, uint32_t index, struct err *err)
 
 	t->engine = e;
 	t->pacer.continuous_clock = cfg->backend->continuous_clock;
-	if (thread_slots(t, n) < 0 || thread_records(t, cfg->kinds) < 0)
+	if (thread_slots(t, n) < 0 || thread_records(t, cfg) < 0)
 		return err_sys(err, ENOMEM, "no memory for %u slots", n);
 	if (cfg->samples_path &&
 		samples_open(&t->samples, cfg->samples_path, index, err) < 0)
@@ -66,12 +61,8 @@ static void thread_finish(struct engine *e, struct engine_thread *t)
 {
 	e->cfg.source->thread_fini(t->source);
 	samples_close(&t->samples);
-	for (unsigned p = 0; p < PARTS; p++) {
-		for (unsigned k = 0; t->seen[p] && k < OP_KINDS; k++)
-			record_seen_finish(&t->seen[p][k]);
-		free(t->seen[p]);
+	for (unsigned p = 0; p < PARTS; p++)
 		record_finish(&t->record[p]);
-	}
 	free(t->backend);
 	free(t->slots);
 	free(t->uris);
@@ -277,8 +268,7 @@ int engine_delta(struct engine *e, enum part part, struct op_delta deltas[OP_KIN
 		for (unsigned k = 0; k < OP_KINDS; k++) {
 			struct op_record *o = t->record[part].ops[k];
 
-			if (o && record_delta(o, &t->seen[part][k], &deltas[k],
-					 late_max_ns, sample) < 0)
+			if (o && record_delta(o, &deltas[k], late_max_ns, sample) < 0)
 				return -ENOMEM;
 		}
 	}

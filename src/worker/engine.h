@@ -81,7 +81,6 @@ struct engine_thread {
 	uint64_t last_end_ns; /* of a counted op (atomic) */
 	struct pacer pacer;
 	struct recorder record[PARTS];
-	struct record_seen *seen[PARTS]; /* of the reader: [OP_KINDS] */
 	struct samples samples;
 	uint32_t ran_out;  /* its source has no more (atomic) */
 	uint32_t finished; /* nothing of it is touched by its thread any more (atomic) */

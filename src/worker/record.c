@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 /* A counter with one writer and readers at any time. */
 static inline void count_up(uint64_t *counter, uint64_t n)
@@ -11,18 +12,54 @@ static inline void count_up(uint64_t *counter, uint64_t n)
 	__atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
 }
 
-static int op_record_init(struct op_record *o)
+#define PAGE_BYTES 4096u
+
+static size_t counts_bytes(unsigned digits)
+{
+	size_t bytes = hist_counts_len(digits) * sizeof(uint64_t);
+
+	return (bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+}
+
+/* What one kind of op needs. */
+static size_t op_counts_bytes(void)
+{
+	return BUCKETS * SAMPLE_KINDS * counts_bytes(3) + 4 * counts_bytes(2);
+}
+
+/* Gives h its counts, at *at, and moves that on. */
+static void place(struct hist *h, unsigned digits, uint8_t **at)
+{
+	hist_init(h, digits);
+	h->counts = (uint64_t *)(void *)*at;
+	*at += counts_bytes(digits);
+}
+
+static void op_record_init(struct op_record *o, uint8_t *at)
 {
 	for (unsigned b = 0; b < BUCKETS; b++)
 		for (unsigned k = 0; k < SAMPLE_KINDS; k++)
-			hist_init(&o->hist[b][k], 3);
-	hist_init(&o->response, 2);
-	hist_init(&o->service, 2);
-	return hist_alloc(&o->response) < 0 || hist_alloc(&o->service) < 0 ? -ENOMEM : 0;
+			place(&o->hist[b][k], 3, &at);
+	place(&o->response, 2, &at);
+	place(&o->service, 2, &at);
+	place(&o->seen.response, 2, &at);
+	place(&o->seen.service, 2, &at);
 }
 
 int record_init(struct recorder *r, unsigned kinds)
 {
+	const size_t bytes = (size_t)__builtin_popcount(kinds) * op_counts_bytes();
+	uint8_t *at;
+
+	*r = (struct recorder){0};
+	at = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (at == MAP_FAILED)
+		return -ENOMEM;
+	r->counts = at;
+	r->counts_bytes = bytes;
+	/* a huge page for each count that is touched would be a thousand times too much */
+	madvise(at, bytes, MADV_NOHUGEPAGE);
 	for (unsigned kind = 0; kind < OP_KINDS; kind++) {
 		if (!(kinds & 1u << kind))
 			continue;
@@ -31,35 +68,19 @@ int record_init(struct recorder *r, unsigned kinds)
 		if (!r->ops[kind])
 			return -ENOMEM;
 		memset(r->ops[kind], 0, sizeof(struct op_record));
-		if (op_record_init(r->ops[kind]) < 0)
-			return -ENOMEM;
+		op_record_init(r->ops[kind], at);
+		at += op_counts_bytes();
 	}
 	return 0;
 }
 
 void record_finish(struct recorder *r)
 {
-	for (unsigned kind = 0; kind < OP_KINDS; kind++) {
-		struct op_record *o = r->ops[kind];
-
-		if (!o)
-			continue;
-		for (unsigned b = 0; b < BUCKETS; b++)
-			for (unsigned k = 0; k < SAMPLE_KINDS; k++)
-				hist_finish(&o->hist[b][k]);
-		hist_finish(&o->response);
-		hist_finish(&o->service);
-		free(o);
-		r->ops[kind] = NULL;
-	}
-}
-
-/* Without memory for a histogram the sample still counts in the live part. */
-static inline void add_sample(struct hist *h, uint64_t ns)
-{
-	if (__builtin_expect(!h->counts, 0) && hist_alloc(h) < 0)
-		return;
-	hist_record(h, ns);
+	for (unsigned kind = 0; kind < OP_KINDS; kind++)
+		free(r->ops[kind]);
+	if (r->counts)
+		munmap(r->counts, r->counts_bytes);
+	*r = (struct recorder){0};
 }
 
 static void record_failure(struct op_record *o, const struct io *io)
@@ -71,7 +92,7 @@ static void record_failure(struct op_record *o, const struct io *io)
 	if (so_far == 0)
 		memcpy(o->first_error, io->error_text, RECORD_TEXT);
 	count_up(&o->errors[io->error], 1);
-	add_sample(&o->hist[0][SAMPLE_FAILED], io->end_ns - io->due_ns);
+	hist_record(&o->hist[0][SAMPLE_FAILED], io->end_ns - io->due_ns);
 	if (__atomic_load_n(&o->sample_ready, __ATOMIC_ACQUIRE) == 0) {
 		memcpy(o->sample, io->error_text, RECORD_TEXT);
 		__atomic_store_n(&o->sample_ready, 1, __ATOMIC_RELEASE);
@@ -92,11 +113,11 @@ void record_op(struct recorder *r, const struct io *io)
 	unsigned bucket = bucket_of(op_infos[io->kind].moves_data ? io->bytes : 0);
 	struct hist *h = o->hist[bucket];
 
-	add_sample(&h[SAMPLE_RESPONSE], response);
-	add_sample(&h[SAMPLE_SERVICE], service);
-	add_sample(&h[SAMPLE_LATENESS], lateness);
+	hist_record(&h[SAMPLE_RESPONSE], response);
+	hist_record(&h[SAMPLE_SERVICE], service);
+	hist_record(&h[SAMPLE_LATENESS], lateness);
 	if (io->first_byte_ns)
-		add_sample(&h[SAMPLE_FIRST_BYTE], io->first_byte_ns - io->start_ns);
+		hist_record(&h[SAMPLE_FIRST_BYTE], io->first_byte_ns - io->start_ns);
 	hist_record(&o->response, response);
 	hist_record(&o->service, service);
 	o->bucket_bytes[bucket] += io->bytes;
@@ -110,20 +131,7 @@ void record_op(struct recorder *r, const struct io *io)
 
 void record_page(struct recorder *r, enum op_kind kind, uint64_t ns)
 {
-	add_sample(&r->ops[kind]->hist[0][SAMPLE_PAGE], ns);
-}
-
-void record_seen_init(struct record_seen *s)
-{
-	*s = (struct record_seen){0};
-	hist_init(&s->response, 2);
-	hist_init(&s->service, 2);
-}
-
-void record_seen_finish(struct record_seen *s)
-{
-	hist_finish(&s->response);
-	hist_finish(&s->service);
+	hist_record(&r->ops[kind]->hist[0][SAMPLE_PAGE], ns);
 }
 
 static uint64_t count_since(const uint64_t *live, uint64_t *seen)
@@ -135,23 +143,23 @@ static uint64_t count_since(const uint64_t *live, uint64_t *seen)
 	return n;
 }
 
-int record_delta(struct op_record *live, struct record_seen *seen, struct op_delta *delta,
-	uint64_t *late_max_ns, char *sample)
+int record_delta(
+	struct op_record *o, struct op_delta *delta, uint64_t *late_max_ns, char *sample)
 {
-	uint64_t late = __atomic_exchange_n(&live->late_max_ns, 0, __ATOMIC_RELAXED);
+	uint64_t late = __atomic_exchange_n(&o->late_max_ns, 0, __ATOMIC_RELAXED);
 
 	if (late > *late_max_ns)
 		*late_max_ns = late;
 	for (unsigned e = 0; e < OP_ERRORS; e++)
-		delta->errors[e] += count_since(&live->errors[e], &seen->errors[e]);
-	delta->bytes += count_since(&live->bytes, &seen->bytes);
-	if (__atomic_load_n(&live->sample_ready, __ATOMIC_ACQUIRE)) {
+		delta->errors[e] += count_since(&o->errors[e], &o->seen.errors[e]);
+	delta->bytes += count_since(&o->bytes, &o->seen.bytes);
+	if (__atomic_load_n(&o->sample_ready, __ATOMIC_ACQUIRE)) {
 		if (!*sample)
-			memcpy(sample, live->sample, RECORD_TEXT);
-		__atomic_store_n(&live->sample_ready, 0, __ATOMIC_RELEASE);
+			memcpy(sample, o->sample, RECORD_TEXT);
+		__atomic_store_n(&o->sample_ready, 0, __ATOMIC_RELEASE);
 	}
-	if (hist_diff(&live->response, &seen->response, &delta->response) < 0 ||
-		hist_diff(&live->service, &seen->service, &delta->service) < 0)
+	if (hist_diff(&o->response, &o->seen.response, &delta->response) < 0 ||
+		hist_diff(&o->service, &o->seen.service, &delta->service) < 0)
 		return -ENOMEM;
 	delta->count = delta->response.total;
 	return 0;

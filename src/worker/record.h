@@ -16,7 +16,7 @@
 
 /* One kind of op. */
 struct op_record {
-	/* exact; each histogram is mapped when its first sample comes */
+	/* exact */
 	struct hist hist[BUCKETS][SAMPLE_KINDS];
 	uint64_t bucket_bytes[BUCKETS];
 	uint64_t pages, entries, drained, abandoned;
@@ -30,10 +30,21 @@ struct op_record {
 	/* hand-over of one error text per delta: the thread fills it while 0, the reader empties */
 	uint32_t sample_ready;
 	char sample[RECORD_TEXT];
+
+	/* of the reader alone: what it has seen */
+	struct {
+		struct hist response, service;
+		uint64_t bytes;
+		uint64_t errors[OP_ERRORS];
+	} seen;
 };
 
+/* The counts of all histograms lie in one mapping, made before the clock starts: threads that map memory
+ * while they measure wait for each other. Only what is touched takes memory. */
 struct recorder {
 	struct op_record *ops[OP_KINDS]; /* NULL: not part of this phase */
+	uint8_t *counts;
+	size_t counts_bytes;
 };
 
 /* kinds: bit mask of 1 << enum op_kind. 0 or -ENOMEM (then record_finish is still due). */
@@ -45,18 +56,8 @@ void record_op(struct recorder *r, const struct io *io);
 /* Adds a page of a list. */
 void record_page(struct recorder *r, enum op_kind kind, uint64_t ns);
 
-/* What a reader has seen of one thread's record of one kind; starts as record_seen_init. */
-struct record_seen {
-	struct hist response, service;
-	uint64_t bytes;
-	uint64_t errors[OP_ERRORS];
-};
-
-void record_seen_init(struct record_seen *s);
-void record_seen_finish(struct record_seen *s);
-
 /* Adds what came since the last call to delta (its histograms at 2 digits), the largest lateness to
  * late_max_ns, and an error text to sample (RECORD_TEXT bytes) when that is empty and there is one.
  * 0 or -ENOMEM. */
-int record_delta(struct op_record *live, struct record_seen *seen, struct op_delta *delta,
-	uint64_t *late_max_ns, char *sample);
+int record_delta(
+	struct op_record *o, struct op_delta *delta, uint64_t *late_max_ns, char *sample);

@@ -30,8 +30,13 @@ void report_init(struct report *r, uint32_t generation)
 	r->generation = generation;
 	for (unsigned p = 0; p < PARTS; p++) {
 		for (unsigned k = 0; k < OP_KINDS; k++) {
-			hist_init(&r->parts[p].deltas[k].response, 2);
-			hist_init(&r->parts[p].deltas[k].service, 2);
+			struct op_delta *d = &r->parts[p].deltas[k];
+
+			hist_init(&d->response, 2);
+			hist_init(&d->service, 2);
+			/* here, not in the midst of the load; when it fails, it is tried again */
+			hist_alloc(&d->response);
+			hist_alloc(&d->service);
 		}
 		clear_part(&r->parts[p]);
 	}
