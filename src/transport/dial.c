@@ -28,6 +28,8 @@
 #define CONNECT_TIMEOUT_NS (10 * NS_PER_SEC)
 /* A cut cable is noticed after this long, when something waits to be acknowledged. */
 #define TCP_USER_TIMEOUT_MS 20000
+/* sshd learns from its child that a login is over, a moment after we do. */
+#define COOLING_NS (30 * NS_PER_MS)
 #define GATE_BUCKETS 256
 
 TAILQ_HEAD(dial_list, dial);
@@ -58,6 +60,7 @@ enum dial_state {
 	DIAL_IN_LINE, /* through the gate, waiting for one of the 64 places */
 	DIAL_CONNECTING,
 	DIAL_CONNECTED,
+	DIAL_COOLING, /* logged in: out of the line, but still counted by sshd */
 	DIAL_SETTLED,
 };
 
@@ -143,13 +146,24 @@ static void close_socket(struct dial *d)
 	d->fd = -1;
 }
 
+/* One of the 64 places is free. */
+static void leave_line(struct dialer *dr)
+{
+	struct dial *next = TAILQ_FIRST(&dr->waiting);
+
+	dr->in_flight--;
+	if (next) {
+		TAILQ_REMOVE(&dr->waiting, next, link);
+		take_place(next);
+	}
+}
+
 /* Gives back whatever is held, from any state. */
 static void give_back(struct dial *d)
 {
 	struct dialer *dr = d->dialer;
 	struct gate *g = d->gate;
-	struct dial *next;
-	bool at_gate = d->state == DIAL_AT_GATE, in_line = d->state == DIAL_IN_LINE;
+	enum dial_state state = d->state;
 
 	d->gate = NULL;
 	d->state = DIAL_SETTLED;
@@ -157,21 +171,15 @@ static void give_back(struct dial *d)
 	close_socket(d);
 	if (!g)
 		return;
-	if (at_gate) {
+	if (state == DIAL_AT_GATE) {
 		TAILQ_REMOVE(&g->waiting, d, link);
 		return;
 	}
 	g->in_use--;
-	if (in_line) {
+	if (state == DIAL_IN_LINE)
 		TAILQ_REMOVE(&dr->waiting, d, link);
-	} else {
-		dr->in_flight--;
-		next = TAILQ_FIRST(&dr->waiting);
-		if (next) {
-			TAILQ_REMOVE(&dr->waiting, next, link);
-			take_place(next);
-		}
-	}
+	else if (state != DIAL_COOLING)
+		leave_line(dr);
 	open_gate(g);
 }
 
@@ -368,6 +376,8 @@ static void on_timer(struct loop_timer *t, void *user)
 		start_connect(d);
 	else if (d->state == DIAL_CONNECTING)
 		address_failed(d, ETIMEDOUT);
+	else if (d->state == DIAL_COOLING)
+		give_back(d);
 }
 
 struct dial *dial_start(struct dialer *dialer, const char *host, uint16_t port,
@@ -392,7 +402,13 @@ struct dial *dial_start(struct dialer *dialer, const char *host, uint16_t port,
 
 void dial_settled(struct dial *d)
 {
-	give_back(d);
+	if (d->state != DIAL_CONNECTED) {
+		give_back(d);
+		return;
+	}
+	d->state = DIAL_COOLING;
+	leave_line(d->dialer);
+	loop_timer_set(d->timer, clock_ns() + COOLING_NS, 0);
 }
 
 void dial_destroy(struct dial *d)

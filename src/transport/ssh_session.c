@@ -65,6 +65,9 @@ static void add_hint(const struct ssh *s, char *out, size_t size)
 	text_sanitize_inplace(line);
 	if (text_starts_with(line, "SSH-"))
 		*out = '\0';
+	else if (strcmp(line, "Exceeded MaxStartups") == 0)
+		snprintf(out, size,
+			" (too many log in to this sshd at once, MaxStartups)");
 	else
 		snprintf(out, size, " (it says \"%s\", which is not SSH)", line);
 }

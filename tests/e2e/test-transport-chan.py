@@ -160,13 +160,13 @@ def test_noisy_start_files(t, sshd):
 
 
 def test_sixteen_at_once(t, sshd):
-    """An sshd of default MaxStartups drops none of them."""
+    """An sshd of default MaxStartups (random from the tenth on) drops next to none of them."""
     hosts = ",".join(f"h{i}" for i in range(16))
     (t.home / ".ssh/config").write_text("Host h*\nHostName 127.0.0.1\n")
     done = probe(t, sshd, hosts=hosts)
     t.ends(done, 0)
     t.eq(len(re.findall("data 1 hello", done.out)), 16)
-    t.eq(len(re.findall(r"attempts=1 ", done.out)), 16, done.out)
+    t.check(len(re.findall(r"attempts=1 ", done.out)) >= 14, done.out)
 
 
 def test_dropped_ones_come_again(t):
