@@ -63,7 +63,7 @@ def machine():
             "muster": said(["git", "describe", "--always", "--dirty"]),
             "gcc": said(["gcc", "-dumpfullversion"]),
             "libssh2": said(["pkg-config", "--modversion", "libssh2"]),
-            "OpenSSH": said(["ssh", "-V"], r"OpenSSH_[^ ,]+"),
+            "OpenSSH": said(["ssh", "-V"], r"(?<=OpenSSH_)[^ ,]+"),
             "clush": said(["clush", "--version"], r"[0-9][0-9.]+"),
         },
     }
@@ -112,11 +112,11 @@ def main():
     parser = argparse.ArgumentParser(prog="bench/run.sh")
     parser.add_argument("--list", action="store_true", help="the rows")
     parser.add_argument("--docs", action="store_true", help="write docs/performance.md")
-    parser.add_argument("--check", action="store_true", help="what the rows need")
+    parser.add_argument("--needs", action="store_true", help="what the rows need")
     parser.add_argument("rows", nargs="*", metavar="ROW")
     given = parser.parse_args()
     rows = chosen(given.rows)
-    if given.check:
+    if given.needs:
         print("fleet" if any(row.on_fleet for row in rows) else "")
         return 0
     if given.list:

@@ -16,15 +16,18 @@ case ${1-} in
 	exit 2
 	;;
 esac
-needs=$(python3 bench/bench.py --check "$@")
+needs=$(python3 bench/bench.py --needs "$@")
 
 . tools/packages.sh
 install_packages build
 if [ "$needs" = fleet ]; then
 	missing=$(missing_packages clustershell openssh-server iproute2)
-	# shellcheck disable=SC2086 # a list of words
-	[ -z "$missing" ] || as_root env DEBIAN_FRONTEND=noninteractive apt-get install \
-		-q -y --no-install-recommends $missing </dev/null >&2
+	if [ -n "$missing" ]; then
+		as_root apt-get update -q </dev/null >&2
+		# shellcheck disable=SC2086 # a list of words
+		as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y \
+			--no-install-recommends $missing </dev/null >&2
+	fi
 fi
 
 {
