@@ -154,7 +154,7 @@ static void on_input(struct loop_fd *w, uint32_t events, void *user)
 
 	(void)w;
 	(void)events;
-	n = room ? read(STDIN_FILENO, room, READ_BYTES) : 0;
+	n = room ? read(c->in_fd, room, READ_BYTES) : 0;
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return;
 	if (n <= 0) {
@@ -210,14 +210,14 @@ static void on_signal(int signo, void *user)
 		1);
 }
 
-static int watch(struct control *c, int in_fd, struct err *err)
+static int watch(struct control *c, struct err *err)
 {
 	static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
 
 	for (unsigned i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
 		if (!loop_signal_add(c->loop, signals[i], on_signal, c, err))
 			return -1;
-	if (!loop_fd_add(c->loop, in_fd, EPOLLIN, on_input, c, err) ||
+	if (!loop_fd_add(c->loop, c->in_fd, EPOLLIN, on_input, c, err) ||
 		!loop_fd_add(c->loop, c->wake_fd, EPOLLIN, on_wake, c, err))
 		return -1;
 	c->silence = loop_timer_add(c->loop, clock_ns() + SILENCE_NS, 0, on_silence, c);
@@ -225,7 +225,7 @@ static int watch(struct control *c, int in_fd, struct err *err)
 	return 0;
 }
 
-static int serve(struct control *c, int in_fd, int out_fd, struct err *err)
+static int serve(struct control *c, int out_fd, struct err *err)
 {
 	struct buf newline = BUF_INIT;
 
@@ -233,7 +233,7 @@ static int serve(struct control *c, int in_fd, int out_fd, struct err *err)
 	if (c->wake_fd < 0)
 		return err_sys(err, errno, "eventfd");
 	c->loop = loop_create(err);
-	if (!c->loop || watch(c, in_fd, err) < 0)
+	if (!c->loop || watch(c, err) < 0)
 		return -1;
 	/* after the signals are blocked, so that no thread gets them */
 	c->writer = writer_create(out_fd, c->wake_fd, err);
@@ -246,8 +246,8 @@ static int serve(struct control *c, int in_fd, int out_fd, struct err *err)
 
 int control_run(int in_fd, int out_fd, struct err *err)
 {
-	struct control c = {.wake_fd = -1, .in = BUF_INIT};
-	int rc = serve(&c, in_fd, out_fd, err);
+	struct control c = {.wake_fd = -1, .in_fd = in_fd, .in = BUF_INIT};
+	int rc = serve(&c, out_fd, err);
 
 	if (c.writer)
 		writer_flush(c.writer, clock_ns() + BYE_NS);

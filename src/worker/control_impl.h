@@ -29,7 +29,7 @@ struct control {
 	struct loop *loop;
 	struct writer *writer;
 	struct buf in;
-	int wake_fd;
+	int in_fd, wake_fd;
 	enum control_state state;
 	int exit_code;
 

@@ -244,6 +244,21 @@ void control_stop(struct control *c, enum stop_mode mode)
 {
 	bool runs = c->state == STATE_ARMED || c->state == STATE_RUNNING;
 
+	/* one that waits for another to end has not begun, and never will */
+	if (runs && c->has_next_start) {
+		struct msg m = {.type = MSG_PHASE};
+
+		m.u.phase = (struct msg_phase){
+			.generation = c->generation,
+			.phase = c->next_start.phase,
+			.at_ns = clock_ns(),
+			.stopped = true,
+		};
+		c->has_next_start = false;
+		c->state = STATE_READY;
+		control_say(c, &m);
+		return;
+	}
 	/* one that was too late is still waiting at its gate */
 	if (!c->work || (!runs && c->state != STATE_DRAINING) || c->finishing)
 		return;
