@@ -9,8 +9,7 @@ static const char key_ed25519[] =
 	"UNVkaIu236hcEifuOsYtAAAABHRlc3QB\n"
 	"-----END OPENSSH PRIVATE KEY-----\n";
 
-static const char print_ed25519[] =
-	"SHA256:88wsc7JGVDyrmEnrx8jZVhAkCvzeP+hg6YxInbIlwyc";
+static const char print_ed25519[] = "SHA256:88wsc7JGVDyrmEnrx8jZVhAkCvzeP+hg6YxInbIlwyc";
 
 static const char key_ecdsa256[] =
 	"-----BEGIN OPENSSH PRIVATE KEY-----\n"
@@ -22,8 +21,7 @@ static const char key_ecdsa256[] =
 	"wAAAAgcZITV8RKhMS2l6LVdaIaV6DfcRpnRwkwESf4UgESWVoAAAAEdGVzdAECAwQ=\n"
 	"-----END OPENSSH PRIVATE KEY-----\n";
 
-static const char print_ecdsa256[] =
-	"SHA256:IIkQVjqcJFGLbr4X57XIDjIR+DjQUKe68F7a6AFweYI";
+static const char print_ecdsa256[] = "SHA256:IIkQVjqcJFGLbr4X57XIDjIR+DjQUKe68F7a6AFweYI";
 
 static const char key_ecdsa521[] =
 	"-----BEGIN OPENSSH PRIVATE KEY-----\n"
@@ -39,8 +37,7 @@ static const char key_ecdsa521[] =
 	"Rlc3QBAgMEBQYH\n"
 	"-----END OPENSSH PRIVATE KEY-----\n";
 
-static const char print_ecdsa521[] =
-	"SHA256:G/RB1wTCD6nHc6rITj7Q71Swk5pXvqjca6G2Md3st7I";
+static const char print_ecdsa521[] = "SHA256:G/RB1wTCD6nHc6rITj7Q71Swk5pXvqjca6G2Md3st7I";
 
 static const char key_pem_ecdsa384[] =
 	"-----BEGIN EC PRIVATE KEY-----\n"
