@@ -207,7 +207,8 @@ static void put(struct console *c, int fd, const char *line)
 	enqueue(c, c->live_lines ? c->config.fd : fd, out.data, out.len);
 }
 
-static void line_v(struct console *c, bool show, const char *fmt, va_list ap)
+static void __attribute__((format(printf, 3, 0)))
+line_v(struct console *c, bool show, const char *fmt, va_list ap)
 {
 	AUTO_BUF struct buf line = BUF_INIT;
 

@@ -104,6 +104,10 @@ struct fleet *fleet_create(
 			.host = hosts[i],
 			.workers = &f->workers[at],
 			.n = workers_of(c, hosts[i])};
+		if (!fleet_host_init(h)) {
+			fleet_destroy(f);
+			return NULL;
+		}
 		for (unsigned k = 0; k < h->n; k++, at++) {
 			struct fleet_worker *w = &f->workers[at];
 
@@ -164,14 +168,7 @@ struct fleet_worker *fleet_worker(struct fleet *f, size_t i)
 
 const struct conn_info *fleet_conn_info(const struct fleet_worker *w)
 {
-	if (w->on->conn)
-		return conn_info(w->on->conn);
 	return w->on->has_info ? &w->on->info : NULL;
-}
-
-struct conn *fleet_conn(const struct fleet_worker *w)
-{
-	return w->on->conn;
 }
 
 void fleet_worker_state(struct fleet_worker *w, enum worker_state s)

@@ -107,7 +107,6 @@ size_t fleet_size(const struct fleet *f);
 struct fleet_worker *fleet_worker(struct fleet *f, size_t i);
 /* Its connection as the transport tells it, or NULL. Kept after the connection is gone. */
 const struct conn_info *fleet_conn_info(const struct fleet_worker *w);
-struct conn *fleet_conn(const struct fleet_worker *w);
 
 /* Sends a message to a worker that is not gone. A worker that does not take it is lost (through the
  * event, later). */

@@ -13,9 +13,27 @@
 /* With --no-cache another host that is the same machine may take the file away. */
 #define MAX_UPLOADS 3
 
-static void keep_info(struct fleet_host *h)
+bool fleet_host_init(struct fleet_host *h)
 {
-	const struct conn_info *i = conn_info(h->conn);
+	h->n_links = (h->n + WORKERS_PER_LINK - 1) / WORKERS_PER_LINK;
+	h->links = calloc(h->n_links, sizeof(*h->links));
+	if (!h->links)
+		return false;
+	for (size_t i = 0; i < h->n_links; i++) {
+		struct fleet_link *l = &h->links[i];
+
+		l->on = h;
+		l->first = i * WORKERS_PER_LINK;
+		l->n = h->n - l->first < WORKERS_PER_LINK ? h->n - l->first
+							  : WORKERS_PER_LINK;
+	}
+	return true;
+}
+
+/* A copy, so that it outlives the connection. */
+static void keep_info(struct fleet_host *h, const struct conn *c)
+{
+	const struct conn_info *i = conn_info(c);
 
 	if (h->has_info || !i)
 		return;
@@ -30,8 +48,10 @@ void fleet_host_close(struct fleet_host *h)
 {
 	upload_cancel(h->upload);
 	h->upload = NULL;
-	conn_close(h->conn);
-	h->conn = NULL;
+	for (size_t i = 0; h->links && i < h->n_links; i++)
+		conn_close(h->links[i].conn);
+	free(h->links);
+	h->links = NULL;
 	if (h->has_info) {
 		free((char *)h->info.address);
 		free((char *)h->info.host_key);
@@ -40,9 +60,11 @@ void fleet_host_close(struct fleet_host *h)
 	}
 }
 
-static void fail_all(struct fleet_host *h, enum conn_failure why, const char *text)
+/* Workers first..n-1 of the host are lost, or never came. */
+static void fail_from(struct fleet_host *h, size_t first, size_t n, enum conn_failure why,
+	const char *text)
 {
-	for (size_t i = 0; i < h->n; i++) {
+	for (size_t i = first; i < first + n; i++) {
 		struct fleet_worker *w = &h->workers[i];
 
 		w->why = why;
@@ -50,35 +72,88 @@ static void fail_all(struct fleet_host *h, enum conn_failure why, const char *te
 	}
 }
 
+static void fail_all(struct fleet_host *h, const char *text)
+{
+	fail_from(h, 0, h->n, CONN_FAIL_OTHER, text);
+}
+
 static void on_down(
 	struct conn *c, enum conn_failure why, const struct err *err, void *user)
 {
-	struct fleet_host *h = user;
+	struct fleet_link *l = user;
+	struct fleet_host *h = l->on;
+	bool rest = l == &h->links[0] && !h->workers[0].said_hello;
 
 	(void)c;
-	h->conn = NULL;
-	upload_cancel(h->upload);
-	h->upload = NULL;
-	fail_all(h, why, err->text);
+	l->conn = NULL;
+	l->up = false;
+	if (l == &h->links[0]) {
+		upload_cancel(h->upload);
+		h->upload = NULL;
+	}
+	/* the other links wait for the first worker */
+	fail_from(h, l->first, rest ? h->n : l->n, why, err->text);
+}
+
+/* With --no-cache the last worker removes the file, so it comes when all others run. */
+static bool must_wait(const struct fleet_host *h, size_t number)
+{
+	size_t running = 0;
+
+	if (!h->fleet->config.no_cache || number + 1 < h->n)
+		return false;
+	for (size_t i = 0; i + 1 < h->n; i++)
+		running += h->workers[i].said_hello || worker_gone(&h->workers[i]);
+	return running + 1 < h->n;
+}
+
+/* Starts those of l's workers that can be and are not. */
+static void start_workers(struct fleet_link *l)
+{
+	struct fleet_host *h = l->on;
+
+	for (size_t i = l->first; i < l->first + l->n; i++) {
+		struct fleet_worker *w = &h->workers[i];
+
+		if (w->state == WORKER_SETUP && !w->chan && !must_wait(h, i))
+			fleet_worker_start(w);
+		if (!h->workers[0].said_hello)
+			return; /* it finds out whether the program is there */
+	}
 }
 
 static void on_up(struct conn *c, void *user)
 {
-	struct fleet_host *h = user;
+	struct fleet_link *l = user;
 
-	(void)c;
-	keep_info(h);
-	for (size_t i = 0; i < h->n; i++)
-		fleet_worker_state(&h->workers[i], WORKER_SETUP);
-	/* one finds out whether the program is there; its siblings follow its hello */
-	fleet_worker_start(&h->workers[0]);
+	keep_info(l->on, c);
+	l->up = true;
+	for (size_t i = l->first; i < l->first + l->n; i++)
+		fleet_worker_state(&l->on->workers[i], WORKER_SETUP);
+	start_workers(l);
+}
+
+static void open_link(struct fleet_link *l)
+{
+	static const struct conn_events events = {.up = on_up, .down = on_down};
+
+	l->conn = conn_open(l->on->fleet->transport, l->on->host, &events, l);
 }
 
 void fleet_host_open(struct fleet_host *h)
 {
-	static const struct conn_events events = {.up = on_up, .down = on_down};
+	open_link(&h->links[0]);
+}
 
-	h->conn = conn_open(h->fleet->transport, h->host, &events, h);
+void fleet_host_start_rest(struct fleet_host *h)
+{
+	for (size_t i = 0; i < h->n_links; i++) {
+		if (h->links[i].up)
+			start_workers(&h->links[i]);
+		else if (h->workers[h->links[i].first].state == WORKER_CONNECTING &&
+			 !h->links[i].conn)
+			open_link(&h->links[i]);
+	}
 }
 
 static void on_data(struct chan *ch, int stream, const char *data, size_t len, void *user)
@@ -99,7 +174,9 @@ static void on_data(struct chan *ch, int stream, const char *data, size_t len, v
 
 static void exit_text(const struct chan_exit *e, struct buf *out)
 {
-	if (e->exited)
+	if (e->why)
+		buf_puts(out, e->why);
+	else if (e->exited)
 		buf_printf(out, "the worker ended with status %d", e->status);
 	else if (*e->signal)
 		buf_printf(out, "the worker was killed by signal %s", e->signal);
@@ -158,7 +235,8 @@ void fleet_worker_start(struct fleet_worker *w)
 	buf_clear(w->in);
 	w->noise = 0;
 	w->heard_ns = clock_ns();
-	w->chan = chan_open(h->conn, command, &events, w);
+	w->chan = chan_open(
+		h->links[w->number / WORKERS_PER_LINK].conn, command, &events, w);
 	fleet_worker_hello(w);
 }
 
@@ -191,7 +269,7 @@ static void on_uploaded(
 	(void)path;
 	h->upload = NULL;
 	if (err) {
-		fail_all(h, CONN_FAIL_OTHER, err->text);
+		fail_all(h, err->text);
 		return;
 	}
 	h->uploads++;
@@ -210,8 +288,8 @@ static void put_there(struct fleet_worker *w, const char *dirs)
 	chan_close(w->chan);
 	w->chan = NULL;
 	w->heard_ns = clock_ns();
-	h->upload = upload_start(
-		h->conn, h->file, dirs, h->fleet->config.setup_timeout_ns, &events, w);
+	h->upload = upload_start(h->links[0].conn, h->file, dirs,
+		h->fleet->config.setup_timeout_ns, &events, w);
 }
 
 void fleet_host_need(struct fleet_worker *w, const char *line)

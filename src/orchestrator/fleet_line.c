@@ -107,9 +107,8 @@ static void handle_hello(struct fleet_worker *w, struct msg *m)
 	m->u.hello = (struct msg_hello){0};
 	w->said_hello = true;
 	fleet_worker_ping(w);
-	if (w->number == 0)
-		for (size_t i = 1; i < w->on->n; i++)
-			fleet_worker_start(&w->on->workers[i]);
+	if (w->number == 0 || w->on->fleet->config.no_cache)
+		fleet_host_start_rest(w->on);
 }
 
 /* Before hello anything may come: the noise of start-up files, our setup's answer, or hello. */

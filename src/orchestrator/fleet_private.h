@@ -4,10 +4,21 @@
 #include "common/buf.h"
 #include "orchestrator/fleet.h"
 
+/* A connection carries at most 8 channels; further workers of a host go over another one. */
+#define WORKERS_PER_LINK 8
+
+struct fleet_link {
+	struct fleet_host *on;
+	struct conn *conn; /* NULL: not opened, or lost */
+	bool up;
+	size_t first, n; /* its workers, by their number on the host */
+};
+
 struct fleet_host {
 	struct fleet *fleet;
 	const struct host *host;
-	struct conn *conn;
+	struct fleet_link *links; /* the first one also carries uploads */
+	size_t n_links;
 	struct conn_info info; /* copied strings, so that it outlives conn */
 	bool has_info;
 	struct upload *upload;
@@ -32,9 +43,12 @@ struct fleet {
 };
 
 /* fleet_host.c: the way to a started worker */
+bool fleet_host_init(struct fleet_host *h); /* false: out of memory */
 void fleet_host_open(struct fleet_host *h);
 void fleet_host_close(struct fleet_host *h);
 void fleet_worker_start(struct fleet_worker *w);
+/* One of its workers speaks: start those that waited for it. */
+void fleet_host_start_rest(struct fleet_host *h);
 /* The answer of a host without the worker; line: "MUSTER-NEED ...". */
 void fleet_host_need(struct fleet_worker *w, const char *line);
 

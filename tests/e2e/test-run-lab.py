@@ -208,8 +208,8 @@ def test_rubbish_and_floods_are_named(t, lab):
 
 # Passes a real worker's lines on, until the load runs; then something else.
 SPOILED = """/srv/real | while IFS= read -r line; do
-	printf '%s\\n' "$line"
-	case $line in *'"stats"'*'"measure"'*) {then};; esac
+    printf '%s\\n' "$line"
+    case $line in *'"stats"'*'"measure"'*) {then};; esac
 done
 """
 
@@ -233,10 +233,12 @@ def test_a_worker_that_goes_mad_is_cut_off_alone(t, lab):
 
 
 def test_several_workers_on_one_host(t, lab):
-    t.ends(begin(t, lab, null(duration="1s"), hosts=["h1", "h2"], workers=3).wait(60), 0,
-           r"✓ All 6 workers completed")
+    # more than one connection's worth of channels
+    t.ends(begin(t, lab, null(duration="1s", concurrency=1), hosts=["h1", "h2"],
+                 workers=10).wait(60), 0, r"✓ All 20 workers completed")
     results = Results(t.tmp / "out")
-    t.eq(sorted(results.workers), ["h1", "h1-2", "h1-3", "h2", "h2-2", "h2-3"])
+    t.eq(sorted(results.workers), sorted(f"{host}{number}" for host in ("h1", "h2")
+                                         for number in ["", *(f"-{n}" for n in range(2, 11))]))
     t.check(all(results.count("GET", worker=w) for w in results.workers))
 
 

@@ -78,8 +78,8 @@ static void test_plain(void)
 	CHECK_STR(c.proxy_command, NULL);
 	CHECK_STR(c.host_key_alias, NULL);
 	check_joined(c.identity_files, "/home/me/.ssh/id_rsa|/home/me/.ssh/id_ed25519");
-	check_joined(
-		c.user_known_hosts, "/home/ann/.ssh/known_hosts|/home/ann/.ssh/known_hosts2");
+	check_joined(c.user_known_hosts,
+		"/home/ann/.ssh/known_hosts|/home/ann/.ssh/known_hosts2");
 	check_joined(c.global_known_hosts,
 		"/etc/ssh/ssh_known_hosts|/etc/ssh/ssh_known_hosts2");
 	ssh_config_finish(&c);
