@@ -131,8 +131,8 @@ def copy(fleet):
         return cost
 
     def theirs():
-        fleet.clush(count, "rm -f /root/copied")
-        cost = fleet.clush(count, "--copy", file, "--dest", "/root/copied")
+        fleet.clush(count, "rm -f copied")
+        cost = fleet.clush(count, "--copy", file, "--dest", "copied")
         arrived.append(sizes("copied"))
         return cost
     a, b = pairs(PAIRS, ours, theirs)

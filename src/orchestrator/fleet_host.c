@@ -218,15 +218,16 @@ static const char *worker_path(const struct fleet_host *h)
 	return h->host->transport == TRANSPORT_LOCAL ? h->file->path : NULL;
 }
 
-void fleet_worker_start(struct fleet_worker *w)
+/* path: where it lies; NULL: to be looked for. */
+static void start_at(struct fleet_worker *w, const char *path)
 {
 	static const struct chan_events events = {.data = on_data, .closed = on_closed};
 	struct fleet_host *h = w->on;
-	const char *given = worker_path(h);
 	/* its siblings need the file too: the last one removes it */
-	bool remove = h->fleet->config.no_cache && !given && w->number + 1 == h->n;
+	bool remove =
+		h->fleet->config.no_cache && !worker_path(h) && w->number + 1 == h->n;
 	AUTO_FREE char *command =
-		worker_start_command(h->file, given, remove ? "--unlink" : "");
+		worker_start_command(h->file, path, remove ? "--unlink" : "");
 
 	if (!command) {
 		fleet_fail(w, WORKER_ERROR, "out of memory");
@@ -238,6 +239,11 @@ void fleet_worker_start(struct fleet_worker *w)
 	w->chan = chan_open(
 		h->links[w->number / WORKERS_PER_LINK].conn, command, &events, w);
 	fleet_worker_hello(w);
+}
+
+void fleet_worker_start(struct fleet_worker *w)
+{
+	start_at(w, worker_path(w->on));
 }
 
 static const struct worker_file *file_for(const struct fleet *f, const char *arch)
@@ -266,7 +272,6 @@ static void on_uploaded(
 	struct fleet_host *h = w->on;
 
 	(void)u;
-	(void)path;
 	h->upload = NULL;
 	if (err) {
 		fail_all(h, err->text);
@@ -275,7 +280,7 @@ static void on_uploaded(
 	h->uploads++;
 	for (size_t i = 0; i < h->n; i++)
 		h->workers[i].uploaded = true;
-	fleet_worker_start(w);
+	start_at(w, path);
 }
 
 static void put_there(struct fleet_worker *w, const char *dirs)

@@ -67,6 +67,7 @@ struct chan {
 	struct chan_exit exit;
 	char *why; /* exit.why */
 	void *impl;
+	unsigned long window_max; /* what the host ever let us send at once */
 };
 
 TAILQ_HEAD(chan_list, chan);

@@ -88,15 +88,16 @@ char *worker_start_command(
 		"[ -x $m/w-$h ] && ok $m && exec $m/w-$h %s; done; ",
 		extra);
 	/* it is not there: which directories can take it? a script that runs shows it (\041 is the
-	 * sign that may not stand here). The first one is about to be used; the others are left as
-	 * they were. */
+	 * sign that may not stand here). The first one is about to be used; those after it are tried
+	 * only when it fails after all. */
 	buf_puts(&s,
 		"n=; umask 077; " FOR_EACH_DIR
-		"mkdir -p -m 700 $m; ok $m || continue; t=$m/t-$$; g=; "
+		"[ -z \"$n\" ] || { n=\"$n $d\"; continue; }; mkdir -p -m 700 $m; ok $m "
+		"|| continue; t=$m/t-$$; g=; "
 		"printf \"#\\041/bin/sh\\nexit 0\\n\" >$t && chmod 700 $t && $t && g=$d; "
-		"rm -f $t; [ -n \"$n\" ] && rmdir $m; n=\"$n${g:+ $g}\"; done "
+		"rm -f $t; [ -n \"$g\" ] || rmdir $m; n=$g; done "
 		"2>/dev/null; "
-		"printf \"\\nMUSTER-NEED %s %s %s%s\\n\" $(uname -s) $k $u \"$n\"");
+		"printf \"\\nMUSTER-NEED %s %s %s %s\\n\" $(uname -s) $k $u \"$n\"");
 	return wrap(&s);
 }
 
@@ -116,18 +117,20 @@ char *script_upload(const struct worker_file *f, const char *dir)
 	buf_puts(&s,
 		"say() { rm -f $p; printf \"\\nMUSTER-UPLOAD %s\\n\" \"$(echo $*)\"; "
 		"exit 0; }; "
-		"e=$(mkdir -p -m 700 $m 2>&1); "
-		"ok $m || say dir ${e:-$m is not a directory of ours with mode 0700}; "
+		"e=; ok $m || { e=$(mkdir -p -m 700 $m 2>&1); ok $m; } || "
+		"say dir ${e:-$m is not a directory of ours with mode 0700}; "
 		"e=$( { cat >$p; } 2>&1) || say write $e; "
 		"chmod 700 $p; ");
-	/* where there is no sha256sum the worker names its own hash */
-	buf_puts(&s,
-		"if command -v sha256sum >/dev/null 2>&1; then g=$(sha256sum <$p); else "
-		"g=$($p --version 2>&1 </dev/null) || say run $g; g=${g##*sha256:}; fi; "
-		"g=${g%% *}; [ \"$g\" = $s ] || say hash $g; "
-		"e=$($p --version 2>&1 </dev/null) || say run $e; "
-		"e=$(mv -f $p $w 2>&1) || say write $e; "
-		"say ok $w");
+	/* the trial run shows that it can run here; where there is no sha256sum the worker names its own
+	 * hash in it */
+	buf_puts(&s, "if command -v sha256sum >/dev/null 2>&1; then g=$(sha256sum <$p); "
+		     "t=--help; "
+		     "else t=--version; fi; "
+		     "e=$($p $t 2>&1 </dev/null) || say run $e; "
+		     "[ $t = --help ] || g=${e##*sha256:}; "
+		     "g=${g%% *}; [ \"$g\" = $s ] || say hash $g; "
+		     "e=$(mv -f $p $w 2>&1) || say write $e; "
+		     "printf \"\\nMUSTER-UPLOAD ok %s\\n\" $w");
 	return wrap(&s);
 }
 

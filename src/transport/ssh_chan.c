@@ -1,8 +1,11 @@
 /* ssh_chan: channels of one libssh2 session. Opens go one by one, for libssh2 keeps their state in the
  * session; everything else steps side by side, and both streams are always read, for one that is not
  * stalls the other. */
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "common/clock.h"
 #include "common/units.h"
@@ -10,6 +13,9 @@
 
 /* More than this waits in the channels, not in front of the socket. */
 #define OUT_MAX ((size_t)256 << 10)
+/* Of a channel, not read by its command yet. */
+#define IN_FLIGHT_MAX (256ul << 10)
+#define IN_FLIGHT_PER_US 100ul /* and of the round trip: 100 MB/s */
 /* Then others get their turn. */
 #define PASSES_MAX 16
 #define REFUSED_MAX 50
@@ -112,6 +118,22 @@ static bool read_streams(struct ssh *s, struct chan *ch)
 	return progress;
 }
 
+/* sshd takes what we send before the command reads it, into a buffer that it copies whole to grow by
+ * each packet: 2 MiB of it cost it 30 ms. So no more is sent ahead than the way there and back holds. */
+static bool window_open(const struct ssh *s, struct chan *ch)
+{
+	unsigned long left = libssh2_channel_window_write_ex(channel(ch), NULL);
+	struct tcp_info tcp = {0};
+	socklen_t len = sizeof(tcp);
+
+	if (left > ch->window_max)
+		ch->window_max = left;
+	if (ch->window_max - left < IN_FLIGHT_MAX)
+		return true;
+	return s->fd < 0 || getsockopt(s->fd, IPPROTO_TCP, TCP_INFO, &tcp, &len) < 0 ||
+	       ch->window_max - left < IN_FLIGHT_MAX + tcp.tcpi_rtt * IN_FLIGHT_PER_US;
+}
+
 static bool write_queue(struct ssh *s, struct chan *ch)
 {
 	const struct chunk *k;
@@ -125,6 +147,8 @@ static bool write_queue(struct ssh *s, struct chan *ch)
 			if (ssh_io_pending(s) >= OUT_MAX)
 				break;
 		}
+		if (!window_open(s, ch))
+			break;
 		n = libssh2_channel_write(channel(ch), k->data + k->off, k->len - k->off);
 		if (n > 0) {
 			chan_sent(ch, (size_t)n);

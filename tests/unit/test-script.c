@@ -128,7 +128,8 @@ static struct worker_file make_worker(const char *word, bool runs)
 	struct err err = ERR_INIT;
 	AUTO_FREE char *arch = output_of("sh", "uname -m", "/dev/null");
 
-	buf_printf(&text, "#!/bin/sh\n[ \"$1\" = --version ] && exit %d\necho %s $*\n",
+	buf_printf(&text,
+		"#!/bin/sh\ncase $1 in --version|--help) exit %d;; esac\necho %s $*\n",
 		runs ? 0 : 3, word);
 	file_write_atomic(path, text.data, text.len, 0600, &err);
 	digest_sha256_hex(text.data, text.len, f.sha256);
