@@ -5,6 +5,7 @@
 
 #include "common/cleanup.h"
 #include "common/err.h"
+#include "common/log.h"
 #include "common/text.h"
 
 int samples_open(struct samples *s, const char *prefix, uint32_t thread, struct err *err)
@@ -21,8 +22,13 @@ int samples_open(struct samples *s, const char *prefix, uint32_t thread, struct 
 
 void samples_close(struct samples *s)
 {
-	if (s->file)
-		fclose(s->file);
+	bool whole;
+
+	if (!s->file)
+		return;
+	whole = !ferror(s->file);
+	if (fclose(s->file) != 0 || !whole)
+		log_warn("a file of raw samples (MUSTER_DEBUG_SAMPLES) is not whole");
 	s->file = NULL;
 }
 

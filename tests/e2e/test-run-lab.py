@@ -17,7 +17,7 @@ GET, PUT = 0, 1  # indices of operations in the raw samples
 
 @fixture
 def lab():
-    with new_lab(8, clocks={"h2": 3600, "h3": -40}) as lab:
+    with new_lab(8, clocks={"h2": 3600, "h3": -40}, disk_mib=2048) as lab:
         yield lab
 
 
@@ -76,6 +76,7 @@ def test_counts_and_percentiles_are_exact(t, lab):
             union[kind] += samples.get(kind, [])
     for kind, name in ((GET, "GET"), (PUT, "PUT")):
         row, values = results.row(name), union[kind]
+        t.eq(row["errors"], "0", results.json["ops"])
         t.eq(int(row["count"]), len(values), name)
         t.check(abs(float(row["min_us"]) * 1e3 - min(values)) < 1, row)
         t.check(abs(float(row["max_us"]) * 1e3 - max(values)) < 1, row)
