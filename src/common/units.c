@@ -329,8 +329,12 @@ struct units_text units_latency(double us, int utf8)
 	if (!(us >= 0))
 		snprintf(t.s, sizeof(t.s), "-");
 	else if (us < 999.5)
-		snprintf(t.s, sizeof(t.s), "%.*f%ss", us < 9.95 ? 1 : 0, us,
-			utf8 ? "\xc2\xb5" : "u");
+		snprintf(t.s, sizeof(t.s), "%.*f%ss",
+			us == 0       ? 0
+			: us < 0.9995 ? 3
+			: us < 9.95   ? 1
+				      : 0,
+			us, utf8 ? "\xc2\xb5" : "u");
 	else if (us < 999995)
 		snprintf(t.s, sizeof(t.s), "%.2fms", us / 1e3);
 	else

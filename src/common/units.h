@@ -28,5 +28,5 @@ struct units_text units_bytes(uint64_t bytes);         /* "512 B" "4.0 KiB" "1.5
 struct units_text units_mib_per_s(double bytes_per_s); /* "19.4 MiB/s" */
 struct units_text units_count(uint64_t n);             /* "10,000" */
 /* Latency in microseconds as the console shows it: "95µs" (or "95us" when utf8 is 0),
- * one decimal below 10, "1.25ms", "2.50s" for larger ones. */
+ * one decimal below 10, three below 1, "1.25ms", "2.50s" for larger ones. */
 struct units_text units_latency(double us, int utf8);

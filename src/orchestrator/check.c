@@ -36,17 +36,17 @@ static void describe(const struct fleet_worker *w, struct buf *out)
 {
 	const struct conn_info *ci = fleet_conn_info(w);
 	const struct msg_hello *h = &w->hello;
-	int64_t offset = 0;
-	uint64_t bound = 0;
+	int64_t offset;
+	uint64_t bound;
 
-	clock_sync_at(&w->clock, clock_ns(), &offset, &bound);
 	if (ci && ci->login && *ci->login)
 		buf_printf(out, "%s by %s, ", ci->address, ci->login);
-	buf_printf(out,
-		"rtt %.3f ms, clock %+.3f ms ±%.3f ms, %u cores, %s, %s, %s, worker %s "
-		"%.8s",
-		(double)w->clock.rtt_ns / 1e6, (double)offset / 1e6, (double)bound / 1e6,
-		h->cpus, units_bytes(h->memory_bytes).s, h->arch, h->kernel, h->version,
+	if (clock_sync_at(&w->clock, clock_ns(), &offset, &bound))
+		buf_printf(out, "rtt %.3f ms, clock %+.3f ms ±%.3f ms, ",
+			(double)w->clock.rtt_ns / 1e6, (double)offset / 1e6,
+			(double)bound / 1e6);
+	buf_printf(out, "%u cores, %s, %s, %s, worker %s %.8s", h->cpus,
+		units_bytes(h->memory_bytes).s, h->arch, h->kernel, h->version,
 		h->sha256);
 	buf_puts(out, w->uploaded ? " (copied)" : "");
 }
@@ -235,6 +235,7 @@ static int check_hosts(struct check *k, struct err *err)
 {
 	struct fleet_config config = {
 		.one_worker = true,
+		.no_clock = k->setup,
 		.events = {.online = on_online,
 			.gone = on_gone,
 			.progress = on_progress,

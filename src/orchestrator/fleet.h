@@ -88,6 +88,7 @@ struct fleet_config {
 		*files; /* programs by architecture; the first is tried first */
 	size_t n_files;
 	bool one_worker; /* one per host whatever the inventory says (check, setup) */
+	bool no_clock;   /* online with hello: the clock does not matter (setup) */
 	bool no_cache;   /* the host's copy is removed as soon as it runs */
 	uint64_t setup_timeout_ns;  /* without progress; 0: 60 s */
 	struct fleet_events events; /* each may be NULL */

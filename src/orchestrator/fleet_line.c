@@ -55,7 +55,7 @@ static void handle_pong(struct fleet_worker *w, const struct msg_pong *p)
 		return;
 	}
 	/* a burst goes on at once; a single exchange of the heartbeat begins one every 10 s */
-	if (!w->online || w->burst ||
+	if (!w->online || w->burst || w->clock.n == 0 ||
 		now - w->clock.anchors[w->clock.n - 1].at_ns > CLOCK_SYNC_EVERY_NS) {
 		w->burst = true;
 		fleet_worker_ping(w);
@@ -106,7 +106,10 @@ static void handle_hello(struct fleet_worker *w, struct msg *m)
 	w->hello = m->u.hello;
 	m->u.hello = (struct msg_hello){0};
 	w->said_hello = true;
-	fleet_worker_ping(w);
+	if (w->on->fleet->config.no_clock)
+		go_online(w);
+	else
+		fleet_worker_ping(w);
 	if (w->number == 0 || w->on->fleet->config.no_cache)
 		fleet_host_start_rest(w->on);
 }

@@ -288,7 +288,12 @@ static void note_limits(struct run *r)
 		for (size_t i = 0; i < r->n; i++) {
 			struct run_worker seen = machine_of(&r->members[i]);
 
-			if (run_worker_limits(&seen) & (1u << k))
+			unsigned hit = run_worker_limits(&seen);
+
+			if (hit &
+				(1u << RUN_LIMIT_CPU)) /* then that of one core says nothing */
+				hit &= ~(1u << RUN_LIMIT_CORE);
+			if (hit & (1u << k))
 				buf_printf(&names, "%s%s %.0f%s%s", names.len ? ", " : "",
 					r->members[i].w->id, run_limits[k].value(&seen),
 					*run_limits[k].unit == '%' ? "" : " ",

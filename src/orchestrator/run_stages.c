@@ -153,7 +153,8 @@ static void check_connect(struct run *r)
 		online += r->members[i].w->online && !worker_gone(r->members[i].w);
 	}
 	if (online < r->expected) {
-		if (r->n - gone < r->expected)
+		/* every host gets to say what is wrong with it */
+		if (online + gone == r->n)
 			run_fail(r, 3,
 				"not enough workers can be reached, nothing was started");
 		return;

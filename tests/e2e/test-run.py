@@ -230,6 +230,26 @@ def test_unreadable_path_names_host_and_op(t, sshd):
     t.match(done.err, r"h1.*w\.yaml:4:\d+: ")
 
 
+def test_passphrase_is_asked_once_for_a_fleet(t, sshd):
+    hosts = inventory(t, sshd, 3)
+    key = sshd.user_key(passphrase="open sesame", name="locked")
+    hosts.write_text(hosts.read_text().replace(str(sshd.user_key()), str(key)))
+    run = t.pty(t.muster_argv("check", "--hosts", hosts), columns=200)
+    run.wait_for("Passphrase for .*locked")
+    run.send("open sesame\n")
+    t.eq(run.wait(30).rc, 0, run.out)
+    t.match(run.out, r"Result: 3/3 hosts online")
+    t.eq(run.out.lower().count("passphrase"), 1, run.out)
+    t.no_match(run.out, "open sesame")
+
+
+def test_hosts_from_stdin(t, sshd):
+    sshd.known_hosts(t.home / ".ssh/known_hosts")
+    done = t.muster("check", "--hosts-file", "-", "--key", sshd.user_key(), "--port",
+                    str(sshd.port), stdin="127.0.0.1  # the one\n\nlocalhost\n")
+    t.match(done.out, r"✓ 127\.0\.0\.1 ")
+
+
 def test_dry_run_and_validate(t):
     t.write("w.yaml", mix(t.tmp / "data"))
     for argv in (["run", "w.yaml", "--dry-run"], ["validate", "w.yaml"]):
