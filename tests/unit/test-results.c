@@ -2,7 +2,6 @@
  * intervals of workers that come late or not at all, JSON of any text. */
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <inttypes.h>
 #include <math.h>
 #include <sched.h>
@@ -21,40 +20,10 @@
 #include "results/run_info.h"
 #include "results/series.h"
 #include "results/stream.h"
+#include "temp-dir.h"
 
 #define SECOND UINT64_C(1000000000)
 #define START (1000 * SECOND)
-
-static char temp_dir[200];
-
-static int remove_entry(
-	const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st, (void)type, (void)ftw;
-	return remove(path);
-}
-
-static void temp_end(void)
-{
-	nftw(temp_dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
-}
-
-static void temp_begin(void)
-{
-	const char *tmp = getenv("TMPDIR");
-
-	snprintf(temp_dir, sizeof(temp_dir), "%s/muster-results-XXXXXX",
-		tmp ? tmp : "/tmp");
-	CHECK(mkdtemp(temp_dir) != NULL);
-}
-
-static char *path_of(const char *name)
-{
-	char *path = text_printf("%s/%s", temp_dir, name);
-
-	CHECK(path != NULL);
-	return path;
-}
 
 /* A line of the log, read back as HistogramLogReader does. */
 static void test_hlog(void)

@@ -2,7 +2,6 @@
  * compared with tests/golden/results (MUSTER_UPDATE_GOLDEN=1 writes it anew); names and clashes. */
 #include "results/rundir.h"
 
-#include <ftw.h>
 #include <sys/stat.h>
 
 #include "common/buf.h"
@@ -10,6 +9,7 @@
 #include "common/file.h"
 #include "common/text.h"
 #include "results-data.h"
+#include "temp-dir.h"
 
 #define SECOND UINT64_C(1000000000)
 #define START (1000 * SECOND)
@@ -24,37 +24,6 @@
 /* The last one has to become a file name. */
 static const char *const ids[WORKERS] = {"host1", "host1-2", "rack\t7/\"a\""};
 static const int64_t offsets[WORKERS] = {0, 5 * (int64_t)SECOND, -3 * (int64_t)SECOND};
-
-static char temp_dir[200];
-
-static int remove_entry(
-	const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st, (void)type, (void)ftw;
-	return remove(path);
-}
-
-static void temp_end(void)
-{
-	nftw(temp_dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
-}
-
-static void temp_begin(void)
-{
-	const char *tmp = getenv("TMPDIR");
-
-	snprintf(temp_dir, sizeof(temp_dir), "%s/muster-rundir-XXXXXX",
-		tmp ? tmp : "/tmp");
-	CHECK(mkdtemp(temp_dir) != NULL);
-}
-
-static char *path_of(const char *name)
-{
-	char *path = text_printf("%s/%s", temp_dir, name);
-
-	CHECK(path != NULL);
-	return path;
-}
 
 /* ---- the made-up run ---- */
 
