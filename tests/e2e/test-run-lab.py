@@ -98,6 +98,18 @@ def test_start_is_in_step_whatever_the_clocks_say(t, lab):
         t.check(abs(worker["clock"]["skew_ns"]) < 100_000_000, worker)
 
 
+def test_a_far_host_starts_in_step(t, lab):
+    lab.delay("h1", 0.03)  # each way
+    try:
+        t.ends(begin(t, lab, null(duration="1s"), hosts=["h1", "h2"]).wait(60), 0)
+    finally:
+        lab.delay("h1", 0)
+    near, far = sorted((w["clock"] for w in Results(t.tmp / "out").metadata["workers"]),
+                       key=lambda clock: clock["bound_ns"])
+    t.check(30e6 <= far["bound_ns"] < 45e6 and near["bound_ns"] < 5e6, (near, far))
+    t.check(abs(far["skew_ns"]) < far["bound_ns"], far)
+
+
 def test_a_host_cut_off_degrades_the_run_and_nothing_else(t, lab):
     run = begin(t, lab, null(duration="25s"))
     wait_running(t, 5)
