@@ -104,6 +104,12 @@ static int file_check(void *job, enum op_kind kind, const char *uri, struct err 
 /* A descriptor table of its own spares a thread the locks and counts of the shared one, a tenth of the
  * cost of a small get. Where that is not allowed the shared one does; and ThreadSanitizer takes the same
  * number in two tables for the same file. */
+#ifdef __has_feature
+#if __has_feature(thread_sanitizer) /* as clang says it */
+#define __SANITIZE_THREAD__ 1
+#endif
+#endif
+
 static void own_descriptors(void)
 {
 #ifndef __SANITIZE_THREAD__
