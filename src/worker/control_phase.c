@@ -13,9 +13,37 @@
 /* The last ops of warm-up are recorded a little after they end. */
 #define WARM_SETTLE_NS (2 * NS_PER_MS)
 
+/* A tick this near to the end of a part, in parts of an interval, is left out: the delta that comes with
+ * the end would be of no length. */
+#define NEAR_PARTS 10
+
+static bool is_load(const struct work *w)
+{
+	return w->phase == PHASE_WARMUP || w->phase == PHASE_MEASURE;
+}
+
+/* Also where measure begins. */
 static uint64_t warm_end_ns(const struct control *c)
 {
-	return c->at_ns + c->task->job.warmup_ns;
+	return c->at_ns + (c->work->phase == PHASE_WARMUP ? c->task->job.warmup_ns : 0);
+}
+
+/* Where the phase ends; UINT64_MAX: nobody knows yet. */
+static uint64_t end_ns(const struct control *c)
+{
+	if (c->finishing)
+		return c->work->result.at_ns;
+	return is_load(c->work) ? warm_end_ns(c) + c->task->job.duration_ns : UINT64_MAX;
+}
+
+static uint64_t near_ns(const struct control *c)
+{
+	return c->task->job.stats_interval_ns / NEAR_PARTS;
+}
+
+static bool is_near(uint64_t a, uint64_t b, uint64_t within)
+{
+	return (a > b ? a - b : b - a) < within;
 }
 
 void control_phase_begin(struct control *c)
@@ -35,6 +63,12 @@ static void say_running(struct control *c, enum phase phase, uint64_t at_ns)
 	control_say(c, &m);
 }
 
+static void say_begun(struct control *c, uint64_t first_ns)
+{
+	report_begin(&c->report, c->at_ns);
+	say_running(c, c->work->phase, first_ns);
+}
+
 void control_moment(struct loop_timer *t, void *user)
 {
 	struct control *c = user;
@@ -49,8 +83,7 @@ void control_moment(struct loop_timer *t, void *user)
 	uint64_t interval = c->task->job.stats_interval_ns;
 
 	c->state = STATE_RUNNING;
-	report_begin(&c->report, c->at_ns);
-	say_running(c, c->work->phase, first_ns);
+	say_begun(c, first_ns);
 	loop_timer_set(c->stats, c->at_ns + interval, interval);
 	if (c->work->phase == PHASE_WARMUP)
 		loop_timer_set(c->warm_end, warm_end_ns(c) + WARM_SETTLE_NS, 0);
@@ -59,11 +92,21 @@ void control_moment(struct loop_timer *t, void *user)
 static void send_stats(struct control *c, enum part part, enum phase phase)
 {
 	struct buf line = BUF_INIT;
-	uint64_t total = __atomic_load_n(&c->work->total, __ATOMIC_RELAXED);
+	struct report_stats ask = {
+		.part = part,
+		.phase = phase,
+		.total = __atomic_load_n(&c->work->total, __ATOMIC_RELAXED),
+		.until_ns = end_ns(c),
+		.least_ns = near_ns(c),
+		.room = writer_has_room(c->writer),
+	};
 
-	if (report_stats(&c->report, part, phase, total, writer_has_room(c->writer),
-		    &line) == 0 &&
-		line.len > 0)
+	/* a stop may have come before the moment was seen here */
+	if (c->report.parts[part].from_ns < c->at_ns)
+		c->report.parts[part].from_ns = c->at_ns;
+	if (part == PART_WARMUP && warm_end_ns(c) < ask.until_ns)
+		ask.until_ns = warm_end_ns(c);
+	if (report_stats(&c->report, &ask, &line) == 0 && line.len > 0)
 		control_say_raw(c, &line);
 	else
 		buf_finish(&line);
@@ -76,6 +119,8 @@ static void send_all_stats(struct control *c)
 	enum phase phase =
 		c->work->phase == PHASE_WARMUP ? PHASE_MEASURE : c->work->phase;
 
+	if (!gate_first_ns(&c->work->gate))
+		return;
 	report_gather(&c->report, c->work);
 	if (!c->warm_over || report_pending(&c->report, PART_WARMUP))
 		send_stats(c, PART_WARMUP, PHASE_WARMUP);
@@ -88,26 +133,36 @@ void control_stats(struct loop_timer *t, void *user)
 	struct control *c = user;
 
 	(void)t;
-	if (c->work && !c->finishing)
+	if (!c->work || c->finishing)
+		return;
+	uint64_t now = clock_ns();
+
+	if (!is_load(c->work) || (!is_near(now, warm_end_ns(c), near_ns(c)) &&
+					 !is_near(now, end_ns(c), near_ns(c))))
 		send_all_stats(c);
 }
 
+/* Ends warm-up: where measure begins, when it does. */
 static void say_warm_over(struct control *c, bool stopped)
 {
 	const struct report_part *warm = &c->report.parts[PART_WARMUP];
+	uint64_t at_ns = stopped ? c->work->result.at_ns : warm_end_ns(c);
 	struct msg m = {.type = MSG_PHASE};
 
 	c->warm_over = true;
 	m.u.phase = (struct msg_phase){
 		.generation = c->generation,
 		.phase = PHASE_WARMUP,
-		.at_ns = stopped ? c->work->result.at_ns : warm_end_ns(c),
+		.at_ns = at_ns,
 		.done = warm->done,
 		.errors = warm->errors,
 		.done_bytes = warm->done_bytes,
 		.stopped = stopped,
 	};
 	control_say(c, &m);
+	c->report.parts[PART_MEASURE].from_ns = at_ns;
+	if (!stopped)
+		say_running(c, PHASE_MEASURE, at_ns);
 }
 
 void control_warm_end(struct loop_timer *t, void *user)
@@ -119,8 +174,6 @@ void control_warm_end(struct loop_timer *t, void *user)
 		return;
 	send_all_stats(c);
 	say_warm_over(c, false);
-	c->report.parts[PART_MEASURE].from_ns = warm_end_ns(c);
-	say_running(c, PHASE_MEASURE, warm_end_ns(c));
 }
 
 /* ---- the outcome ---- */
@@ -133,11 +186,6 @@ static void say_phase(struct control *c)
 	m.u.phase.generation = c->generation;
 	control_say(c, &m);
 	c->phase_said = true;
-}
-
-static bool is_load(const struct work *w)
-{
-	return w->phase == PHASE_WARMUP || w->phase == PHASE_MEASURE;
 }
 
 /* As many result lines as there is room for. True when there are no more. */
@@ -168,7 +216,7 @@ bool control_phase_end(struct control *c)
 		loop_timer_stop(c->moment);
 		loop_timer_stop(c->warm_end);
 		if (c->state == STATE_ARMED && gate_first_ns(&w->gate))
-			say_running(c, w->phase, gate_first_ns(&w->gate));
+			say_begun(c, gate_first_ns(&w->gate));
 		c->state = STATE_DRAINING;
 		c->results = (struct results){
 			.engine = w->engine,
@@ -186,7 +234,7 @@ bool control_phase_end(struct control *c)
 			return false;
 		send_all_stats(c);
 		if (!c->warm_over) {
-			say_warm_over(c, w->result.stopped);
+			say_warm_over(c, w->result.at_ns < warm_end_ns(c));
 			send_all_stats(c);
 		}
 		say_phase(c);

@@ -112,35 +112,47 @@ bool report_pending(const struct report *r, enum part part)
 	return false;
 }
 
-int report_stats(struct report *r, enum part part, enum phase phase, uint64_t total,
-	bool room, struct buf *out)
+/* Where the interval that began at from_ns ends. What came too late for the part it belongs to is given
+ * the time in which it came. */
+static uint64_t interval_end(uint64_t from_ns, uint64_t until_ns)
 {
-	struct report_part *p = &r->parts[part];
+	uint64_t now = clock_ns();
+
+	if (until_ns > from_ns && until_ns < now)
+		return until_ns;
+	return now > from_ns ? now : from_ns;
+}
+
+int report_stats(struct report *r, const struct report_stats *ask, struct buf *out)
+{
+	struct report_part *p = &r->parts[ask->part];
 	struct op_delta ops[OP_KINDS];
 	struct msg m = {.type = MSG_STATS};
 	struct msg_stats *s = &m.u.stats;
+	uint64_t to_ns = interval_end(p->from_ns, ask->until_ns);
 	int rc;
 
-	if (!room) {
+	if (!report_pending(r, ask->part) &&
+		(to_ns - p->from_ns < ask->least_ns || p->from_ns >= ask->until_ns))
+		return 0;
+	if (!ask->room) {
 		p->dropped++;
 		return 0;
 	}
 	*s = (struct msg_stats){
 		.generation = r->generation,
 		.seq = r->seq,
-		.phase = phase,
+		.phase = ask->phase,
 		.from_ns = p->from_ns,
-		.to_ns = clock_ns(),
+		.to_ns = to_ns,
 		.late_max_ns = p->late_max_ns,
 		.dropped = p->dropped,
 		.ops = ops,
 		.error_sample = p->sample[0] ? p->sample : NULL,
 	};
-	if (s->to_ns < s->from_ns)
-		s->to_ns = s->from_ns;
-	if (phase == PHASE_PREPARE || phase == PHASE_CLEANUP) {
+	if (ask->phase == PHASE_PREPARE || ask->phase == PHASE_CLEANUP) {
 		s->done = p->done;
-		s->total = total;
+		s->total = ask->total;
 		s->done_bytes = p->done_bytes;
 	}
 	machine_sample(&r->machine, &s->machine);

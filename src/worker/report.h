@@ -38,10 +38,19 @@ int report_gather(struct report *r, struct work *work);
 /* Whether there are ops of a part that have not been sent. */
 bool report_pending(const struct report *r, enum part part);
 
-/* Appends a stats line of what was gathered; room: whether there is room for it, else it is kept for
- * the next one. total: objects of prepare and cleanup. */
-int report_stats(struct report *r, enum part part, enum phase phase, uint64_t total,
-	bool room, struct buf *out);
+/* What of a stats line is not in the report. */
+struct report_stats {
+	enum part part;
+	enum phase phase;
+	uint64_t total;    /* objects of prepare and cleanup */
+	uint64_t until_ns; /* where the part ends, when that is before now */
+	uint64_t
+		least_ns; /* a shorter interval in which nothing happened is not worth a line */
+	bool room; /* whether there is room for it; else it is kept for the next one */
+};
+
+/* Appends a stats line of what was gathered, or nothing. */
+int report_stats(struct report *r, const struct report_stats *ask, struct buf *out);
 
 /* The lines of the authority, one at a time. */
 struct results {
