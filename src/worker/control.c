@@ -26,14 +26,16 @@ void control_say_raw(struct control *c, struct buf *line)
 	writer_put(c->writer, line);
 }
 
-void control_say(struct control *c, const struct msg *m)
+int control_say(struct control *c, const struct msg *m)
 {
 	struct buf line = BUF_INIT;
 
-	if (msg_encode(m, &line) == 0)
-		control_say_raw(c, &line);
-	else
+	if (msg_encode(m, &line) < 0) {
 		buf_finish(&line);
+		return -1;
+	}
+	control_say_raw(c, &line);
+	return 0;
 }
 
 void control_error(struct control *c, bool refused, enum phase phase, const char *place,

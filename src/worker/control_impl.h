@@ -62,8 +62,8 @@ struct control {
 };
 
 /* control.c */
-/* Queues a message. */
-void control_say(struct control *c, const struct msg *m);
+/* Queues a message. 0 or -1: there is no such line (it would be too long), and none is queued. */
+int control_say(struct control *c, const struct msg *m);
 /* Queues bytes that are a message already. */
 void control_say_raw(struct control *c, struct buf *line);
 void control_error(struct control *c, bool refused, enum phase phase, const char *place,

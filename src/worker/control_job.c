@@ -2,6 +2,7 @@
  *
  * At most one piece of work goes on. What is to be replaced is cancelled first, and what comes next
  * waits until it has ended; when it hangs, it is left behind. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -127,14 +128,25 @@ void control_job(struct control *c, struct job *job)
 		check_next_job(c);
 }
 
-static void say_ready(struct control *c)
+/* False: it cannot be said, and an error was. */
+static bool say_ready(struct control *c)
 {
 	struct msg m = {.type = MSG_READY};
+	char text[160];
+	bool said;
 
-	task_ready(c->task, &m.u.ready);
+	said = task_ready(c->task, &m.u.ready) == 0;
 	m.u.ready.generation = c->generation;
-	control_say(c, &m);
+	said = said && control_say(c, &m) == 0;
 	free(m.u.ready.sets);
+	if (said)
+		return true;
+	snprintf(text, sizeof(text),
+		"what is to be said of %zu sets and %zu warnings does not fit into one "
+		"line: use fewer ensure_objects",
+		c->task->job.n_sets, c->task->n_warnings);
+	control_error(c, true, PHASE_NONE, NULL, text);
+	return false;
 }
 
 static void job_checked(struct control *c)
@@ -151,8 +163,7 @@ static void job_checked(struct control *c)
 		c->task_pinned = false;
 		c->task = w->task;
 		w->task = NULL;
-		c->state = STATE_READY;
-		say_ready(c);
+		c->state = say_ready(c) ? STATE_READY : STATE_IDLE;
 	}
 	release(c, w);
 }

@@ -2,16 +2,17 @@
 #include "worker/writer.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "common/buf.h"
 #include "common/clock.h"
 #include "common/err.h"
-#include "common/file.h"
 #include "common/units.h"
 
 /* Lines that can wait do so while more than this is queued. */
@@ -34,6 +35,26 @@ struct writer {
 	bool failed, quit;
 };
 
+/* 0 or -errno. Whoever made the pipe may have made it non-blocking; the flag is theirs too, and stays. */
+static int write_out(int fd, const char *p, size_t len)
+{
+	while (len > 0) {
+		ssize_t n = write(fd, p, len);
+
+		if (n < 0 && errno == EAGAIN) {
+			struct pollfd room = {.fd = fd, .events = POLLOUT};
+
+			poll(&room, 1, -1);
+		} else if (n < 0 && errno != EINTR) {
+			return -errno;
+		} else if (n > 0) {
+			p += n;
+			len -= (size_t)n;
+		}
+	}
+	return 0;
+}
+
 static void *writer_main(void *arg)
 {
 	struct writer *w = arg;
@@ -53,7 +74,7 @@ static void *writer_main(void *arg)
 
 		pthread_mutex_unlock(&w->lock);
 		if (!failed)
-			failed = file_write_all(w->fd, c->bytes.data, c->bytes.len) < 0;
+			failed = write_out(w->fd, c->bytes.data, c->bytes.len) < 0;
 		pthread_mutex_lock(&w->lock);
 
 		bool was_full = w->queued >= ROOM_BYTES;
