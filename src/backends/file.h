@@ -9,7 +9,7 @@ struct err;
 /* Bytes per read and write: large enough for network file systems, small enough to stay in cache. */
 #define FILE_CHUNK (1024u * 1024u)
 /* Up to this size a unique object is stamped before the clock starts; of a larger one the parts
- * behind it are stamped between the writes, inside the timed part. */
+ * behind it are stamped between the writes, while the op's clock stands. */
 #define FILE_STAMP_MAX (4u * 1024u * 1024u)
 
 #define FILE_KNOWN_DIRS 256 /* a power of two */

@@ -93,10 +93,10 @@ static void stamp(const struct data *data, const struct io *io, uint64_t offset,
 
 /* The content of [offset, ...) and how much of it lies there in one piece. */
 static const uint8_t *content(
-	struct file_thread *t, const struct io *io, uint64_t offset, size_t *ret_len)
+	struct file_thread *t, struct io *io, uint64_t offset, size_t *ret_len)
 {
 	const struct data *data = t->job->data;
-	uint64_t left = io->size - offset;
+	uint64_t left = io->size - offset, begun_ns;
 
 	switch ((enum fill)io->fill) {
 	case FILL_ZERO:
@@ -104,8 +104,11 @@ static const uint8_t *content(
 		return data->zero;
 	case FILL_UNIQUE:
 		*ret_len = left < FILE_STAMP_MAX ? (size_t)left : FILE_STAMP_MAX;
-		if (offset > 0)
-			stamp(data, io, offset, t->stamped, *ret_len);
+		if (offset == 0)
+			return t->stamped;
+		begun_ns = clock_ns();
+		stamp(data, io, offset, t->stamped, *ret_len);
+		io->start_ns += clock_ns() - begun_ns; /* no part of the op */
 		return t->stamped;
 	case FILL_RANDOM:
 		break;
@@ -173,9 +176,10 @@ static int put_ready(struct file_thread *t, const struct io *io, const char *pat
 	return 0;
 }
 
+/* A link where an object is to be is not muster's, and what it points to still less. */
 static int open_put(const char *path)
 {
-	const int flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC;
+	const int flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW;
 	int fd = open(path, flags, 0644);
 
 	/* the directory was there and has been removed since */

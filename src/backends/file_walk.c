@@ -60,11 +60,12 @@ static int visit(
 	return rc;
 }
 
-/* Reads one directory whole. */
-static int walk_dir(struct walk *w, char *path, size_t dir_len)
+/* Reads one directory whole. Only the root may be a link: what was a directory a moment ago may be one now
+ * that leads elsewhere. */
+static int walk_dir(struct walk *w, char *path, size_t dir_len, bool is_root)
 {
-	AUTO_CLOSE int fd =
-		open(dir_len ? path : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	AUTO_CLOSE int fd = open(dir_len ? path : "/",
+		O_RDONLY | O_DIRECTORY | O_CLOEXEC | (is_root ? 0 : O_NOFOLLOW));
 
 	if (fd < 0)
 		return -errno;
@@ -119,9 +120,9 @@ static int walk_run(struct walk *w, const char *root)
 	path[len] = '\0';
 	buf_clear(w->pending);
 	for (bool first = true; next >= 0; first = false) {
-		int rc = walk_dir(w, path, first ? len : (size_t)next);
+		int rc = walk_dir(w, path, first ? len : (size_t)next, first);
 
-		if (rc != 0 && (first || rc != -ENOENT))
+		if (rc != 0 && (first || (rc != -ENOENT && rc != -ENOTDIR)))
 			return rc;
 		next = next_pending(w->pending, path);
 	}
