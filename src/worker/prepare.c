@@ -49,7 +49,7 @@ int prepare_owners(struct prepare *p, struct err *err)
 	 * when the first worker is lost at this moment */
 	for (size_t i = 0; i < t->job.n_sets; i++)
 		if (t->job.sets[i].count > 0 &&
-			set_write_owner(&t->sets[i], t->backend, t->job_state, err) < 0)
+			set_take(&t->sets[i], t->backend, t->job_state, err) < 0)
 			return -1;
 	return 0;
 }

@@ -93,7 +93,7 @@ int set_read_owner(
 	return rc;
 }
 
-int set_write_owner(
+static int write_owner(
 	struct set *s, const struct backend *backend, void *job, struct err *err)
 {
 	AUTO_FREE char *uri = set_owner_uri(s);
@@ -103,8 +103,7 @@ int set_write_owner(
 	uint64_t count =
 		s->spec->count > s->owner_count ? s->spec->count : s->owner_count;
 
-	if (s->owner == SET_FOREIGN ||
-		(s->owner_written && s->owner_count >= s->spec->count))
+	if (s->owner_written && s->owner_count >= s->spec->count)
 		return 0;
 	snprintf(id, sizeof(id), "%016" PRIx64, s->spec->id);
 	AUTO_JSON json_t *json = json_pack("{s:i, s:s, s:s, s:I, s:s, s:s, s:b}",
@@ -120,6 +119,15 @@ int set_write_owner(
 	s->owner_written = true;
 	s->owner_count = count;
 	return 0;
+}
+
+int set_take(struct set *s, const struct backend *backend, void *job, struct err *err)
+{
+	if (s->owner == SET_FOREIGN)
+		return 0;
+	if (set_read_owner(s, backend, job, err) < 0)
+		return -1;
+	return write_owner(s, backend, job, err);
 }
 
 struct inspection {

@@ -62,8 +62,9 @@ bool set_was_made(const struct set *s, uint64_t index);
 /* Reads the owner object again. 1: it is there and names this spec; 0: none; -1: err. */
 int set_read_owner(
 	struct set *s, const struct backend *backend, void *job, struct err *err);
-/* Writes it when it is not there, or when its count is lower. Nothing to do for a foreign set. */
-int set_write_owner(
-	struct set *s, const struct backend *backend, void *job, struct err *err);
+/* Makes the set this spec's, before its first object: reads the owner object again, since another run may
+ * have taken the place after the inspection (-1 with err, ERR_INPUT, when its spec is another), and writes
+ * it when it is not there, or when its count is lower. Nothing to do for a foreign set. */
+int set_take(struct set *s, const struct backend *backend, void *job, struct err *err);
 /* Its URI; malloc, NULL when out of memory. */
 char *set_owner_uri(const struct set *s);
