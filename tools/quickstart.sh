@@ -1,7 +1,8 @@
 #!/bin/sh
 # From a fresh clone to numbers: builds muster, starts a throwaway sshd on loopback that answers for four
 # hosts, checks them, and runs a storage workload of ten seconds on them. As root or with sudo it installs
-# what is missing on Debian 12 first. The results stay here; nothing else does, and nothing is left running.
+# what is missing on Debian 12 first. The results and build/ stay here; nothing else does, and nothing is left
+# running.
 set -eu
 cd "$(dirname "$0")/.."
 . tools/packages.sh
