@@ -1,8 +1,10 @@
 /* muster: the orchestrator's entry. Parses the command line, runs the command, prints its error. */
+#include <fcntl.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "common/buf.h"
 #include "common/cleanup.h"
@@ -10,6 +12,18 @@
 #include "common/log.h"
 #include "muster_version.h"
 #include "orchestrator/command.h"
+
+/* Whoever started us may have closed some of 0 to 2: a file opened later must not become one of them, or
+ * what is meant for the terminal ends up in it. */
+static void open_standard_files(void)
+{
+	int fd = open("/dev/null", O_RDWR);
+
+	while (fd >= 0 && fd <= 2)
+		fd = open("/dev/null", O_RDWR);
+	if (fd > 2)
+		close(fd);
+}
 
 static void raise_nofile(void)
 {
@@ -63,6 +77,7 @@ int main(int argc, char **argv)
 	struct app app;
 	int code;
 
+	open_standard_files();
 	setlocale(LC_CTYPE, "");
 	signal(SIGPIPE, SIG_IGN);
 	log_set_program("muster");
