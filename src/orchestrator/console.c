@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/buf.h"
@@ -30,13 +29,13 @@ struct item {
 
 struct console {
 	struct console_config config;
-	bool tty, color, utf8;
+	bool tty, color, utf8, err_tty;
 	struct buf live; /* the block as it stands, "" when there is none */
 	size_t live_lines;
 
 	pthread_t thread;
 	pthread_mutex_t lock;
-	pthread_cond_t wake, empty;
+	pthread_cond_t wake;
 	struct item *head, **tail;
 	size_t waiting; /* bytes */
 	bool ending;
@@ -51,7 +50,6 @@ static void *write_items(void *arg)
 		struct item *it = c->head;
 
 		if (!it) {
-			pthread_cond_broadcast(&c->empty);
 			if (c->ending)
 				break;
 			pthread_cond_wait(&c->wake, &c->lock);
@@ -101,11 +99,11 @@ struct console *console_create(const struct console_config *config, struct err *
 	c->config = *config;
 	c->tail = &c->head;
 	c->tty = isatty(config->fd) && term && strcmp(term, "dumb") != 0;
+	c->err_tty = isatty(2);
 	c->color = c->tty && !config->no_color && !getenv("NO_COLOR");
 	c->utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_cond_init(&c->wake, NULL);
-	pthread_cond_init(&c->empty, NULL);
 
 	/* signals are the loop's: this thread takes none */
 	sigset_t all, before;
@@ -142,32 +140,8 @@ void console_destroy(struct console *c)
 	pthread_join(c->thread, NULL);
 	pthread_mutex_destroy(&c->lock);
 	pthread_cond_destroy(&c->wake);
-	pthread_cond_destroy(&c->empty);
 	buf_finish(&c->live);
 	free(c);
-}
-
-void console_abandon(struct console *c)
-{
-	struct timespec until;
-	bool stuck;
-
-	if (!c)
-		return;
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += 1;
-	pthread_mutex_lock(&c->lock);
-	while (c->waiting && pthread_cond_timedwait(&c->empty, &c->lock, &until) == 0)
-		;
-	stuck = c->waiting != 0;
-	pthread_mutex_unlock(&c->lock);
-	if (stuck) {
-		/* the thread hangs in write(): leave it and its memory to the end of the process */
-		log_set_sink(NULL, NULL);
-		pthread_detach(c->thread);
-		return;
-	}
-	console_destroy(c);
 }
 
 bool console_is_tty(const struct console *c)
@@ -189,7 +163,7 @@ unsigned console_columns(const struct console *c)
 {
 	struct winsize ws;
 
-	if (ioctl(c->config.fd, TIOCGWINSZ, &ws) == 0 && ws.ws_col > 20)
+	if (ioctl(c->config.fd, TIOCGWINSZ, &ws) == 0 && ws.ws_col > 1)
 		return ws.ws_col;
 	return 80;
 }
@@ -199,12 +173,14 @@ static void put(struct console *c, int fd, const char *line)
 {
 	AUTO_BUF struct buf out = BUF_INIT;
 
-	if (c->live_lines)
+	bool live = c->live_lines && (fd == c->config.fd || c->err_tty);
+
+	if (live)
 		buf_printf(&out, "\r\x1b[%zuA\x1b[J", c->live_lines);
 	buf_printf(&out, "%s\n", line);
-	if (c->live_lines)
+	if (live)
 		buf_append(&out, c->live.data, c->live.len);
-	enqueue(c, c->live_lines ? c->config.fd : fd, out.data, out.len);
+	enqueue(c, live ? c->config.fd : fd, out.data, out.len);
 }
 
 static void __attribute__((format(printf, 3, 0)))

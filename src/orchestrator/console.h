@@ -22,8 +22,6 @@ struct console_config {
 struct console *console_create(const struct console_config *c, struct err *err);
 /* Writes what waits (this may block), ends the thread. Takes NULL. */
 void console_destroy(struct console *c);
-/* As console_destroy, but gives up what a stuck terminal does not take within a second. */
-void console_abandon(struct console *c);
 
 bool console_is_tty(const struct console *c);
 bool console_color(const struct console *c);
