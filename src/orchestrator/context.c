@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -162,6 +163,7 @@ static int ask_secret(const char *prompt, char *out, size_t size, void *user)
 {
 	AUTO_CLOSE int fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
 	struct termios old, quiet;
+	bool interrupted = false;
 	size_t n = 0;
 	char ch;
 
@@ -169,14 +171,19 @@ static int ask_secret(const char *prompt, char *out, size_t size, void *user)
 	if (fd < 0 || tcgetattr(fd, &old) < 0)
 		return -1;
 	quiet = old;
-	quiet.c_lflag &= ~(tcflag_t)ECHO;
+	/* Ctrl-C as a character: as a signal it would leave the terminal without echo */
+	quiet.c_lflag &= ~(tcflag_t)(ECHO | ISIG);
 	tcsetattr(fd, TCSAFLUSH, &quiet);
 	dprintf(fd, "%s", prompt);
-	while (n + 1 < size && read(fd, &ch, 1) == 1 && ch != '\n')
+	while (!interrupted && n + 1 < size && read(fd, &ch, 1) == 1 && ch != '\n') {
+		interrupted = (cc_t)ch == old.c_cc[VINTR];
 		out[n++] = ch;
+	}
 	out[n] = '\0';
 	tcsetattr(fd, TCSAFLUSH, &old);
 	dprintf(fd, "\n");
+	if (interrupted)
+		raise(SIGINT);
 	return 0;
 }
 
@@ -229,12 +236,23 @@ int context_transport(struct context *c, struct err *err)
 	return transport_prepare(c->transport, c->refs, c->hosts.n, err);
 }
 
+/* What is left is to write what waits for the terminal or a pipe. That may take for ever, so a signal ends
+ * it again. */
+static void release_signals(void)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_UNBLOCK, &all, NULL);
+}
+
 void context_close(struct context *c)
 {
 	transport_destroy(c->transport);
 	worker_files_finish(c->files, c->n_files);
 	free(c->refs);
 	inventory_finish(&c->hosts);
+	release_signals();
 	console_destroy(c->json);
 	if (c->json_fd >= 0)
 		close(c->json_fd);
