@@ -2,6 +2,7 @@
 #include "orchestrator/options.h"
 
 #include <stddef.h>
+#include <string.h>
 
 #include "common/cleanup.h"
 #include "common/err.h"
@@ -143,5 +144,10 @@ int options_check(const struct options *o, struct err *err)
 		if (o->later[i])
 			return err_set(err, ERR_INPUT, "option '%s' is not supported yet",
 				names[i]);
+	if (o->json_lines && !*o->json_lines && o->export_file &&
+		strcmp(o->export_file, "-") == 0)
+		return err_set(err, ERR_INPUT,
+			"--json-lines and '--export -' cannot both have stdout: give one "
+			"of them a file");
 	return 0;
 }
