@@ -224,10 +224,35 @@ static void data_online(struct fleet_worker *w, void *user)
 	fleet_send(w, &m);
 }
 
+/* Workers of the run that are not among those of the hosts we have. */
+static size_t name_missing(struct clean_data *c)
+{
+	size_t missing = 0;
+
+	for (size_t i = 0; i < c->journal.n; i++) {
+		const struct journal_entry *e = &c->journal.entries[i];
+		bool found = false;
+
+		for (size_t k = 0; !found && k < fleet_size(c->fleet); k++)
+			found = strcmp(fleet_worker(c->fleet, k)->id, e->worker) == 0;
+		if (found)
+			continue;
+		log_warn("%s: what the run made there stays, for it is not among the "
+			 "hosts given",
+			e->worker);
+		missing++;
+	}
+	return missing;
+}
+
 static void data_gone(struct fleet_worker *w, void *user)
 {
+	struct clean_data *c = user;
+
+	if (c->over[w->index])
+		return;
 	log_error("%s: %s", w->id, w->reason);
-	data_over(user, w, false);
+	data_over(c, w, false);
 }
 
 static void data_done(
@@ -285,6 +310,8 @@ static int data_hosts(struct clean_data *c, const char *dir, struct err *err)
 		return err_sys(err, ENOMEM, "clean");
 	if (access(path, R_OK) == 0)
 		r = inventory_load(path, NULL, &io, &own, err);
+	else if (!c->ctx.app->o.workers)
+		c->ctx.app->o.workers = c->journal.n;
 	if (r == 0)
 		r = context_hosts(&c->ctx, &own, err);
 	inventory_finish(&own);
@@ -300,6 +327,7 @@ static int clean_data(struct clean_data *c, struct err *err)
 		.user = c,
 	};
 	const char *dir = c->ctx.app->o.data;
+	size_t missing;
 
 	if (journal_read(dir, &c->journal, err) < 0 || data_hosts(c, dir, err) < 0 ||
 		context_transport(&c->ctx, err) < 0)
@@ -310,6 +338,7 @@ static int clean_data(struct clean_data *c, struct err *err)
 	c->fleet = context_fleet(&c->ctx, &config, err);
 	if (!c->fleet)
 		return -1;
+	missing = name_missing(c);
 	c->left = fleet_size(c->fleet);
 	c->over = calloc(c->left, sizeof(*c->over));
 	if (!c->over)
@@ -324,7 +353,7 @@ static int clean_data(struct clean_data *c, struct err *err)
 	console_always(c->ctx.console, "Result: %s objects removed, %zu/%zu workers done",
 		units_count(c->removed).s, fleet_size(c->fleet) - c->failed,
 		fleet_size(c->fleet));
-	return c->failed ? 3 : 0;
+	return c->failed ? 3 : missing ? 1 : 0;
 }
 
 static int cmd_clean_data(struct app *app, struct err *err)
