@@ -121,11 +121,8 @@ static void on_progress(struct fleet_worker *w, uint64_t sent, uint64_t size, vo
 
 static void on_stderr(struct fleet_worker *w, const char *data, size_t len, void *user)
 {
-	AUTO_FREE char *text = text_sanitize(data, len);
-
 	(void)user;
-	if (text)
-		log_info("%s: %s", w->id, text);
+	fleet_log_stderr(w, data, len);
 }
 
 static void on_signal(int signo, void *user)

@@ -7,6 +7,7 @@
 
 #include "common/cleanup.h"
 #include "common/clock.h"
+#include "common/log.h"
 #include "common/loop.h"
 #include "common/text.h"
 #include "common/units.h"
@@ -36,6 +37,21 @@ const char *worker_state_name(enum worker_state s)
 bool worker_gone(const struct fleet_worker *w)
 {
 	return w->state == WORKER_ERROR || w->state == WORKER_LOST;
+}
+
+void fleet_log_stderr(const struct fleet_worker *w, const char *data, size_t len)
+{
+	while (len) {
+		const char *end = memchr(data, '\n', len);
+		size_t n = end ? (size_t)(end - data) : len;
+		AUTO_FREE char *line = text_sanitize(data, n);
+
+		if (n && line)
+			log_info("%s: %s", w->id, line);
+		n += end != NULL;
+		data += n;
+		len -= n;
+	}
 }
 
 static bool same_machine(const struct fleet_worker *a, const struct fleet_worker *b)
@@ -147,6 +163,7 @@ void fleet_destroy(struct fleet *f)
 	if (!f)
 		return;
 	loop_timer_del(f->tick);
+	loop_timer_del(f->dooms);
 	for (size_t i = 0; i < f->n_workers; i++)
 		worker_finish(&f->workers[i]);
 	for (size_t i = 0; i < f->n_hosts; i++)
@@ -187,9 +204,11 @@ void fleet_fail(struct fleet_worker *w, enum worker_state state, const char *rea
 	w->pinging = false;
 	fleet_worker_state(w, state);
 	free(w->reason);
-	w->reason = text_printf("%s", reason);
+	w->reason = text_sanitize(reason, strlen(reason));
 	if (f->config.events.gone)
 		f->config.events.gone(w, f->config.user);
+	if (!w->said_hello)
+		fleet_host_never_came(w);
 }
 
 void fleet_worker_failf(struct fleet_worker *w, enum worker_state s, const char *fmt, ...)
@@ -204,16 +223,35 @@ void fleet_worker_failf(struct fleet_worker *w, enum worker_state s, const char 
 	buf_finish(&text);
 }
 
+/* Whoever sends to many must not see them go while it does. */
+static void doom(struct fleet_worker *w, enum worker_state s, const char *why)
+{
+	w->doomed = s;
+	w->doom = why;
+	loop_timer_set(w->on->fleet->dooms, clock_ns(), 0);
+}
+
+static void on_dooms(struct loop_timer *t, void *user)
+{
+	struct fleet *f = user;
+
+	(void)t;
+	for (size_t i = 0; i < f->n_workers; i++)
+		if (f->workers[i].doom)
+			fleet_fail(
+				&f->workers[i], f->workers[i].doomed, f->workers[i].doom);
+}
+
 void fleet_send(struct fleet_worker *w, const struct msg *m)
 {
 	AUTO_BUF struct buf line = BUF_INIT;
 
-	if (!w->chan || worker_gone(w))
+	if (!w->chan || worker_gone(w) || w->doom)
 		return;
 	if (msg_encode(m, &line) < 0)
-		fleet_fail(w, WORKER_ERROR, "a message for it is longer than 1 MiB");
+		doom(w, WORKER_ERROR, "a message for it is longer than 1 MiB");
 	else if (chan_write(w->chan, line.data, line.len) < 0)
-		fleet_fail(w, WORKER_LOST, "it takes no messages any more");
+		doom(w, WORKER_LOST, "it takes no messages any more");
 }
 
 void fleet_quit(struct fleet_worker *w)
@@ -277,6 +315,8 @@ void fleet_start(struct fleet *f, struct transport *transport,
 	f->files = files;
 	f->n_files = n_files;
 	f->tick = loop_timer_add(f->config.loop, clock_ns() + TICK_NS, TICK_NS, tick, f);
+	f->dooms = loop_timer_add(f->config.loop, UINT64_MAX, 0, on_dooms, f);
+	loop_timer_stop(f->dooms);
 	for (size_t i = 0; i < f->n_hosts; i++) {
 		f->hosts[i].file = files;
 		fleet_host_open(&f->hosts[i]);

@@ -64,6 +64,8 @@ struct fleet_worker {
 	uint64_t ping_sent_ns;
 	uint32_t ping_seq;
 	bool pinging, burst, online, finished;
+	enum worker_state doomed; /* what it will be in the next round; else CONNECTING */
+	const char *doom;         /* and why */
 };
 
 struct fleet_events {
@@ -123,6 +125,9 @@ void fleet_resync(struct fleet_worker *w);
 void fleet_quit(struct fleet_worker *w);
 
 bool worker_gone(const struct fleet_worker *w); /* ERROR or LOST */
+
+/* What a worker wrote to stderr goes to the log, line by line (shown with -v). */
+void fleet_log_stderr(const struct fleet_worker *w, const char *data, size_t len);
 
 /* Two hosts may be one machine, whose processors and network then count twice. Appends the names of the
  * hosts that are one machine with worker i's, when i is the first of them and there are others: "h1, h2".

@@ -156,6 +156,18 @@ void fleet_host_start_rest(struct fleet_host *h)
 	}
 }
 
+void fleet_host_never_came(struct fleet_worker *w)
+{
+	struct fleet_host *h = w->on;
+	AUTO_FREE char *reason = w->reason ? strdup(w->reason) : NULL;
+
+	/* nobody else finds out whether the program is there */
+	if (w->number == 0)
+		fail_from(h, 1, h->n - 1, w->why, reason ? reason : "out of memory");
+	else if (h->workers[0].said_hello && h->fleet->config.no_cache)
+		fleet_host_start_rest(h);
+}
+
 static void on_data(struct chan *ch, int stream, const char *data, size_t len, void *user)
 {
 	struct fleet_worker *w = user;
@@ -192,7 +204,7 @@ static void on_closed(struct chan *ch, const struct chan_exit *e, void *user)
 
 	(void)ch;
 	w->chan = NULL;
-	if (worker_gone(w) || w->on->upload)
+	if (worker_gone(w) || (w->on->upload && !w->said_hello))
 		return;
 	if (w->finished) {
 		if (f->config.events.finished)

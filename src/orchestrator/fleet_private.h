@@ -39,6 +39,7 @@ struct fleet {
 	struct fleet_worker *workers;
 	size_t n_workers;
 	struct loop_timer *tick;
+	struct loop_timer *dooms; /* gives up those that took no message */
 	unsigned ticks;
 };
 
@@ -49,6 +50,8 @@ void fleet_host_close(struct fleet_host *h);
 void fleet_worker_start(struct fleet_worker *w);
 /* One of its workers speaks: start those that waited for it. */
 void fleet_host_start_rest(struct fleet_host *h);
+/* w is given up and had not said hello: others of its host may have waited for it. */
+void fleet_host_never_came(struct fleet_worker *w);
 /* The answer of a host without the worker; line: "MUSTER-NEED ...". */
 void fleet_host_need(struct fleet_worker *w, const char *line);
 

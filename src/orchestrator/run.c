@@ -11,6 +11,7 @@
 #include "common/clock.h"
 #include "common/digest.h"
 #include "common/err.h"
+#include "common/log.h"
 #include "common/text.h"
 #include "common/units.h"
 #include "orchestrator/command.h"
@@ -176,9 +177,10 @@ static int go(struct run *r, struct err *err)
 	console_live(r->ctx.console, NULL, 0);
 	code = run_finish(r, err);
 	console_set_copy(r->ctx.console, NULL, NULL);
-	if (rundir_close(STEAL_PTR(&r->dir), &end) < 0 && code >= 0) {
-		*err = end;
-		code = -1;
+	if (rundir_close(STEAL_PTR(&r->dir), &end) < 0) {
+		log_error("%s", end.text);
+		if (code == 0)
+			code = 1;
 	}
 	return code;
 }

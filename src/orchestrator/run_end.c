@@ -1,6 +1,7 @@
 /* run_end: what is said and written when a run is over. */
 #include <errno.h>
 #include <inttypes.h>
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -21,7 +22,8 @@
 
 #define DRAINED_PART 0.01 /* of all ops: more than this is worth a warning */
 
-/* Rates are over the planned length, or over what was measured when the run ended early. */
+/* Rates are over the planned length, or over what was measured when the run ended early; 0: nothing was.
+ * A worker that was lost measured until its last report: that it is gone may be noticed much later. */
 static uint64_t measured_ns(const struct run *r)
 {
 	uint64_t begin = r->load_start_ns + r->plan.warmup_ns, longest = 0;
@@ -30,13 +32,12 @@ static uint64_t measured_ns(const struct run *r)
 		return 0;
 	for (size_t i = 0; i < r->n; i++) {
 		const struct run_member *m = &r->members[i];
-		uint64_t end = m->measure_end_ns ? m->measure_end_ns : m->lost_ns;
+		uint64_t end = m->measure_end_ns ? m->measure_end_ns : m->reported_ns;
 
 		if (end > begin && end - begin > longest)
 			longest = end - begin;
 	}
-	return longest && longest + NS_PER_MS < r->plan.duration_ns ? longest
-								    : r->plan.duration_ns;
+	return longest + NS_PER_MS < r->plan.duration_ns ? longest : r->plan.duration_ns;
 }
 
 int run_exit_code(const struct run *r)
@@ -54,7 +55,7 @@ static const char *outcome(const struct run *r)
 		return "interrupted";
 	if (r->refused)
 		return "refused";
-	if (r->failed || !r->measured)
+	if (r->failed || !measured_ns(r))
 		return "failed";
 	if (r->aborted)
 		return "aborted";
@@ -342,33 +343,6 @@ static void note_machines(struct run *r)
 	}
 }
 
-/* What stays on the hosts is named. */
-static void note_left(struct run *r)
-{
-	bool puts = false;
-
-	for (size_t i = 0; r->plan.n && i < r->plan.jobs[0].n_ops; i++)
-		puts |= r->plan.jobs[0].ops[i].kind == OP_PUT;
-	for (size_t i = 0; i < r->n; i++) {
-		const struct run_member *m = &r->members[i];
-
-		if (m->cleanup_known && (m->cleanup.left || m->cleanup.errors))
-			run_remark(r, "%s: cleanup left %" PRIu64 " objects behind",
-				m->w->id, m->cleanup.left);
-		else if (r->begun && !m->cleanup_known && worker_gone(m->w) &&
-			 r->plan.n && r->plan.jobs[0].cleanup && !r->plan.shared)
-			run_remark(r,
-				"%s: its data was not cleaned up: muster clean --data %s",
-				m->w->id, rundir_path(r->dir));
-	}
-	if (r->measured && r->plan.n && !r->plan.jobs[0].cleanup &&
-		!(r->plan.target && text_starts_with(r->plan.target, "null:")) &&
-		(puts || r->plan.prepare_objects))
-		console_line(r->ctx.console,
-			"The data stays where it is (remove it: muster clean --data %s)",
-			rundir_path(r->dir));
-}
-
 static void show_remarks(struct run *r)
 {
 	const char *at = r->remarks->data;
@@ -389,7 +363,10 @@ static void show_outcome(struct run *r)
 	for (size_t i = 0; i < r->n; i++)
 		completed += r->members[i].measure_end_ns != 0 &&
 			     !worker_gone(r->members[i].w);
-	if (completed == r->n)
+	if (r->signo)
+		console_always(con, "⚠ Interrupted: %.1f of %.1f s were measured",
+			(double)measured_ns(r) / 1e9, (double)r->plan.duration_ns / 1e9);
+	else if (completed == r->n)
 		console_line(
 			con, "✓ All %zu worker%s completed", r->n, r->n == 1 ? "" : "s");
 	else
@@ -443,14 +420,18 @@ int run_finish(struct run *r, struct err *err)
 	int shown = 0, written;
 	struct err second = ERR_INIT;
 
-	if (r->measured)
+	if (measured_ns(r))
 		shown = show_results(r, err);
+	else if (!r->failure)
+		console_always(r->ctx.console, "✗ Nothing was measured");
 	note_machines(r);
-	note_left(r);
+	run_note_left(r);
 	show_remarks(r);
 	written = write_results(r, shown < 0 ? &second : err);
 	console_always(r->ctx.console, "Results saved to: %s", rundir_path(r->dir));
-	events_emit(&r->ctx, r->dir, "end", NULL);
+	events_emit(&r->ctx, r->dir, "end",
+		json_pack("{s:s, s:i, s:s}", "outcome", outcome(r), "exit_code",
+			run_exit_code(r), "results", rundir_path(r->dir)));
 	if (shown < 0 || written < 0) {
 		log_error("%s", err->text);
 		return run_exit_code(r) ? run_exit_code(r) : 1;

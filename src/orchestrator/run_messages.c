@@ -104,9 +104,11 @@ static void on_stats(struct run *r, struct run_member *m, struct msg *msg)
 	m->objects_bytes = s->done_bytes;
 	if (s->error_sample)
 		log_info("%s: %s", m->w->id, s->error_sample);
-	if (s->phase == PHASE_MEASURE)
-		keep_machine(m, s);
 	clock_sync_at(&m->w->clock, clock_ns(), &offset, &bound);
+	if (s->phase == PHASE_MEASURE) {
+		keep_machine(m, s);
+		m->reported_ns = s->to_ns - (uint64_t)offset;
+	}
 	rundir_stats(r->dir, m->w->index, s, offset, r->start_ns);
 	/* cleanup may belong to a later generation, whose numbers begin anew */
 	if (s->phase != PHASE_CLEANUP && agg_add_stats(r->agg, m->w->index, s, &err) < 0)
@@ -208,14 +210,26 @@ void run_finished(struct fleet_worker *w, void *user)
 	run_check(r);
 }
 
+/* The phase that is on, and since when. */
+static enum phase phase_now(const struct run *r, uint64_t now, uint64_t *ret_since)
+{
+	uint64_t measure = r->load_start_ns + r->plan.warmup_ns;
+
+	if (!r->begun)
+		return PHASE_NONE;
+	*ret_since = r->phase_start_ns;
+	if (r->phase != PHASE_WARMUP || r->stage != RUN_LOAD || now < measure)
+		return r->phase;
+	*ret_since = measure;
+	return PHASE_MEASURE;
+}
+
 /* A worker was lost after the first phase had begun. */
-static void lose(struct run *r, struct run_member *m)
+static void lose(struct run *r, struct run_member *m, uint64_t since)
 {
 	r->degraded = true;
 	run_remark(r, "%s was lost after %.1f s of %s: %s", m->w->id,
-		(double)(m->lost_ns - (m->lost_ns > r->phase_start_ns ? r->phase_start_ns
-								      : m->lost_ns)) /
-			1e9,
+		m->lost_ns > since ? (double)(m->lost_ns - since) / 1e9 : 0.0,
 		phase_names[m->lost_in], m->w->reason);
 	rundir_worker_lost(r->dir, m->w->index);
 	if (r->app->o.on_host_loss == HOST_LOSS_ABORT && r->exit_code < 0) {
@@ -249,10 +263,11 @@ void run_gone(struct fleet_worker *w, void *user)
 	struct run *r = user;
 	struct run_member *m = &r->members[w->index];
 	bool was_in = m->in;
+	uint64_t since = 0;
 
 	m->in = false;
 	m->lost_ns = clock_ns();
-	m->lost_in = r->begun ? r->phase : PHASE_NONE;
+	m->lost_in = phase_now(r, m->lost_ns, &since);
 	say_gone(r, w);
 	events_state(&r->ctx, r->dir, w);
 	if (r->stage >= RUN_QUIT) {
@@ -260,18 +275,16 @@ void run_gone(struct fleet_worker *w, void *user)
 		return;
 	}
 	if (was_in && r->begun)
-		lose(r, m);
+		lose(r, m, since);
 	run_check(r);
 }
 
 void run_stderr(struct fleet_worker *w, const char *data, size_t len, void *user)
 {
 	struct run *r = user;
-	AUTO_FREE char *text = text_sanitize(data, len);
 
 	rundir_stderr(r->dir, w->id, data, len);
-	if (text)
-		log_info("%s: %s", w->id, text);
+	fleet_log_stderr(w, data, len);
 }
 
 void run_progress(struct fleet_worker *w, uint64_t sent, uint64_t size, void *user)

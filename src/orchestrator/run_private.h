@@ -6,7 +6,8 @@
  *   run_arm.c     the common start of a phase
  *   run_messages.c  what workers say, loss, timers, signals
  *   run_live.c    the live display
- *   run_end.c     run_info, the final report, what was left behind
+ *   run_end.c     run_info, the final report
+ *   run_left.c    what was left behind
  *   display.c     header, live block and lines (pure text)
  */
 #pragma once
@@ -48,6 +49,7 @@ struct run_member {
 	struct msg_phase cleanup; /* what cleanup said; no strings */
 	bool cleanup_known;
 	uint64_t measure_end_ns; /* our clock; 0: not there yet */
+	uint64_t reported_ns;    /* the same, until which it reported on measure */
 	/* machine, over measure */
 	double busiest_sum, cpu_sum, worker_cpu_sum, busiest_max;
 	uint64_t samples, rss_bytes, late_max_ns, rx_max, tx_max;
@@ -87,6 +89,8 @@ struct run {
 	unsigned signals;
 	int signo;
 	bool begun; /* the first phase was started */
+	bool checking,
+		check_again; /* run_check is at work; something changed meanwhile */
 	bool refused, aborted, failed, degraded, measured;
 	int exit_code; /* decided early; -1: by what happened */
 
@@ -105,7 +109,8 @@ int run_send_jobs(struct run *r, bool cleanup_only, struct err *err);
 
 /* run_stages.c: from stage to stage */
 void run_begin(struct run *r);
-/* Looks whether the stage has ended, and goes on. */
+/* Looks whether the stage has ended, and goes on. What happens while it is at work (a worker that is
+ * given up is one) is looked at when it is done: stages never begin inside of each other. */
 void run_check(struct run *r);
 void run_enter_quit(struct run *r);
 /* Nothing more can be done: says why, quits with this exit code. */
@@ -146,5 +151,7 @@ void run_on_show(struct loop_timer *t, void *user);
 /* run_end.c */
 int run_fill_info(struct run *r, struct run_info *ret, struct err *err);
 int run_exit_code(const struct run *r);
+/* What muster left on the hosts, and should be known, goes to the remarks. */
+void run_note_left(struct run *r);
 /* Writes results, prints the final block. Returns the exit code, or -1 with err. */
 int run_finish(struct run *r, struct err *err);

@@ -64,10 +64,21 @@ void run_send_stop(struct run *r, enum stop_mode mode)
 			fleet_send(r->members[i].w, &m);
 }
 
+static struct run_phase *phase_of(struct run *r, enum phase phase)
+{
+	for (size_t i = r->n_phases; i-- > 0;)
+		if (r->phases[i].phase == phase)
+			return &r->phases[i];
+	return NULL;
+}
+
 void run_phase_begins(
 	struct run *r, enum phase phase, uint64_t at_ns, uint64_t planned_ns)
 {
-	if (r->n_phases < ARRAY_LEN(r->phases))
+	struct run_phase *on = phase_of(r, phase);
+
+	/* begun anew by those that are left: still the same phase */
+	if ((!on || on->end_ns) && r->n_phases < ARRAY_LEN(r->phases))
 		r->phases[r->n_phases++] = (struct run_phase){
 			.phase = phase, .start_ns = at_ns, .planned_ns = planned_ns};
 	r->phase_start_ns = at_ns;
@@ -85,14 +96,6 @@ void run_phase_ends(struct run *r, enum phase phase)
 			events_phase(&r->ctx, r->dir, phase, "done");
 			return;
 		}
-}
-
-static struct run_phase *phase_of(struct run *r, enum phase phase)
-{
-	for (size_t i = r->n_phases; i-- > 0;)
-		if (r->phases[i].phase == phase)
-			return &r->phases[i];
-	return NULL;
 }
 
 void run_enter_quit(struct run *r)
@@ -201,12 +204,18 @@ static void check_job(struct run *r)
 		answered += r->members[i].in && r->members[i].ready;
 	if (answered < in)
 		return;
-	if (r->refused) {
-		run_fail(r, 2, "the workload was refused, nothing was started");
+	if (in == 0 && r->measured) {
+		run_fail(r, 1, "no worker is left to clean up");
+		return;
+	}
+	if (r->refused && !r->measured) {
+		run_fail(r, 2, "the workload was refused, nothing was measured");
 		return;
 	}
 	if (in == 0 || (!r->begun && in < r->expected)) {
-		run_fail(r, 3, "not enough workers are ready, nothing was started");
+		run_fail(r, 3,
+			r->begun ? "no worker is left, nothing was measured"
+				 : "not enough workers are ready, nothing was started");
 		return;
 	}
 	if (r->plan.n !=
@@ -283,6 +292,12 @@ static void check_prepare(struct run *r)
 	run_start_load(r);
 }
 
+static void check_pause(struct run *r)
+{
+	if (run_count_in(r) == 0)
+		run_fail(r, 3, "no worker is left, nothing was measured");
+}
+
 static bool wants_cleanup(const struct run *r)
 {
 	return r->plan.n && r->plan.jobs[0].cleanup && !r->cleanup_done && r->signals < 2;
@@ -337,7 +352,7 @@ void run_check(struct run *r)
 		[RUN_CONNECT] = check_connect,
 		[RUN_JOB] = check_job,
 		[RUN_PREPARE] = check_prepare,
-		[RUN_PAUSE] = NULL,
+		[RUN_PAUSE] = check_pause,
 		[RUN_ARM] = check_arm,
 		[RUN_LOAD] = check_load,
 		[RUN_CLEANUP] = check_cleanup,
@@ -345,8 +360,16 @@ void run_check(struct run *r)
 		[RUN_OVER] = NULL,
 	};
 
-	if (checks[r->stage])
-		checks[r->stage](r);
+	r->check_again = true;
+	if (r->checking)
+		return;
+	r->checking = true;
+	while (r->check_again) {
+		r->check_again = false;
+		if (checks[r->stage])
+			checks[r->stage](r);
+	}
+	r->checking = false;
 }
 
 void run_begin(struct run *r)
