@@ -114,9 +114,10 @@ struct backend {
 	int (*write_small)(void *job, const char *uri, const char *text, struct err *err);
 	int (*remove_small)(void *job, const char *uri, struct err *err);
 	/* What holds objects and is made along with them (a directory), where there is such a thing;
-	 * prefix ends with '/'. Whether it is missing now, and so would be muster's own; and its removal
-	 * when it is empty. Both NULL: there is no such thing. */
+	 * prefix ends with '/'. Whether it is missing now, and so would be muster's own; making it before
+	 * there is an object; and its removal when it is empty. All NULL: there is no such thing. */
 	bool (*holder_missing)(void *job, const char *prefix);
+	int (*holder_make)(void *job, const char *prefix, struct err *err);
 	void (*holder_remove)(void *job, const char *prefix);
 };
 

@@ -252,6 +252,14 @@ static bool file_holder_missing(void *job, const char *prefix)
 	return stat(file_path(prefix), &st) < 0 && errno == ENOENT;
 }
 
+static int file_holder_make(void *job, const char *prefix, struct err *err)
+{
+	int rc = file_dirs_make_parent(file_path(prefix));
+
+	(void)job;
+	return rc < 0 ? err_sys(err, -rc, "cannot make %s", file_path(prefix)) : 0;
+}
+
 static void file_holder_remove(void *job, const char *prefix)
 {
 	(void)job;
@@ -284,5 +292,6 @@ const struct backend backend_file = {
 	.write_small = file_write_small,
 	.remove_small = file_remove_small,
 	.holder_missing = file_holder_missing,
+	.holder_make = file_holder_make,
 	.holder_remove = file_holder_remove,
 };

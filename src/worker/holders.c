@@ -15,11 +15,23 @@ void holders_finish(struct holders *h)
 	*h = (struct holders){0};
 }
 
-void holders_add(struct holders *h, const char *uri, size_t len)
+static bool has(const struct holders *h, const char *uri, size_t len)
 {
 	for (size_t i = 0; i < h->n; i++)
 		if (strlen(h->uris[i]) == len && memcmp(h->uris[i], uri, len) == 0)
-			return;
+			return true;
+	return false;
+}
+
+bool holders_has(const struct holders *h, const char *uri)
+{
+	return has(h, uri, strlen(uri));
+}
+
+void holders_add(struct holders *h, const char *uri, size_t len)
+{
+	if (has(h, uri, len))
+		return;
 	char **uris = reallocarray(h->uris, h->n + 1, sizeof(*uris));
 
 	if (!uris)

@@ -2,6 +2,7 @@
  * are muster's to remove when they are empty again; those above the target never are. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct backend;
@@ -12,6 +13,8 @@ struct holders {
 };
 
 void holders_finish(struct holders *h);
+/* Whether uri (ends with '/') is one of them. */
+bool holders_has(const struct holders *h, const char *uri);
 
 /* Notes what is missing for objects named uri... : its directory, and those above it as far as the
  * target (NULL: none). Running out of memory only means that one stays. */

@@ -100,6 +100,20 @@ static int do_prepare(struct work *w)
 	return cancelled(w) ? 0 : prepare_result(p, &w->err);
 }
 
+/* A list may look where the first put has still to come: what is to hold that is made before the clock
+ * starts, and goes away with the rest. */
+static int make_listed(const struct task *t, struct err *err)
+{
+	for (size_t i = 0; i < t->job.n_ops; i++) {
+		const struct job_op *op = &t->job.ops[i];
+
+		if (op->kind == OP_LIST && holders_has(&t->holders, op->uri) &&
+			t->backend->holder_make(t->job_state, op->uri, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int do_load(struct work *w)
 {
 	const struct task *t = w->task;
@@ -112,6 +126,8 @@ static int do_load(struct work *w)
 	cfg.warmup_ns = w->phase == PHASE_WARMUP ? t->job.warmup_ns : 0;
 	cfg.measure_ns = t->job.duration_ns;
 	cfg.samples_path = t->samples_path;
+	if (make_listed(t, &w->err) < 0)
+		return -1;
 	e = engine_create(&cfg, &w->err);
 	if (!e)
 		return -1;

@@ -722,5 +722,47 @@ def test_shared_prepare(t):
           for i, w in enumerate(workers[:2])], [50, 50])
 
 
+def test_errors_by_class(t):
+    """A failed op has its class; a file that grew is read whole, one that shrank is an error."""
+    data = t.tmp / "data"
+    (data / "in").mkdir(parents=True)
+    for place in (t.tmp, t.tmp.parent):
+        os.chmod(place, 0o755)
+    for i in range(4):
+        (data / "in" / f"{i}").write_text("x" * 1000)
+    user = [] if os.geteuid() else ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    worker = built("MUSTER_WORKER_DIR", "src/worker") / "muster-worker"
+    shutil.copy2(worker, t.tmp / "worker")
+    w = Worker(t, argv=[*user, t.tmp / "worker"])
+    ready = w.job(load=True, ops=[op("get", f"file://{data}/in/*")])
+    t.eq(ready["type"], "ready", str(ready))
+    (data / "in" / "0").write_text("less")
+    (data / "in" / "1").write_text("y" * 3000000)
+    os.chmod(data / "in" / "2", 0)
+    (data / "in" / "3").unlink()
+    w.phase("measure")
+    w.get("result", kind="totals")
+    totals = w.seen[-1]
+    t.eq(sorted(totals["errors"]), ["denied", "not_found", "short"])
+    moved = [r for r in w.seen if r["type"] == "result" and r["kind"] == "response"]
+    t.eq([r["bytes"] for r in moved], [3000000 * totals["count"]])
+    t.eq(w.job(2, load=True, ops=[op("get", "file:///proc/self/mem")])["type"], "ready")
+    w.phase("measure", 2)
+    t.eq(list(w.get("result", kind="totals", generation=2)["errors"]), ["io"])
+
+
+def test_list_before_the_first_put(t):
+    """What the first put has still to make is an empty place, not an error; and goes away again."""
+    base = f"file://{t.tmp}/data/"
+    w = Worker(t)
+    w.job(load=True, cleanup=True, target=base,
+          ops=[op("list", base + "out/", 99), op("put", base + "out/", 1, size=FIXED)])
+    w.phase("measure")
+    t.check(all("errors" not in m for m in w.seen if m.get("kind") == "totals"))
+    t.check("left" not in w.phase("cleanup"))
+    w.results()
+    t.check(not (t.tmp / "data").exists())
+
+
 if __name__ == "__main__":
     main()

@@ -339,6 +339,83 @@ static void test_warm_up(void)
 	task_destroy(t);
 }
 
+/* A store that counts what it is given. */
+static uint64_t given;
+
+static void count_given(void *thread, struct io **ops, size_t n)
+{
+	__atomic_fetch_add(&given, n, __ATOMIC_RELAXED);
+	/* some fail */
+	backend_for("null://")->submit(thread, ops, n);
+	for (size_t i = 0; i < n; i++)
+		if (ops[i]->kind == OP_STAT)
+			ops[i]->error = OP_ERR_NOT_FOUND;
+}
+
+static uint64_t sum_errors(const uint64_t errors[OP_ERRORS])
+{
+	uint64_t n = 0;
+
+	for (unsigned x = 0; x < OP_ERRORS; x++)
+		n += errors[x];
+	return n;
+}
+
+/* Every op that the store was given is counted once: in warm-up or measure, as good or failed, or as
+ * drained or abandoned. */
+static void test_each_op_once(void)
+{
+	static const struct {
+		const char *uri;
+		int stop; /* 0: not, 1: drain, 2: now */
+	} rows[] = {
+		{"null://x/", 0},
+		{"null://latency=1ms/", 0},
+		{"null://latency=1ms/", 1},
+		{"null://latency=30ms/", 0},
+		{"null://latency=30ms/", 2},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct backend counting = *backend_for("null://");
+		struct task *t = null_task(5, 2, 40, rows[i].uri);
+		uint64_t counted = 0, unfinished = 0;
+
+		counting.submit = count_given;
+		given = 0;
+		t->backend = &counting;
+		t->job.warmup_ns = 40 * NS_PER_MS;
+		struct work *w = run_begin(t, PHASE_WARMUP);
+
+		if (rows[i].stop) {
+			clock_sleep_until(clock_ns() + 50 * NS_PER_MS);
+			work_stop(w, rows[i].stop == 2);
+		}
+		run_wait(w, WORK_DONE);
+		for (unsigned part = 0; part < PARTS; part++) {
+			struct op_delta deltas[OP_KINDS];
+
+			init_deltas(deltas);
+			add_deltas(w, (enum part)part, deltas);
+			for (unsigned k = 0; k < OP_KINDS; k++)
+				counted += deltas[k].count + sum_errors(deltas[k].errors);
+			finish_deltas(deltas);
+		}
+		for (unsigned k = 0; k < OP_KINDS; k++) {
+			struct engine_totals totals;
+
+			engine_totals(w->engine, (enum op_kind)k, &totals);
+			unfinished += totals.drained + totals.abandoned;
+		}
+		CHECK(counted + unfinished == given, "row %zu: %ju + %ju of %ju", i,
+			(uintmax_t)counted, (uintmax_t)unfinished, (uintmax_t)given);
+		CHECK(unfinished <= 5 && given > 0, "row %zu", i);
+		CHECK(rows[i].stop != 2 || unfinished == 5, "row %zu", i);
+		run_free(w);
+		task_destroy(t);
+	}
+}
+
 static void test_drained(void)
 {
 	struct task *t = null_task(10, 2, 30, "null://latency=50ms/");
@@ -486,5 +563,5 @@ static void test_refused(void)
 
 TEST_MAIN(TEST(test_sizes), TEST(test_mix_frequencies), TEST(test_mix_under_caps),
 	TEST(test_names), TEST(test_covers), TEST(test_counts_add_up), TEST(test_warm_up),
-	TEST(test_drained), TEST(test_stop), TEST(test_delete_once),
-	TEST(test_cap_on_slots), TEST(test_refused))
+	TEST(test_each_op_once), TEST(test_drained), TEST(test_stop),
+	TEST(test_delete_once), TEST(test_cap_on_slots), TEST(test_refused))
