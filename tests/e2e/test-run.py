@@ -187,6 +187,68 @@ def test_paused_terminal_does_not_stop_a_run(t):
     t.eq(Results(folder).json["outcome"], "completed")
 
 
+def test_interrupted_in_warm_up_measured_nothing(t):
+    t.write("w.yaml", null(duration="60s", more="warmup_period: 60s"))
+    run = t.spawn(t.muster_argv("run", "w.yaml", "--output", "r"))
+    run.wait_for("starting workload")
+    wait_until(lambda: "RUNNING" in (t.tmp / "r/events.jsonl").read_text())
+    run.signal(signal.SIGINT)
+    done = run.wait(20)
+    t.eq(done.rc, 130, show(done))
+    t.match(done.out, r"Nothing was measured")
+    results = Results(t.tmp / "r")
+    t.eq(results.json["measured_s"], 0)
+    end = json.loads((t.tmp / "r/events.jsonl").read_text().splitlines()[-1])
+    t.eq((end["event"], end["outcome"], end["exit_code"]), ("end", "interrupted", 130))
+
+
+def test_interrupted_prepare_names_what_stays(t):
+    t.write("w.yaml", mix(t.tmp / "data", count=1000000, cleanup="true"))
+    run = t.spawn(t.muster_argv("run", "w.yaml", "--output", "r"))
+    run.wait_for("Preparing")
+    wait_until(lambda: (t.tmp / "data/small").exists())
+    run.signal(signal.SIGINT)
+    done = run.wait(20)
+    t.eq(done.rc, 130, show(done))
+    t.match(done.out, r"not cleaned up: local \(muster clean --data r\)")
+
+
+def test_closed_stdout_spoils_no_file(t):
+    t.write("w.yaml", null(duration="1s"))
+    command = " ".join(map(str, t.muster_argv("run", "w.yaml", "--output", "r")))
+    done = t.run(["sh", "-c", f"exec {command} <&- >&- 2>&-"])
+    t.eq(done.rc, 0, show(done))
+    for line in (t.tmp / "r/events.jsonl").read_text().splitlines():
+        json.loads(line)
+    t.match((t.tmp / "r/console.log").read_text(), r"Results saved to")
+
+
+def test_workers_that_waited_for_the_first_go_with_it(t):
+    bad = t.write("bad.sh", "#!/bin/sh\nprintf 'no \\033[31mway\\n' >&2\nexit 3\n")
+    bad.chmod(0o755)
+    hosts = t.write("hosts.yaml", "hosts:\n  - {name: h1, transport: local, workers: 3, "
+                                  f"worker_path: {bad}}}\n")
+    t.write("w.yaml", null(duration="1s"))
+    done = t.muster("run", "w.yaml", "--hosts", hosts, "--expect-workers-max-wait", "0")
+    t.eq(done.rc, 3, show(done))
+    for name in ("h1", "h1-2", "h1-3"):
+        t.match(done.err, f"❌ {name} error: the worker ended with status 3.*: no way")
+    t.check("\x1b" not in done.err)
+
+
+def test_clean_data_finds_all_workers_of_this_machine(t):
+    data = t.tmp / "data"
+    t.write("w.yaml", mix(data, duration="1s", count=20))
+    t.ends(t.muster("run", "w.yaml", "--workers", "2", "--output", "r"), 0)
+    t.ends(t.muster("clean", "--data", "r"), 0, r"2/2 workers done")
+    t.eq([p for p in data.rglob("*") if p.is_file()], [])
+
+
+def test_stdout_is_for_one_thing(t):
+    t.write("w.yaml", null(duration="1s"))
+    t.ends(t.muster("run", "w.yaml", "--json-lines", "--export", "-"), 2, err=r"--json-lines")
+
+
 REFUSED = {
     "misspelt key": ("target: 'null://'\nworkload:\n  - {op: get, path: a, wieght: 3}\n",
                      r"w\.yaml:3:\d+: unknown key 'wieght'.*did you mean 'weight'"),
