@@ -1,5 +1,6 @@
 /* run_arm: the common start of a phase. All workers that take part get one moment, each in its own clock;
  * one that hears of it too late means a new moment for all. */
+#include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -95,12 +96,14 @@ void run_begin_phase(struct run *r)
 		[PHASE_MEASURE] = RUN_LOAD,
 		[PHASE_CLEANUP] = RUN_CLEANUP};
 	const struct plan *p = &r->plan;
+	const struct live_op *rows;
 
 	r->stage = stages[r->phase];
 	r->begun = true;
 	if (r->stage == RUN_LOAD) {
 		r->measured = true;
 		r->load_start_ns = r->start_ns;
+		r->stale_interval = agg_live(r->agg, &rows) ? rows[0].interval : UINT_MAX;
 		if (p->warmup_ns)
 			run_phase_begins(r, PHASE_WARMUP, r->start_ns, p->warmup_ns);
 		run_phase_begins(

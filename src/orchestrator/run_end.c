@@ -424,7 +424,8 @@ int run_finish(struct run *r, struct err *err)
 		shown = show_results(r, err);
 	else if (!r->failure)
 		console_always(r->ctx.console, "✗ Nothing was measured");
-	note_machines(r);
+	if (r->measured)
+		note_machines(r);
 	run_note_left(r);
 	show_remarks(r);
 	written = write_results(r, shown < 0 ? &second : err);

@@ -49,6 +49,9 @@ static void load(struct run *r, struct block *b, uint64_t now)
 	const struct live_op *rows;
 	size_t n = agg_live(r->agg, &rows);
 
+	if (n && rows[0].interval == r->stale_interval)
+		n = 0;
+
 	display_bar_time(add(b), warm ? "warmup" : "measure",
 		now > from ? (double)(now - from) / 1e9 : 0, (double)length / 1e9,
 		console_columns(con), console_utf8(con));

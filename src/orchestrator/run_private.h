@@ -82,6 +82,7 @@ struct run {
 	uint64_t load_start_ns;   /* the same of warm-up or measure; 0: not yet */
 	unsigned arm_tries;
 	uint64_t phase_start_ns;
+	unsigned stale_interval; /* agg_live's when the load began: of another phase */
 	unsigned shown_interval; /* the last one in events, by agg_live's number */
 	uint64_t last_plain_ns;  /* when a plain progress line was printed */
 	bool cleanup_done;
