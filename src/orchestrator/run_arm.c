@@ -20,6 +20,7 @@
 
 #define ARM_LEAD_NS (200 * NS_PER_MS)
 #define ARM_TRIES 5
+#define SHOW_LAG_NS (100 * NS_PER_MS) /* a second's reports are there by then */
 #define OP_TIMEOUT_NS (30 * NS_PER_SEC)
 #define GRACE_NS                                                                         \
 	(10 * NS_PER_SEC) /* beyond the op time-out, until a phase must have ended */
@@ -120,6 +121,6 @@ void run_begin_phase(struct run *r)
 			run_set_states(r, WORKER_PREPARING);
 	}
 	r->last_plain_ns = r->start_ns;
-	loop_timer_set(r->show, r->start_ns + NS_PER_SEC, NS_PER_SEC);
+	loop_timer_set(r->show, r->start_ns + NS_PER_SEC + SHOW_LAG_NS, NS_PER_SEC);
 	run_check(r);
 }

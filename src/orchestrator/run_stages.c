@@ -307,6 +307,7 @@ static void check_load(struct run *r)
 {
 	if (!all_done(r))
 		return;
+	run_on_show(r->show, r); /* the last interval belongs to the events too */
 	run_phase_ends(r, PHASE_WARMUP);
 	run_phase_ends(r, PHASE_MEASURE);
 	loop_timer_stop(r->show);
