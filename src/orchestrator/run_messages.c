@@ -17,6 +17,9 @@
 #include "orchestrator/events.h"
 #include "orchestrator/run_private.h"
 
+#define QUIT_STEP_NS (2 * NS_PER_SEC)
+#define QUIT_MAX_NS (60 * NS_PER_SEC)
+
 static void on_ready(struct run *r, struct run_member *m, struct msg *msg)
 {
 	if (r->stage != RUN_JOB)
@@ -310,11 +313,25 @@ void run_on_wait(struct loop_timer *t, void *user)
 	run_check(r);
 }
 
+/* Somebody's results are still on a slow way. */
+static bool results_flow(const struct run *r)
+{
+	uint64_t now = clock_ns();
+
+	for (size_t i = 0; now < r->quit_ns + QUIT_MAX_NS && i < r->n; i++) {
+		const struct run_member *m = &r->members[i];
+
+		if (m->w->chan && !m->bye && m->w->said_hello && !worker_gone(m->w) &&
+			now - m->w->heard_ns < QUIT_STEP_NS)
+			return true;
+	}
+	return false;
+}
+
 void run_on_timer(struct loop_timer *t, void *user)
 {
 	struct run *r = user;
 
-	(void)t;
 	if (r->stage == RUN_PAUSE) {
 		run_start_load(r);
 	} else if (r->stage == RUN_LOAD) {
@@ -322,6 +339,8 @@ void run_on_timer(struct loop_timer *t, void *user)
 			if (r->members[i].in && !r->members[i].done)
 				fleet_fail(r->members[i].w, WORKER_LOST,
 					"it did not end the phase in time");
+	} else if (r->stage == RUN_QUIT && results_flow(r)) {
+		loop_timer_set(t, clock_ns() + QUIT_STEP_NS, 0);
 	} else if (r->stage == RUN_QUIT) {
 		r->stage = RUN_OVER;
 		loop_stop(r->ctx.loop);

@@ -87,6 +87,7 @@ struct run {
 	uint64_t last_plain_ns;  /* when a plain progress line was printed */
 	bool cleanup_done;
 
+	uint64_t quit_ns; /* when it was said to all */
 	unsigned signals;
 	int signo;
 	bool begun; /* the first phase was started */

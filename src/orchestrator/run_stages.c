@@ -116,7 +116,8 @@ void run_enter_quit(struct run *r)
 			any = true;
 		}
 	}
-	loop_timer_set(r->timer, clock_ns() + (any ? QUIT_NS : 0), 0);
+	r->quit_ns = clock_ns();
+	loop_timer_set(r->timer, r->quit_ns + (any ? QUIT_NS : 0), 0);
 	run_check(r);
 }
 
