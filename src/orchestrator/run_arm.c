@@ -45,18 +45,26 @@ static void send_start(struct run *r, struct run_member *m)
 	if (!clock_sync_at(&m->w->clock, clock_ns(), &offset, &bound))
 		offset = 0;
 	m->armed = false;
+	m->starts++;
 	msg.u.start.at_ns = r->start_ns + (uint64_t)offset;
 	fleet_send(m->w, &msg);
 }
 
+static bool is_load(enum phase phase)
+{
+	return phase == PHASE_WARMUP || phase == PHASE_MEASURE;
+}
+
 static void arm(struct run *r)
 {
-	bool load = r->phase == PHASE_WARMUP || r->phase == PHASE_MEASURE;
+	uint64_t now = clock_ns(), ahead = lead(r);
 
 	r->stage = RUN_ARM;
-	r->start_ns = clock_ns() + lead(r);
-	if (load)
-		r->start_ns += r->plan.start_delay_ns;
+	r->start_ns = now + ahead + (is_load(r->phase) ? r->plan.start_delay_ns : 0);
+	/* who has not answered by then gets a later moment, together with all others, while none
+	 * has begun; work, other than load, may begin whenever each is ready */
+	if (is_load(r->phase))
+		loop_timer_set(r->timer, r->start_ns - ahead / 3, 0);
 	for (size_t i = 0; i < r->n; i++)
 		if (r->members[i].in)
 			send_start(r, &r->members[i]);
@@ -67,27 +75,33 @@ void run_arm_phase(struct run *r, enum phase phase)
 {
 	r->phase = phase;
 	r->arm_tries = 0;
-	for (size_t i = 0; i < r->n; i++)
+	for (size_t i = 0; i < r->n; i++) {
 		r->members[i].done = false;
+		r->members[i].starts = r->members[i].answers = 0;
+	}
 	arm(r);
 }
 
-/* Some worker got the start too late: all agree on a later one, if none has begun. */
-void run_arm_again(struct run *r, struct run_member *late)
+void run_arm_late(struct run *r, struct run_member *late)
 {
-	bool load = r->phase == PHASE_WARMUP || r->phase == PHASE_MEASURE;
+	if (is_load(r->phase))
+		run_arm_timeout(r);
+	else
+		send_start(r, late);
+}
 
-	if (!load) {
-		send_start(
-			r, late); /* work, not load: it may begin later than the others */
+void run_arm_timeout(struct run *r)
+{
+	if (++r->arm_tries < ARM_TRIES) {
+		arm(r);
 		return;
 	}
-	if (++r->arm_tries < ARM_TRIES && clock_ns() + 10 * NS_PER_MS < r->start_ns)
-		arm(r);
-	else
-		fleet_fail(late->w, WORKER_ERROR,
-			"it could not be armed for the common start (the way to it is "
-			"too slow)");
+	for (size_t i = 0; i < r->n; i++)
+		if (r->members[i].in && !r->members[i].armed)
+			fleet_fail(r->members[i].w, WORKER_ERROR,
+				"it could not be armed for the common start: its answers "
+				"take too long (an overloaded host, or a slow way to "
+				"it)");
 }
 
 void run_begin_phase(struct run *r)

@@ -48,8 +48,10 @@ static void on_armed(struct run *r, struct run_member *m, struct msg *msg)
 {
 	if (r->stage != RUN_ARM || msg->u.armed.phase != r->phase)
 		return;
+	if (++m->answers < m->starts)
+		return; /* to a start that a later one has replaced */
 	if (msg->u.armed.lead_ns <= 0) {
-		run_arm_again(r, m);
+		run_arm_late(r, m);
 		return;
 	}
 	m->armed = true;
@@ -334,6 +336,8 @@ void run_on_timer(struct loop_timer *t, void *user)
 
 	if (r->stage == RUN_PAUSE) {
 		run_start_load(r);
+	} else if (r->stage == RUN_ARM) {
+		run_arm_timeout(r);
 	} else if (r->stage == RUN_LOAD) {
 		for (size_t i = 0; i < r->n; i++)
 			if (r->members[i].in && !r->members[i].done)

@@ -37,7 +37,8 @@ struct run_member {
 	struct fleet_worker *w;
 	bool in; /* takes part in this generation */
 	bool ready, armed, done, bye;
-	char **warnings; /* of ready */
+	unsigned starts, answers; /* sent and answered since the arming began */
+	char **warnings;          /* of ready */
 	char *target;
 	char *job_worker; /* its name in put names; NULL before its first job */
 	int64_t skew_ns;
@@ -133,7 +134,10 @@ void run_remark(struct run *r, const char *fmt, ...)
 
 /* run_arm.c: the common start */
 void run_arm_phase(struct run *r, enum phase phase);
-void run_arm_again(struct run *r, struct run_member *late);
+/* Its answer says that the moment had passed when it heard of it. */
+void run_arm_late(struct run *r, struct run_member *late);
+/* The moment is near, and not all have answered. */
+void run_arm_timeout(struct run *r);
 void run_begin_phase(struct run *r);
 
 /* run_messages.c: what moves the run */

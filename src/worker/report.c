@@ -101,7 +101,8 @@ int report_gather(struct report *r, struct work *work)
 
 static bool has_ops(const struct op_delta *d)
 {
-	return d->count > 0 || sum_errors(d) > 0;
+	/* the bytes of an op may come an interval after its count */
+	return d->count > 0 || d->bytes > 0 || sum_errors(d) > 0;
 }
 
 bool report_pending(const struct report *r, enum part part)
