@@ -46,8 +46,8 @@ static void host_over(struct clean_host *h, const char *error)
 	if (h->over)
 		return;
 	h->over = true;
+	c->failed += error || h->kept;
 	if (error) {
-		c->failed++;
 		log_error("%s: %s", h->host->name, error);
 	} else if (!h->removed && !h->kept) {
 		console_line(c->ctx.console, "  ✓ %s: nothing there", h->host->name);
@@ -66,7 +66,6 @@ static void handle_line(struct clean_host *h, char *line)
 		console_line(con, "  ✓ %s: removed %s", h->host->name, line + 15);
 	} else if (text_starts_with(line, "MUSTER-KEPT ")) {
 		h->kept++;
-		h->clean->failed++;
 		console_always(con, "  ✗ %s: kept %s", h->host->name, line + 12);
 	}
 }

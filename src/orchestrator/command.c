@@ -90,6 +90,10 @@ const struct command *command_find(const char *name)
 static const struct option_group *const all_groups[] = {&group_common, &group_hosts,
 	&group_workload, &group_run, &group_output, &group_export, &group_clean};
 
+/* Commands whose time has not come. */
+static const char *const later_commands[] = {"ssh-setup", "matrix", "start", "stop",
+	"status", "runs", "report", "compare", "profiles"};
+
 static void unknown_command(const char *name, struct err *err)
 {
 	const char *names[16];
@@ -100,6 +104,11 @@ static void unknown_command(const char *name, struct err *err)
 
 	const char *near = text_nearest(name, names, n);
 
+	for (size_t i = 0; i < ARRAY_LEN(later_commands); i++)
+		if (strcmp(name, later_commands[i]) == 0) {
+			err_set(err, ERR_INPUT, "muster %s is not supported yet", name);
+			return;
+		}
 	err_set(err, ERR_INPUT, "unknown command '%s'%s%s%s (muster --help lists them)",
 		name, near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
 }

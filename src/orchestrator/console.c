@@ -90,7 +90,7 @@ static void enqueue(struct console *c, int fd, const char *text, size_t len)
 struct console *console_create(const struct console_config *config, struct err *err)
 {
 	struct console *c = calloc(1, sizeof(*c));
-	const char *term = getenv("TERM");
+	const char *term = getenv("TERM"), *no_color = getenv("NO_COLOR");
 
 	if (!c) {
 		err_sys(err, ENOMEM, "console");
@@ -100,7 +100,7 @@ struct console *console_create(const struct console_config *config, struct err *
 	c->tail = &c->head;
 	c->tty = isatty(config->fd) && term && strcmp(term, "dumb") != 0;
 	c->err_tty = isatty(2);
-	c->color = c->tty && !config->no_color && !getenv("NO_COLOR");
+	c->color = c->tty && !config->no_color && !(no_color && *no_color);
 	c->utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_cond_init(&c->wake, NULL);

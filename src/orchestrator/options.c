@@ -96,7 +96,7 @@ static const struct opt run_options[] = {
 		.choices = loss_names},
 	{"dry-run", 'n', OPT_FLAG, AT(dry_run), NULL, "plan and show, start nothing"},
 	{"headless", 0, OPT_FLAG, AT(headless), NULL, "plain lines also on a terminal"},
-	{"detach", 0, OPT_STR, AT(later[3]), NULL, NULL},
+	{"detach", 0, OPT_OPTIONAL, AT(later[3]), NULL, NULL},
 	END,
 };
 
@@ -109,7 +109,7 @@ static const struct opt output_options[] = {
 
 static const struct opt export_options[] = {
 	{"export", 'e', OPT_STR, AT(export_file), "FILE",
-		"results as .json or .csv; - is stdout", .complete = "file"},
+		"results as .json (of a run also .csv); - is stdout", .complete = "file"},
 	END,
 };
 

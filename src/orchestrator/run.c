@@ -143,9 +143,10 @@ static void header(struct run *r)
 		console_line(con, "Target: %s", p->target);
 	console_line(con, "Storage: %s",
 		p->shared ? "shared (all workers see the same)" : "local per worker");
-	console_line(con, "Duration: %s%s, %u slots per worker, seed %llu",
+	console_line(con, "Duration: %s%s, %u slot%s per worker, seed %llu",
 		units_duration(p->duration_ns).s, warm ? warm : "",
-		p->jobs[0].concurrency, (unsigned long long)p->seed);
+		p->jobs[0].concurrency, p->jobs[0].concurrency == 1 ? "" : "s",
+		(unsigned long long)p->seed);
 	for (char **n = p->notes; n && *n; n++)
 		console_line(con, "Note: %s", *n);
 }

@@ -67,6 +67,19 @@ static char *or_empty(const char *s)
 	return strdup(s ? s : "");
 }
 
+static char **copy_strings(char **from)
+{
+	size_t n = 0;
+	char **to;
+
+	while (from && from[n])
+		n++;
+	to = calloc(n + 1, sizeof(*to));
+	for (size_t i = 0; to && i < n; i++)
+		to[i] = or_empty(from[i]);
+	return to;
+}
+
 static void copy_hello(struct msg_hello *to, const struct msg_hello *from)
 {
 	*to = *from;
@@ -78,7 +91,7 @@ static void copy_hello(struct msg_hello *to, const struct msg_hello *from)
 	to->machine_id = or_empty(from->machine_id);
 	to->boot_id = or_empty(from->boot_id);
 	to->run_dir = or_empty(from->run_dir);
-	to->backends = NULL;
+	to->backends = copy_strings(from->backends);
 }
 
 /* What a worker saw of its machine over measure. */
@@ -164,6 +177,32 @@ static char *command_line(const struct app *app)
 	return buf_steal(&b);
 }
 
+/* Of measure: how long it was for those that lasted longest, and the operations that count. */
+static void fill_measure(struct run *r, struct run_info *ret)
+{
+	struct err ignored = ERR_INIT;
+	struct agg_row *rows = NULL;
+	size_t n = 0;
+
+	if (!r->measured || agg_rows(r->agg, AGG_ALL, &rows, &n, &ignored) < 0)
+		return;
+	for (size_t i = 0; i < ret->n_phases; i++) {
+		struct run_phase *p = &ret->phases[i];
+
+		if (p->phase != PHASE_MEASURE)
+			continue;
+		p->end_ns = p->start_ns + ret->measured_ns;
+		for (size_t k = 0; k < n; k++) {
+			if (rows[k].bucket != BUCKET_ALL)
+				continue;
+			p->done += rows[k].count;
+			p->bytes += rows[k].bytes;
+			p->errors += op_errors_total(rows[k].errors);
+		}
+	}
+	free(rows);
+}
+
 int run_fill_info(struct run *r, struct run_info *ret, struct err *err)
 {
 	char host[256] = "";
@@ -191,6 +230,7 @@ int run_fill_info(struct run *r, struct run_info *ret, struct err *err)
 		.remarks = remark_lines(r),
 	};
 	memcpy(ret->phases, r->phases, sizeof(ret->phases));
+	fill_measure(r, ret);
 	ret->workers = calloc(r->n, sizeof(*ret->workers));
 	if (!ret->workers) {
 		run_info_finish(ret);

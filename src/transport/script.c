@@ -154,6 +154,7 @@ char *worker_clean_command(void)
 		"printf \"\\nMUSTER-KEPT %s %s\\n\" $f \"$(echo $e)\"; done; "
 		"[ -z \"$r\" ] || continue; "
 		"for f in $m/* $m/.[a-zA-Z0-9]*; do [ -e $f ] || [ -L $f ] || continue; "
+		"case $f in $m/w-*) continue;; esac; "
 		"e=$(rm -rf $f 2>&1) && printf \"\\nMUSTER-REMOVED %s\\n\" $f || "
 		"printf \"\\nMUSTER-KEPT %s %s\\n\" $f \"$(echo $e)\"; done; "
 		"rmdir $m 2>/dev/null; done; exit 0");
