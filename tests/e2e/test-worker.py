@@ -2,7 +2,6 @@
 """The worker by itself: raw lines of docs/protocol.md over pipes."""
 import json
 import os
-import shutil
 import signal
 import subprocess
 import time
@@ -305,28 +304,6 @@ def test_slow_reader(t):
         count = [m["count"] for m in seen if m.get("kind") == "totals" and m["op"] == kind]
         t.eq(sum(d["count"] for m in stats for d in m.get("ops", [])
                  if d["op"] == kind), count[0], kind)
-
-
-def test_empty_chroot(t):
-    """The static worker needs nothing but itself: no /proc, no /etc, no /tmp."""
-    if os.geteuid() != 0:
-        t.skip("needs root for chroot")
-    worker = built("MUSTER_WORKER_DIR", "src/worker") / "muster-worker"
-    if "INTERP" in t.run(["readelf", "-lW", worker]).out:
-        t.skip("the worker of this build is dynamic")
-    root = t.tmp / "root"
-    root.mkdir()
-    shutil.copy2(worker, root / "w")
-    w = Worker(t, argv=["chroot", root, "/w"])
-    t.eq((w.hello["sha256"] if "sha256" in w.hello else "", w.hello["machine_id"]), ("", ""))
-    w.job(prepare=True, load=True, cleanup=True, target="file:///d/", ops=[op("get", "file:///d/s/*")],
-          sets=[prepared("file:///d/s/", 10)])
-    w.phase("prepare")
-    w.phase("measure")
-    w.phase("cleanup")
-    totals = [r for r in w.results() if r["kind"] == "totals"]
-    t.check(totals[0]["count"] > 0)
-    t.eq(sorted(os.listdir(root)), ["w"])
 
 
 def test_ready_too_long(t):
