@@ -74,6 +74,20 @@ def test_clean_data_removes_what_a_run_left(t, sshd):
     t.eq([p.name for p in data.rglob("*") if p.is_file()], ["mine.txt"])
 
 
+def test_clean_data_on_shared_storage_needs_not_all_hosts(t, sshd):
+    data = t.tmp / "data"
+    hosts = inventory(t, sshd, 3)
+    t.write("w.yaml", mix(data, duration="1s", count=30) +
+            "distributed: {shared_filesystem: true}\n")
+    t.ends(t.muster("run", "w.yaml", "--hosts", hosts, timeout=60), 0)
+    results = Results.only(t.tmp)
+    puts = [p.name for p in (data / "out").iterdir()]
+    t.check(any("-h3-" in name for name in puts), puts[:5])
+    done = t.muster("clean", "--data", results.path, "--limit", "h1,h2")
+    t.ends(done, 0, r"Result: [\d,]+ objects removed, 2/2 workers done")
+    t.eq([p for p in data.rglob("*") if p.is_file()], [])
+
+
 def test_a_set_is_made_once_and_gaps_are_filled(t):
     data = t.tmp / "data"
     t.write("w.yaml", mix(data, duration="1s", count=50))
