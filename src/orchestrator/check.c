@@ -153,6 +153,10 @@ static json_t *host_json(const struct fleet_worker *w)
 		w->host->address, "online", !worker_gone(w), "state",
 		worker_state_name(w->state));
 
+	json_object_set_new(o, "role", json_string(host_role_names[w->host->role]));
+	if (w->host->data_address)
+		json_object_set_new(
+			o, "data_address", json_string(w->host->data_address));
 	if (worker_gone(w)) {
 		json_object_set_new(o, "error", json_string(w->reason ? w->reason : ""));
 		return o;

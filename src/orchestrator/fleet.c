@@ -54,10 +54,16 @@ void fleet_log_stderr(const struct fleet_worker *w, const char *data, size_t len
 	}
 }
 
+/* What the inventory says of its machine, else what the machine says of itself. */
+static const char *machine_of(const struct fleet_worker *w)
+{
+	return w->host->machine ? w->host->machine : w->hello.machine_id;
+}
+
 static bool same_machine(const struct fleet_worker *a, const struct fleet_worker *b)
 {
-	return a->said_hello && b->said_hello && *a->hello.machine_id &&
-	       strcmp(a->hello.machine_id, b->hello.machine_id) == 0;
+	return a->said_hello && b->said_hello && *machine_of(a) &&
+	       strcmp(machine_of(a), machine_of(b)) == 0;
 }
 
 bool fleet_one_machine(const struct fleet *f, size_t i, struct buf *out)

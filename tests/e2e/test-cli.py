@@ -76,6 +76,16 @@ def test_check(t, sshd):
              [*NUMBERS, *ports(sshd), (str(sshd.user_key()), "KEY")])
 
 
+def test_the_inventory_says_what_is_one_machine(t):
+    t.write("hosts.yaml", "defaults: {transport: local}\nhosts:\n"
+            "  - {name: a, machine: m1, data_address: 10.9.1.1, role: server}\n"
+            "  - {name: b, machine: m2}\n  - {name: c, machine: m1}\n")
+    done = t.muster("check", "--hosts", "hosts.yaml", "--export", "check.json")
+    t.ends(done, 0, r"^Note: one machine: a, c$")
+    first = json.loads((t.tmp / "check.json").read_text())["hosts"][0]
+    t.eq((first["role"], first["data_address"]), ("server", "10.9.1.1"))
+
+
 def test_refusals(t, sshd):
     unknown = t.muster("check", "--hosts", hosts(t, sshd, 1))
     other = make_key(t.tmp / "other")
