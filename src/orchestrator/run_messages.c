@@ -87,8 +87,6 @@ static void keep_machine(struct run_member *m, const struct msg_stats *s)
 	m->busiest_sum += ms->busiest_core;
 	m->cpu_sum += ms->cpu;
 	m->worker_cpu_sum += ms->worker_cpu;
-	if (ms->busiest_core > m->busiest_max)
-		m->busiest_max = ms->busiest_core;
 	if (ms->rss_bytes > m->rss_bytes)
 		m->rss_bytes = ms->rss_bytes;
 	if ((double)ms->net_rx_bytes / seconds > (double)m->rx_max)

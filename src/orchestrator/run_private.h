@@ -52,7 +52,7 @@ struct run_member {
 	uint64_t measure_end_ns; /* our clock; 0: not there yet */
 	uint64_t reported_ns;    /* the same, until which it reported on measure */
 	/* machine, over measure */
-	double busiest_sum, cpu_sum, worker_cpu_sum, busiest_max;
+	double busiest_sum, cpu_sum, worker_cpu_sum;
 	uint64_t samples, rss_bytes, late_max_ns, rx_max, tx_max;
 };
 
@@ -73,8 +73,7 @@ struct run {
 	enum phase phase; /* of the load: WARMUP or MEASURE */
 	uint32_t generation;
 	uint64_t expected; /* workers to begin with */
-	bool expected_set;
-	char run_id[16]; /* RUN of put names */
+	char run_id[16];   /* RUN of put names */
 
 	struct loop_timer *wait;  /* of expect-workers */
 	struct loop_timer *timer; /* of the stage */
