@@ -13,7 +13,9 @@
 
 const char *const host_role_names[] = {"both", "client", "server", NULL};
 const char *const host_key_policy_names[] = {"strict", "accept-new", "off", NULL};
-const char *const host_transport_names[] = {"auto", "libssh2", "local", NULL};
+const char *const host_transport_names[] = {
+	"auto", "libssh2", "openssh", "local", "command", NULL};
+const char *const container_pull_names[] = {"missing", "always", "never", NULL};
 
 /* A value that is known, and whose time has not come, says so. */
 static int decode_transport(
@@ -88,9 +90,13 @@ static const size_t strings[] = {offsetof(struct host, name),
 	offsetof(struct host, user), offsetof(struct host, key),
 	offsetof(struct host, known_hosts), offsetof(struct host, worker_path),
 	offsetof(struct host, target_override), offsetof(struct host, path_template),
-	offsetof(struct host, machine), offsetof(struct host, place)};
-static const size_t vectors[] = {
-	offsetof(struct host, env), offsetof(struct host, labels)};
+	offsetof(struct host, machine), offsetof(struct host, place),
+	offsetof(struct host, jump), offsetof(struct host, container.runtime),
+	offsetof(struct host, container.image), offsetof(struct host, container.network)};
+static const size_t vectors[] = {offsetof(struct host, env),
+	offsetof(struct host, labels), offsetof(struct host, command),
+	offsetof(struct host, container.ports), offsetof(struct host, container.volumes),
+	offsetof(struct host, container.args)};
 
 static char **string_at(struct host *h, size_t offset)
 {

@@ -14,10 +14,28 @@ struct yaml_doc;
 
 enum host_role { ROLE_BOTH, ROLE_CLIENT, ROLE_SERVER };
 enum host_key_policy { HOST_KEY_STRICT, HOST_KEY_ACCEPT_NEW, HOST_KEY_OFF };
-enum host_transport { TRANSPORT_AUTO, TRANSPORT_LIBSSH2, TRANSPORT_LOCAL };
+enum host_transport {
+	TRANSPORT_AUTO,
+	TRANSPORT_LIBSSH2,
+	TRANSPORT_OPENSSH,
+	TRANSPORT_LOCAL,
+	TRANSPORT_COMMAND,
+};
+enum container_pull { PULL_MISSING, PULL_ALWAYS, PULL_NEVER };
 extern const char *const host_role_names[],
 	*const host_key_policy_names[],
-		*const host_transport_names[]; /* NULL-terminated */
+		*const host_transport_names[],
+			*const container_pull_names[]; /* NULL-terminated */
+
+/* The container that a host's workers run in. */
+struct host_container {
+	char *runtime; /* program: "docker", "podman" or a path; NULL: whichever is there */
+	char *image;   /* NULL: no container */
+	char *network; /* NULL: host */
+	char **ports, **volumes,
+		**args; /* as `run` takes them; NULL-terminated, or NULL */
+	int pull;       /* enum container_pull */
+};
 
 /* One entry. Without a name an entry is called by its address; where several entries of one file or
  * list have the same address and differ in port, each of them is called "address:port"
@@ -37,8 +55,13 @@ struct host {
 	uint64_t
 		timeout_ns; /* connect time-out; 0: --timeout, ssh_config, then the default */
 	int transport;      /* enum host_transport */
-	char *worker_path; /* a worker that is there already */
-	unsigned workers;  /* processes on this host, at least 1 */
+	char *jump; /* "[user@]host[:port]", a chain with commas, in order; "none": not
+	                * even that of ssh_config; NULL: as ssh_config says */
+	char **command; /* transport command: the argument vector that stdin and stdout go
+	                 * through, with a command of its own to follow; NULL-terminated */
+	char *worker_path; /* a worker that is there already (in the container, if there is one) */
+	struct host_container container;
+	unsigned workers; /* processes on this host, at least 1 */
 	bool workers_set;
 	char *target_override;         /* as written */
 	uint64_t concurrency_override; /* 0: none */

@@ -86,6 +86,7 @@ struct conn {
 	enum conn_failure why;
 	struct err err;
 	struct conn_info info;
+	struct conn_auth auth;
 	struct chan_list chans;
 	void *impl;
 };
@@ -100,6 +101,12 @@ void conn_up(struct conn *c);
 void conn_fail(struct conn *c, enum conn_failure why, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 void conn_fail_err(struct conn *c, enum conn_failure why, const struct err *err);
+/* libssh2 cannot reach this host, and ssh may: with transport auto the connection begins anew over
+ * openssh, which one note says; else it fails with CONN_FAIL_UNSUPPORTED or, when why_not says so,
+ * that. Only before it is up; the caller returns to the loop. reason: "HOST:PORT: what is lacking",
+ * a sentence without its end. */
+void conn_fallback(struct conn *c, enum conn_failure why_not, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
 void conn_note(struct conn *c, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 

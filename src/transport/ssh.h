@@ -55,7 +55,7 @@ struct ssh_target {
 	struct known_hosts **known; /* borrowed; the first n_user may be appended to */
 	size_t n_known;
 	const char *accept_file; /* where accept-new adds, NULL: nowhere */
-	char *problem;           /* a sentence: needs what is not here; NULL: fine */
+	char *needs_openssh;     /* what libssh2 cannot do here, a sentence; NULL: fine */
 	struct cred *creds;
 	size_t n_creds;
 	struct buf skipped;   /* "id_rsa (RSA keys are not supported yet), " ... */
@@ -63,8 +63,14 @@ struct ssh_target {
 };
 
 int ssh_target_init(struct ssh_target *target, struct ssh_shared *sh,
-	const struct host *h, struct err *err);
+	const struct host *h, const struct conn_auth *auth, struct err *err);
 void ssh_target_finish(struct ssh_target *target);
+
+/* ssh_creds.c: which keys to log in with: the key of the inventory; those of ssh_config; the agent's; the
+ * default files. sc may be NULL. auth NULL: all of them. May set needs_openssh. */
+struct conn_auth;
+void ssh_creds_set(struct ssh_target *target, struct ssh_shared *sh, const struct host *h,
+	const struct ssh_config *sc, const struct conn_auth *auth);
 
 enum ssh_phase { SSH_DIALLING, SSH_HANDSHAKE, SSH_LOGIN, SSH_METHODS, SSH_UP };
 

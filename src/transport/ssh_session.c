@@ -289,7 +289,7 @@ static void ssh_open(struct conn *c)
 	c->impl = s;
 	s->timer = loop_timer_add(c->t->loop, 1, 0, on_timer, s);
 	loop_timer_stop(s->timer);
-	if (ssh_target_init(&s->target, s->shared, c->host, &err) < 0) {
+	if (ssh_target_init(&s->target, s->shared, c->host, &c->auth, &err) < 0) {
 		conn_fail_err(c, CONN_FAIL_OTHER, &err);
 		return;
 	}
@@ -297,8 +297,8 @@ static void ssh_open(struct conn *c)
 		text_printf(strchr(s->target.hostname, ':') ? "%s@[%s]:%u" : "%s@%s:%u",
 			s->target.user, s->target.hostname, s->target.port);
 	c->info.address = s->address;
-	if (s->target.problem)
-		conn_fail(c, CONN_FAIL_UNSUPPORTED, "%s", s->target.problem);
+	if (s->target.needs_openssh)
+		conn_fallback(c, CONN_FAIL_UNSUPPORTED, "%s", s->target.needs_openssh);
 	else
 		s->dial = dial_start(c->t->dialer, s->target.hostname, s->target.port,
 			s->target.connect_timeout_ns, &events, s);

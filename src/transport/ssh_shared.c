@@ -57,7 +57,7 @@ static void warm_up(struct ssh_shared *sh, const struct host *h)
 	struct err err = ERR_INIT;
 
 	/* what is wrong comes again, and is said, when the host is opened */
-	ssh_target_init(&target, sh, h, &err);
+	ssh_target_init(&target, sh, h, NULL, &err);
 	ssh_target_finish(&target);
 }
 

@@ -9,15 +9,9 @@
 #include "common/file.h"
 #include "common/text.h"
 #include "inventory/ssh_config.h"
-#include "transport/agent.h"
-#include "transport/key_store.h"
 #include "transport/known_hosts.h"
 #include "transport/ssh.h"
 #include "transport/ssh_config_run.h"
-
-/* As ssh would use without configuration; RSA stands here so that its absence is explained. */
-static const char *const default_keys[] = {
-	"~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa"};
 
 static char *local_user(void)
 {
@@ -69,143 +63,23 @@ static void set_known(struct ssh_target *t, struct ssh_shared *sh, const struct 
 	}
 }
 
-/* ---- keys to log in with ---- */
-
-static bool have_cred(const struct ssh_target *t, const void *blob, size_t len)
-{
-	for (size_t i = 0; i < t->n_creds; i++) {
-		const struct cred *c = &t->creds[i];
-		const uint8_t *b = c->agent ? c->agent->blob : c->file->blob;
-		size_t n = c->agent ? c->agent->blob_len : c->file->blob_len;
-
-		if (n == len && memcmp(b, blob, len) == 0)
-			return true;
-	}
-	return false;
-}
-
-static void add_cred(struct ssh_target *t, struct cred c)
-{
-	t->creds = reallocarray(t->creds, t->n_creds + 1, sizeof(*t->creds));
-	if (!t->creds)
-		abort();
-	t->creds[t->n_creds++] = c;
-}
-
-static void skip(struct ssh_target *t, const char *label, const char *reason)
-{
-	if (t->skipped.len < 300)
-		buf_printf(&t->skipped, "%.100s (%s), ", label, reason);
-}
-
-static const struct agent_key *agent_has(
-	const struct ssh_shared *sh, const struct keyfile *key)
-{
-	size_t n;
-	const struct agent_key *keys = agent_list(sh->agent, &n);
-
-	for (size_t i = 0; key->blob && i < n; i++)
-		if (keys[i].type && keys[i].blob_len == key->blob_len &&
-			memcmp(keys[i].blob, key->blob, key->blob_len) == 0)
-			return &keys[i];
-	return NULL;
-}
-
-/* One key file. An encrypted one that the agent has needs no passphrase; ask: a person may be asked
- * for it now. */
-static void add_file(struct ssh_target *t, struct ssh_shared *sh, const char *path,
-	bool wanted, bool ask)
-{
-	AUTO_FREE char *full = file_expand_home(path);
-	struct stored_key *k = full ? key_store_get(sh->keys, full) : NULL;
-	const struct agent_key *agent;
-
-	if (!k || (k->missing && !wanted))
-		return;
-	agent = k->key.state == KEYFILE_ENCRYPTED ? agent_has(sh, &k->key) : NULL;
-	if (agent) {
-		if (!have_cred(t, agent->blob, agent->blob_len))
-			add_cred(t,
-				(struct cred){.agent = agent, .label = agent->comment});
-		return;
-	}
-	if (k->key.state == KEYFILE_ENCRYPTED && ask)
-		key_store_unlock(sh->keys, k);
-	if (k->key.state == KEYFILE_ENCRYPTED)
-		skip(t, k->path,
-			k->asked ? "wrong passphrase"
-				 : "encrypted; ssh-add it, or run on a terminal");
-	else if (k->key.state == KEYFILE_UNUSABLE)
-		skip(t, k->path, k->key.reason);
-	else if (!have_cred(t, k->key.blob, k->key.blob_len))
-		add_cred(t, (struct cred){.file = &k->key, .label = k->path});
-	if (!t->copy_key && k->key.state == KEYFILE_OK)
-		t->copy_key = k->public_path;
-}
-
-static void add_agent(struct ssh_target *t, struct ssh_shared *sh)
-{
-	size_t n;
-	const struct agent_key *keys = agent_list(sh->agent, &n);
-
-	for (size_t i = 0; i < n; i++) {
-		if (!keys[i].type)
-			skip(t, keys[i].comment, keys[i].reason);
-		else if (!have_cred(t, keys[i].blob, keys[i].blob_len))
-			add_cred(t, (struct cred){
-					    .agent = &keys[i], .label = keys[i].comment});
-	}
-}
-
-static bool is_default_key(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	AUTO_FREE char *ssh = file_expand_home("~/.ssh/id_");
-
-	return slash && ssh && text_starts_with(path, ssh);
-}
-
-/* The key of the inventory; those of ssh_config; the agent's; the default files. */
-static void set_creds(struct ssh_target *t, struct ssh_shared *sh, const struct host *h,
-	const struct ssh_config *sc)
-{
-	char **files = sc ? sc->identity_files : NULL;
-
-	if (h->key)
-		add_file(t, sh, h->key, true, !sh->prepared);
-	for (char **p = files; p && *p; p++)
-		if (!is_default_key(*p))
-			add_file(t, sh, *p, true, !sh->prepared);
-	if (!sc || !sc->identities_only)
-		add_agent(t, sh);
-	/* a person is asked about a default key only where there is no other */
-	for (char **p = files; p && *p; p++)
-		if (is_default_key(*p))
-			add_file(t, sh, *p, false, !sh->prepared && !t->n_creds);
-	for (size_t i = 0; !files && i < ARRAY_LEN(default_keys); i++)
-		add_file(t, sh, default_keys[i], false, !sh->prepared && !t->n_creds);
-}
-
 /* ---- all of it ---- */
 
-static void set_problem(struct ssh_target *t, const struct ssh_config *sc)
+/* What only ssh itself can do. */
+static void set_needs(struct ssh_target *t, const struct ssh_config *sc)
 {
-	if (!sc || (!sc->proxy_jump && !sc->proxy_command))
-		return;
-	if (sc->proxy_jump)
-		t->problem =
-			text_printf("%s:%u: ssh_config has ProxyJump %s for it, and jump "
-				    "hosts are not supported yet",
+	if (sc && sc->proxy_jump)
+		t->needs_openssh =
+			text_printf("%s:%u: ssh_config has ProxyJump %s for it",
 				t->hostname, t->port, sc->proxy_jump);
-	else
-		t->problem =
-			text_printf("%s:%u: ssh_config has a ProxyCommand for it, which "
-				    "is not supported yet",
+	else if (sc && sc->proxy_command)
+		t->needs_openssh =
+			text_printf("%s:%u: ssh_config has a ProxyCommand for it",
 				t->hostname, t->port);
 }
 
 int ssh_target_init(struct ssh_target *t, struct ssh_shared *sh, const struct host *h,
-	struct err *err)
+	const struct conn_auth *auth, struct err *err)
 {
 	const char *address = h->address ? h->address : h->name;
 	const struct ssh_config *sc;
@@ -234,9 +108,9 @@ int ssh_target_init(struct ssh_target *t, struct ssh_shared *sh, const struct ho
 					? sc->connect_timeout_ns
 					: 0;
 	set_known(t, sh, h, sc);
-	set_problem(t, sc);
-	if (!t->problem)
-		set_creds(t, sh, h, sc);
+	set_needs(t, sc);
+	if (!t->needs_openssh)
+		ssh_creds_set(t, sh, h, sc, auth);
 	return 0;
 }
 
@@ -246,7 +120,7 @@ void ssh_target_finish(struct ssh_target *t)
 	free(t->user);
 	free(t->alias);
 	free(t->known);
-	free(t->problem);
+	free(t->needs_openssh);
 	free(t->creds);
 	buf_finish(&t->skipped);
 }

@@ -160,8 +160,25 @@ void conn_note(struct conn *c, const char *fmt, ...)
 		c->t->config.note(c->host, text, c->t->config.user);
 }
 
+void conn_fallback(struct conn *c, enum conn_failure why_not, const char *fmt, ...)
+{
+	struct err err = ERR_INIT;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(err.text, sizeof(err.text), fmt, ap);
+	va_end(ap);
+	conn_fail_err(c, why_not, &err);
+}
+
 struct conn *conn_open(struct transport *t, const struct host *h,
 	const struct conn_events *e, void *user)
+{
+	return conn_open_auth(t, h, NULL, e, user);
+}
+
+struct conn *conn_open_auth(struct transport *t, const struct host *h,
+	const struct conn_auth *auth, const struct conn_events *e, void *user)
 {
 	struct conn *c = calloc(1, sizeof(*c));
 
@@ -170,6 +187,8 @@ struct conn *conn_open(struct transport *t, const struct host *h,
 	c->t = t;
 	c->host = h;
 	c->events = *e;
+	if (auth)
+		c->auth = *auth;
 	c->user = user;
 	c->ops = table[h->transport];
 	c->info.transport = c->ops->name;

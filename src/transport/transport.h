@@ -39,14 +39,19 @@ void transport_destroy(struct transport *t); /* takes NULL; closes what is open 
 int transport_prepare(
 	struct transport *t, const struct host *const *hosts, size_t n, struct err *err);
 
+/* Where benchmark traffic of h goes: its data_address, else the HostName that ssh_config has for its
+ * address (known after transport_prepare), else its address. Borrowed from h or t. */
+const char *transport_data_address(const struct transport *t, const struct host *h);
+
 /* What a connection turned out to be, for check and for errors. */
 struct conn_info {
-	const char *transport; /* "libssh2", "local" */
+	const char *transport; /* "libssh2", "openssh", "local", "command" */
 	const char *address;   /* "user@10.0.1.10:22", or "this machine" */
 	const char *host_key;  /* "ssh-ed25519 SHA256:..." */
 	const char *login;     /* "publickey /home/u/.ssh/id_ed25519", "agent ..." */
 	uint64_t rtt_ns;       /* smallest seen while connecting (TCP_INFO), 0: unknown */
 	unsigned attempts;     /* connects it took */
+	bool host_key_new;     /* it was recorded by this connection (accept-new) */
 };
 
 /* Classes of failure, for hints and retries. */
@@ -72,10 +77,22 @@ struct conn_events {
 		struct conn *c, enum conn_failure why, const struct err *err, void *user);
 };
 
+/* Where the login is not the usual one: keys are handed out, or proven. Strings must live as long as the
+ * connection. */
+struct conn_auth {
+	const char *
+		only_key; /* nothing but this key file, not even the agent; NULL: any key */
+	/* Tried once, after the keys: as method password, else keyboard-interactive; NULL: none. */
+	const char *password;
+};
+
 /* Opens h. Limits apply (64 handshakes in flight, 8 unauthenticated per sshd), so it may wait.
  * Refused, unreachable, lost banner: 4 tries with jittered backoff. Never NULL. */
 struct conn *conn_open(struct transport *t, const struct host *h,
 	const struct conn_events *e, void *user);
+/* The same with another login; auth NULL: the usual one. */
+struct conn *conn_open_auth(struct transport *t, const struct host *h,
+	const struct conn_auth *auth, const struct conn_events *e, void *user);
 /* Takes NULL. No callbacks after it, its channels go with it, and unsent bytes are dropped. */
 void conn_close(struct conn *c);
 const struct conn_info *conn_info(const struct conn *c);
@@ -102,6 +119,11 @@ struct chan_events {
  * conn that is up. At most 8 channels per connection run at once; more wait. Never NULL. */
 struct chan *chan_open(
 	struct conn *c, const char *command, const struct chan_events *e, void *user);
+/* The same for an argument vector (NULL-terminated, copied) that needs no shell there: what has one of
+ * its own, such as a container without a shell, gets the words as they are; a login shell gets them
+ * quoted. */
+struct chan *chan_open_argv(
+	struct conn *c, const char *const *argv, const struct chan_events *e, void *user);
 /* Queues a copy; 0, or -ENOBUFS when more than 64 MiB would wait. */
 int chan_write(struct chan *ch, const void *data, size_t len);
 size_t chan_queued(const struct chan *ch);
