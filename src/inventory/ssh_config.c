@@ -121,7 +121,8 @@ static int read_checking(
 		if (strcmp(words[i].word, value) != 0)
 			continue;
 		p->c->strict_host_key = words[i].policy;
-		p->c->strict_set = words[i].policy != HOST_KEY_STRICT;
+		/* ssh -G says "ask" also where nothing was configured */
+		p->c->strict_set = i > 0;
 		return 0;
 	}
 	return wrong(k, value, err);

@@ -16,7 +16,7 @@ struct ssh_config {
 	bool identities_only;
 	char *proxy_jump, *proxy_command; /* NULL for "none" */
 	int strict_host_key; /* enum host_key_policy; "ask" and "yes" are strict */
-	bool strict_set;     /* no or accept-new was configured */
+	bool strict_set;     /* something else than ask was configured */
 	char **user_known_hosts, **global_known_hosts; /* NULL-terminated */
 	char *host_key_alias;
 	uint64_t connect_timeout_ns; /* 0: none */

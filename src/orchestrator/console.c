@@ -2,14 +2,17 @@
 #include "orchestrator/console.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <langinfo.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/buf.h"
@@ -22,7 +25,7 @@
 
 struct item {
 	struct item *next;
-	int fd;
+	int fd; /* -1: leave the terminal */
 	size_t len;
 	char text[];
 };
@@ -30,16 +33,43 @@ struct item {
 struct console {
 	struct console_config config;
 	bool tty, color, utf8, err_tty;
+	bool terminals[3]; /* which of 0, 1 and 2 are */
+	atomic_bool hung_up;
 	struct buf live; /* the block as it stands, "" when there is none */
 	size_t live_lines;
 
 	pthread_t thread;
 	pthread_mutex_t lock;
-	pthread_cond_t wake;
+	pthread_cond_t wake, idle;
 	struct item *head, **tail;
 	size_t waiting; /* bytes */
 	bool ending;
+	void (*left)(void *user); /* of console_leave */
+	void *left_user;
 };
+
+/* Whoever writes to 0 to 2 later writes to nobody. */
+static void leave(struct console *c)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	for (int fd = 0; fd <= 2 && null >= 0; fd++)
+		if (c->terminals[fd])
+			dup2(null, fd);
+	if (null >= 0)
+		close(null);
+	if (c->left)
+		c->left(c->left_user);
+}
+
+static void write_item(struct console *c, const struct item *it)
+{
+	if (it->fd < 0)
+		leave(c);
+	/* a closed pipe or terminal is no reason to stop a run */
+	else if (file_write_all(it->fd, it->text, it->len) == -EIO)
+		atomic_store(&c->hung_up, true);
+}
 
 static void *write_items(void *arg)
 {
@@ -59,10 +89,11 @@ static void *write_items(void *arg)
 		if (!c->head)
 			c->tail = &c->head;
 		pthread_mutex_unlock(&c->lock);
-		/* a closed pipe or terminal is no reason to stop a run */
-		(void)file_write_all(it->fd, it->text, it->len);
+		write_item(c, it);
 		pthread_mutex_lock(&c->lock);
 		c->waiting -= it->len;
+		if (!c->waiting)
+			pthread_cond_signal(&c->idle);
 		free(it);
 	}
 	pthread_mutex_unlock(&c->lock);
@@ -100,10 +131,13 @@ struct console *console_create(const struct console_config *config, struct err *
 	c->tail = &c->head;
 	c->tty = isatty(config->fd) && term && strcmp(term, "dumb") != 0;
 	c->err_tty = isatty(2);
+	for (int fd = 0; fd <= 2; fd++)
+		c->terminals[fd] = isatty(fd);
 	c->color = c->tty && !config->no_color && !(no_color && *no_color);
 	c->utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_cond_init(&c->wake, NULL);
+	pthread_cond_init(&c->idle, NULL);
 
 	/* signals are the loop's: this thread takes none */
 	sigset_t all, before;
@@ -140,13 +174,26 @@ void console_destroy(struct console *c)
 	pthread_join(c->thread, NULL);
 	pthread_mutex_destroy(&c->lock);
 	pthread_cond_destroy(&c->wake);
+	pthread_cond_destroy(&c->idle);
 	buf_finish(&c->live);
 	free(c);
 }
 
+void console_flush(struct console *c)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec++;
+	pthread_mutex_lock(&c->lock);
+	while (c->waiting && pthread_cond_timedwait(&c->idle, &c->lock, &until) == 0)
+		;
+	pthread_mutex_unlock(&c->lock);
+}
+
 bool console_is_tty(const struct console *c)
 {
-	return c->tty;
+	return c->tty && !atomic_load(&c->hung_up);
 }
 
 bool console_color(const struct console *c)
@@ -226,7 +273,7 @@ void console_live(struct console *c, const char *const *lines, size_t n)
 	AUTO_BUF struct buf out = BUF_INIT;
 	bool busy;
 
-	if (!c->tty || c->config.quiet)
+	if (!console_is_tty(c) || c->config.quiet)
 		return;
 	pthread_mutex_lock(&c->lock);
 	busy = c->waiting > LIVE_MAX;
@@ -241,6 +288,18 @@ void console_live(struct console *c, const char *const *lines, size_t n)
 	c->live_lines = n;
 	buf_append(&out, c->live.data ? c->live.data : "", c->live.len);
 	enqueue(c, c->config.fd, out.data, out.len);
+}
+
+void console_leave(struct console *c, bool all, void (*left)(void *user), void *user)
+{
+	console_live(c, NULL, 0);
+	for (int fd = 0; fd <= 2; fd++)
+		c->terminals[fd] |= all;
+	c->tty = c->err_tty = false;
+	c->live_lines = 0;
+	c->left = left;
+	c->left_user = user;
+	enqueue(c, -1, "", 0);
 }
 
 void console_set_copy(

@@ -23,6 +23,9 @@ struct console *console_create(const struct console_config *c, struct err *err);
 /* Writes what waits (this may block), ends the thread. Takes NULL. */
 void console_destroy(struct console *c);
 
+/* Waits, a second at most, until what was said is written: a question comes after it. */
+void console_flush(struct console *c);
+
 bool console_is_tty(const struct console *c);
 bool console_color(const struct console *c);
 bool console_utf8(const struct console *c);
@@ -39,6 +42,11 @@ void console_stderr(struct console *c, const char *line);
 
 /* Replaces the live block; n 0 removes it. Nothing happens without a terminal. */
 void console_live(struct console *c, const char *const *lines, size_t n);
+
+/* The terminal is given up: what waits for it is written, then stdin, stdout and stderr become /dev/null,
+ * all of them or those that are terminals. After that left (may be NULL) is called, by the writing thread.
+ * Copies go on. Once only. */
+void console_leave(struct console *c, bool all, void (*left)(void *user), void *user);
 
 /* Where the copies go can change once there is a results directory. */
 void console_set_copy(

@@ -139,6 +139,15 @@ static int open_json(struct context *c, struct err *err)
 	return c->json ? 0 : -1;
 }
 
+static void transport_note(const struct host *h, const char *text, void *user)
+{
+	(void)user;
+	if (h)
+		log_note("%s: %s", h->name, text);
+	else
+		log_note("%s", text);
+}
+
 int context_open(struct context *c, struct app *app, bool plain, struct err *err)
 {
 	struct console_config config = {
@@ -148,6 +157,12 @@ int context_open(struct context *c, struct app *app, bool plain, struct err *err
 	};
 
 	*c = (struct context){.app = app, .json_fd = -1};
+	c->config = (struct transport_config){
+		.connect_timeout_ns = app->o.timeout_ns,
+		.login_timeout_ns = app->o.timeout_ns,
+		.ask_secret = context_ask_secret,
+		.note = transport_note,
+	};
 	c->loop = loop_create(err);
 	if (!c->loop)
 		return -1;
@@ -158,8 +173,7 @@ int context_open(struct context *c, struct app *app, bool plain, struct err *err
 	return open_json(c, err);
 }
 
-/* Reads a line from the terminal without echo. */
-static int ask_secret(const char *prompt, char *out, size_t size, void *user)
+int context_ask_secret(const char *prompt, char *out, size_t size, void *user)
 {
 	AUTO_CLOSE int fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
 	struct termios old, quiet;
@@ -187,15 +201,6 @@ static int ask_secret(const char *prompt, char *out, size_t size, void *user)
 	return 0;
 }
 
-static void transport_note(const struct host *h, const char *text, void *user)
-{
-	(void)user;
-	if (h)
-		log_note("%s: %s", h->name, text);
-	else
-		log_note("%s", text);
-}
-
 /* libexec beside an installed program, or the build tree. */
 static int load_workers(struct context *c, struct err *err)
 {
@@ -221,16 +226,9 @@ static int load_workers(struct context *c, struct err *err)
 
 int context_transport(struct context *c, struct err *err)
 {
-	struct transport_config config = {
-		.connect_timeout_ns = c->app->o.timeout_ns,
-		.login_timeout_ns = c->app->o.timeout_ns,
-		.ask_secret = ask_secret,
-		.note = transport_note,
-	};
-
 	if (load_workers(c, err) < 0)
 		return -1;
-	c->transport = transport_create(c->loop, &config, err);
+	c->transport = transport_create(c->loop, &c->config, err);
 	if (!c->transport)
 		return -1;
 	return transport_prepare(c->transport, c->refs, c->hosts.n, err);

@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "inventory/inventory.h"
+#include "transport/transport.h"
 #include "transport/upload.h"
 
 struct app;
@@ -14,7 +15,6 @@ struct err;
 struct fleet;
 struct fleet_config;
 struct loop;
-struct transport;
 
 #define CONTEXT_MAX_FILES 4
 
@@ -27,6 +27,7 @@ struct context {
 	struct inventory hosts;
 	const struct host **refs; /* to hosts.hosts */
 	bool embedded; /* no hosts were given: this machine over the local transport */
+	struct transport_config config; /* context_open fills it in */
 	struct transport *transport;
 	struct worker_file files[CONTEXT_MAX_FILES];
 	size_t n_files;
@@ -43,6 +44,9 @@ int context_hosts(struct context *c, const struct inventory *given, struct err *
 
 /* Loop, signals are the command's own, console, json lines. */
 int context_open(struct context *c, struct app *app, bool plain, struct err *err);
+/* Asks on the terminal without echo: 0, or -1 when there is nobody to ask. Ctrl-C is a SIGINT, and the
+ * terminal is as it was. out is wiped by the caller. */
+int context_ask_secret(const char *prompt, char *out, size_t size, void *user);
 /* Transport and worker programs; asks for passphrases. */
 int context_transport(struct context *c, struct err *err);
 void context_close(struct context *c);

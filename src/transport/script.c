@@ -9,6 +9,7 @@
 #include "common/cleanup.h"
 #include "common/digest.h"
 #include "common/text.h"
+#include "transport/container.h"
 #include "transport/transport.h"
 #include "transport/upload.h"
 
@@ -47,7 +48,27 @@ int transport_sh(struct buf *out, const char *script)
 	return rc;
 }
 
-static char *wrap(struct buf *script)
+int script_word(struct buf *out, const char *word)
+{
+	static const struct {
+		char sign;
+		const char *instead;
+	} table[] = {{'\'', "${q}"}, {'!', "${b}"}, {'\\', "${s}"}, {'\n', "${n}"},
+		{'$', "\\$"}, {'`', "\\`"}, {'"', "\\\""}};
+	int rc = buf_putc(out, '"');
+
+	for (; rc == 0 && *word; word++) {
+		size_t i = 0;
+
+		while (i < ARRAY_LEN(table) && table[i].sign != *word)
+			i++;
+		rc = i < ARRAY_LEN(table) ? buf_puts(out, table[i].instead)
+					  : buf_putc(out, *word);
+	}
+	return rc ? rc : buf_putc(out, '"');
+}
+
+char *script_wrap(struct buf *script)
 {
 	AUTO_BUF struct buf out = BUF_INIT;
 
@@ -64,13 +85,35 @@ static char *start_given(const char *path, const char *extra)
 
 	if (script_dir_ok(path)) {
 		buf_printf(&script, "exec %s %s", path, extra);
-		return wrap(&script);
+		return script_wrap(&script);
 	}
 	/* what cannot stand in single quotes twice is quoted once, for the login shell */
 	if (buf_puts(&line, "exec ") < 0 || text_shell_quote(&line, path) < 0 ||
 		buf_printf(&line, " %s", extra) < 0)
 		return NULL;
 	return buf_steal(&line);
+}
+
+void script_start(struct buf *s, const struct worker_file *f, const char *run)
+{
+	buf_printf(s, "a=%s; h=%.16s; k=$(uname -m); ", f->arch, f->sha256);
+	buf_puts(s, DEFINE_DIRS DEFINE_OK);
+	/* a home may be shared by machines of several kinds */
+	buf_printf(s,
+		"[ $k = $a ] && " FOR_EACH_DIR
+		"[ -x $m/w-$h ] && ok $m && %s $m/w-$h; done; ",
+		run);
+	/* it is not there: which directories can take it? a script that runs shows it (\041 is the
+	 * sign that may not stand here). The first one is about to be used; those after it are tried
+	 * only when it fails after all. */
+	buf_puts(s,
+		"n=; umask 077; " FOR_EACH_DIR
+		"[ -z \"$n\" ] || { n=\"$n $d\"; continue; }; mkdir -p -m 700 $m; ok $m "
+		"|| continue; t=$m/t-$$; g=; "
+		"printf \"#\\041/bin/sh\\nexit 0\\n\" >$t && chmod 700 $t && $t && g=$d; "
+		"rm -f $t; [ -n \"$g\" ] || rmdir $m; n=$g; done "
+		"2>/dev/null; "
+		"printf \"\\nMUSTER-NEED %s %s %s %s\\n\" $(uname -s) $k $u \"$n\"");
 }
 
 char *worker_start_command(
@@ -80,25 +123,20 @@ char *worker_start_command(
 
 	if (worker_path)
 		return start_given(worker_path, extra);
-	buf_printf(&s, "a=%s; h=%.16s; k=$(uname -m); ", f->arch, f->sha256);
+	buf_printf(&s, "r() { exec $1 %s; }; ", extra);
+	script_start(&s, f, "r");
+	return script_wrap(&s);
+}
+
+char *worker_forget_command(const struct worker_file *f)
+{
+	AUTO_BUF struct buf s = BUF_INIT;
+
 	buf_puts(&s, DEFINE_DIRS DEFINE_OK);
-	/* a home may be shared by machines of several kinds */
 	buf_printf(&s,
-		"[ $k = $a ] && " FOR_EACH_DIR
-		"[ -x $m/w-$h ] && ok $m && exec $m/w-$h %s; done; ",
-		extra);
-	/* it is not there: which directories can take it? a script that runs shows it (\041 is the
-	 * sign that may not stand here). The first one is about to be used; those after it are tried
-	 * only when it fails after all. */
-	buf_puts(&s,
-		"n=; umask 077; " FOR_EACH_DIR
-		"[ -z \"$n\" ] || { n=\"$n $d\"; continue; }; mkdir -p -m 700 $m; ok $m "
-		"|| continue; t=$m/t-$$; g=; "
-		"printf \"#\\041/bin/sh\\nexit 0\\n\" >$t && chmod 700 $t && $t && g=$d; "
-		"rm -f $t; [ -n \"$g\" ] || rmdir $m; n=$g; done "
-		"2>/dev/null; "
-		"printf \"\\nMUSTER-NEED %s %s %s %s\\n\" $(uname -s) $k $u \"$n\"");
-	return wrap(&s);
+		FOR_EACH_DIR "ok $m && rm -f $m/w-%.16s && rmdir $m; done 2>/dev/null; exit 0",
+		f->sha256);
+	return script_wrap(&s);
 }
 
 char *script_upload(const struct worker_file *f, const char *dir)
@@ -131,12 +169,30 @@ char *script_upload(const struct worker_file *f, const char *dir)
 		"[ \"$g\" = $s ] || say hash $g; [ -z \"$r\" ] || say run $r; "
 		"e=$(mv -f $p $w 2>&1) || say write $e; "
 		"printf \"\\nMUSTER-UPLOAD ok %s\\n\" $w");
-	return wrap(&s);
+	return script_wrap(&s);
 }
 
-char *worker_clean_command(void)
+int script_find_worker(struct buf *out, const struct worker_file *files, size_t n)
+{
+	int r = buf_puts(out, DEFINE_DIRS DEFINE_OK "w=; k=$(uname -m); for a in");
+
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = buf_printf(out, " %s:%.16s", files[i].arch, files[i].sha256);
+	return r ? r
+		 : buf_puts(out,
+			   "; do [ ${a%%:*} = $k ] || continue; " FOR_EACH_DIR
+			   "[ -x $m/w-${a#*:} ] && ok $m && w=$m/w-${a#*:} && break; "
+			   "done; done; ");
+}
+
+char *worker_clean_command(const struct host_container *c)
 {
 	AUTO_BUF struct buf s = BUF_INIT;
+
+	if (c && c->image) {
+		buf_puts(&s, "u=$(id -u); ");
+		container_clean_script(&s, c);
+	}
 
 	/* x: what runs, "|" between the paths. A worker that runs keeps its file, and keeps the run
 	 * directories beside it, for which of them is its own cannot be seen. */
@@ -158,5 +214,5 @@ char *worker_clean_command(void)
 		"e=$(rm -rf $f 2>&1) && printf \"\\nMUSTER-REMOVED %s\\n\" $f || "
 		"printf \"\\nMUSTER-KEPT %s %s\\n\" $f \"$(echo $e)\"; done; "
 		"rmdir $m 2>/dev/null; done; exit 0");
-	return wrap(&s);
+	return script_wrap(&s);
 }

@@ -162,6 +162,7 @@ static void accept_new(struct ssh *s, const void *blob, size_t len, const char *
 	}
 	if (s->target.n_known)
 		known_hosts_add(s->target.known[0], name.data, blob, len);
+	s->c->info.host_key_new = rc >= 0;
 	if (rc < 0)
 		conn_note(s->c, "%s: new host key %s accepted, but not kept: %s: %s",
 			dial_where(s->dial), shown, path ? path : "known_hosts",

@@ -100,9 +100,10 @@ int ssh_target_init(struct ssh_target *t, struct ssh_shared *sh, const struct ho
 		abort();
 	if (h->port || (sc && sc->port))
 		t->port = h->port ? h->port : sc->port;
-	t->policy = h->host_key_set        ? h->host_key
-		    : sc && sc->strict_set ? sc->strict_host_key
-					   : HOST_KEY_STRICT;
+	t->policy = h->host_key_set            ? h->host_key
+		    : sc && sc->strict_set     ? sc->strict_host_key
+		    : sh->t->config.accept_new ? HOST_KEY_ACCEPT_NEW
+					       : HOST_KEY_STRICT;
 	t->connect_timeout_ns = h->timeout_ns ? h->timeout_ns
 				: !sh->t->config.connect_timeout_ns && sc
 					? sc->connect_timeout_ns

@@ -20,6 +20,9 @@ struct chan;
 struct transport_config {
 	uint64_t connect_timeout_ns; /* 0: 10 s */
 	uint64_t login_timeout_ns;   /* 0: 20 s */
+	/* A host key that nobody knows yet is recorded, where neither inventory nor ssh_config are
+	 * stricter. */
+	bool accept_new;
 	/* Asks on the terminal without echo, before the loop runs; NULL: never ask. 0, or -1 when there
 	 * is nobody to ask. out is wiped by the caller. */
 	int (*ask_secret)(const char *prompt, char *out, size_t size, void *user);

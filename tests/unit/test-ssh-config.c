@@ -112,10 +112,10 @@ static void test_checking(void)
 		const char *word;
 		int policy;
 		bool set;
-	} rows[] = {{"ask", HOST_KEY_STRICT, false}, {"true", HOST_KEY_STRICT, false},
-		{"yes", HOST_KEY_STRICT, false},
-		{"accept-new", HOST_KEY_ACCEPT_NEW, true}, {"false", HOST_KEY_OFF, true},
-		{"no", HOST_KEY_OFF, true}, {"off", HOST_KEY_OFF, true}};
+	} rows[] = {{"ask", HOST_KEY_STRICT, false}, {"true", HOST_KEY_STRICT, true},
+		{"yes", HOST_KEY_STRICT, true}, {"accept-new", HOST_KEY_ACCEPT_NEW, true},
+		{"false", HOST_KEY_OFF, true}, {"no", HOST_KEY_OFF, true},
+		{"off", HOST_KEY_OFF, true}};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct buf b AUTO_BUF = BUF_INIT;
