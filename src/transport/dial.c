@@ -37,10 +37,10 @@ TAILQ_HEAD(dial_list, dial);
 /* The way to one address and port. */
 struct gate {
 	SLIST_ENTRY(gate) link;
-	struct sockaddr_storage address;
-	socklen_t len;
 	unsigned in_use;
 	struct dial_list waiting;
+	size_t len;
+	char key[];
 };
 
 struct dialer {
@@ -70,6 +70,8 @@ struct dial {
 	const char *host;
 	uint16_t port;
 	char *where;
+	bool only_place;     /* somebody else connects */
+	const char *through; /* counts instead of an address, or NULL */
 	uint64_t timeout_ns;
 	const struct dial_events *events;
 	void *user;
@@ -88,19 +90,20 @@ struct dial {
 static void try_address(struct dial *d);
 static void take_place(struct dial *d);
 
-static struct gate *find_gate(struct dialer *dr, const struct addrinfo *a)
+/* key: a socket address, or a text where the address is not known. */
+static struct gate *find_gate(struct dialer *dr, const void *key, size_t len)
 {
-	size_t bucket = rng_hash(a->ai_addr, a->ai_addrlen) % GATE_BUCKETS;
+	size_t bucket = rng_hash(key, len) % GATE_BUCKETS;
 	struct gate *g;
 
 	SLIST_FOREACH(g, &dr->gates[bucket], link)
-	if (g->len == a->ai_addrlen && memcmp(&g->address, a->ai_addr, g->len) == 0)
+	if (g->len == len && memcmp(g->key, key, len) == 0)
 		return g;
-	g = calloc(1, sizeof(*g));
+	g = calloc(1, sizeof(*g) + len);
 	if (!g)
 		abort();
-	memcpy(&g->address, a->ai_addr, a->ai_addrlen);
-	g->len = a->ai_addrlen;
+	memcpy(g->key, key, len);
+	g->len = len;
 	TAILQ_INIT(&g->waiting);
 	SLIST_INSERT_HEAD(&dr->gates[bucket], g, link);
 	return g;
@@ -269,6 +272,7 @@ static void address_failed(struct dial *d, int errnum)
 	}
 }
 
+/* Without a socket for an only_place. */
 static void connected(struct dial *d)
 {
 	int fd = steal_fd(&d->fd);
@@ -323,7 +327,9 @@ static void start_connect(struct dial *d)
 
 static void try_address(struct dial *d)
 {
-	struct gate *g = find_gate(d->dialer, d->at);
+	const char *text = d->through ? d->through : d->where;
+	struct gate *g = d->at ? find_gate(d->dialer, d->at->ai_addr, d->at->ai_addrlen)
+			       : find_gate(d->dialer, text, strlen(text));
 
 	d->gate = g;
 	d->state = DIAL_AT_GATE;
@@ -336,7 +342,8 @@ static void on_resolved(struct addrinfo *list, int error, void *user)
 	struct dial *d = user;
 
 	d->job = NULL;
-	if (!list) {
+	/* whoever only takes a place may know the name by other means */
+	if (!list && !d->only_place) {
 		d->why = CONN_FAIL_NAME;
 		err_set(&d->err, ERR_HOST,
 			"%s: the name does not resolve: %s (is it spelt right? "
@@ -354,10 +361,10 @@ static void on_resolved(struct addrinfo *list, int error, void *user)
 static void attempt(struct dial *d)
 {
 	d->attempts++;
+	if (!d->list && !d->through)
+		d->list = resolve_numeric(d->host, d->port);
 	d->at = d->list;
-	if (!d->list)
-		d->list = d->at = resolve_numeric(d->host, d->port);
-	if (d->list) {
+	if (d->list || d->through) {
 		try_address(d);
 		return;
 	}
@@ -372,6 +379,8 @@ static void on_timer(struct loop_timer *t, void *user)
 	(void)t;
 	if (d->state == DIAL_PAUSED)
 		attempt(d);
+	else if (d->state == DIAL_CONNECTING && d->only_place)
+		connected(d);
 	else if (d->state == DIAL_CONNECTING && d->fd < 0)
 		start_connect(d);
 	else if (d->state == DIAL_CONNECTING)
@@ -397,6 +406,16 @@ struct dial *dial_start(struct dialer *dialer, const char *host, uint16_t port,
 	d->user = user;
 	d->fd = -1;
 	d->timer = loop_timer_add(dialer->loop, 1, 0, on_timer, d);
+	return d;
+}
+
+struct dial *dial_place(struct dialer *dialer, const char *host, uint16_t port,
+	const char *through, const struct dial_events *e, void *user)
+{
+	struct dial *d = dial_start(dialer, host, port, 0, e, user);
+
+	d->only_place = true;
+	d->through = through;
 	return d;
 }
 

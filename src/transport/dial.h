@@ -13,8 +13,8 @@ struct dial;
 struct dialer;
 
 struct dial_events {
-	/* fd is the receiver's: connected, non-blocking, TCP_NODELAY. The place among the
-	 * unauthenticated is held until dial_settled, dial_again or dial_destroy. */
+	/* fd is the receiver's: connected, non-blocking, TCP_NODELAY; -1 for a dial_place. The place
+	 * among the unauthenticated is held until dial_settled, dial_again or dial_destroy. */
 	void (*connected)(struct dial *d, int fd, void *user);
 	/* For good. The text begins with "host:port: ". */
 	void (*failed)(
@@ -31,6 +31,10 @@ void dialer_destroy(
 /* host and events must live as long as the dial. connect_timeout_ns 0: 10 s. */
 struct dial *dial_start(struct dialer *dialer, const char *host, uint16_t port,
 	uint64_t connect_timeout_ns, const struct dial_events *e, void *user);
+/* Only the place, for a program that connects by itself. through: what many hosts are reached by
+ * (another sshd, as text), which then counts instead of the address of host; NULL: none. Never fails. */
+struct dial *dial_place(struct dialer *dialer, const char *host, uint16_t port,
+	const char *through, const struct dial_events *e, void *user);
 void dial_destroy(struct dial *d); /* takes NULL */
 
 /* Logged in, or given up: others may have the place. */
