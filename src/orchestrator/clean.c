@@ -99,7 +99,7 @@ static void on_up(struct conn *c, void *user)
 {
 	static const struct chan_events events = {.data = on_data, .closed = on_closed};
 	struct clean_host *h = user;
-	AUTO_FREE char *command = worker_clean_command();
+	AUTO_FREE char *command = worker_clean_command(&h->host->container);
 
 	if (command)
 		h->chan = chan_open(c, command, &events, h);

@@ -53,7 +53,7 @@ int script_word(struct buf *out, const char *word)
 	static const struct {
 		char sign;
 		const char *instead;
-	} table[] = {{'\'', "${q}"}, {'!', "${b}"}, {'\\', "${s}"}, {'\n', "${n}"},
+	} table[] = {{'\'', "${_q}"}, {'!', "${_b}"}, {'\\', "${_s}"}, {'\n', "${_n}"},
 		{'$', "\\$"}, {'`', "\\`"}, {'"', "\\\""}};
 	int rc = buf_putc(out, '"');
 
@@ -134,7 +134,8 @@ char *worker_forget_command(const struct worker_file *f)
 
 	buf_puts(&s, DEFINE_DIRS DEFINE_OK);
 	buf_printf(&s,
-		FOR_EACH_DIR "ok $m && rm -f $m/w-%.16s && rmdir $m; done 2>/dev/null; exit 0",
+		FOR_EACH_DIR
+		"ok $m && rm -f $m/w-%.16s && rmdir $m; done 2>/dev/null; exit 0",
 		f->sha256);
 	return script_wrap(&s);
 }

@@ -17,8 +17,8 @@ bool script_dir_ok(const char *dir);
  * SCRIPT_DEFINE_SIGNS in front: the signs that may not stand in it. */
 int script_word(struct buf *out, const char *word);
 #define SCRIPT_DEFINE_SIGNS                                                              \
-	"q=$(printf \"\\047\"); b=$(printf \"\\041\"); s=$(printf \"\\134\"); "             \
-	"n=$(printf \"\\012.\"); n=${n%.}; "
+	"_q=$(printf \"\\047\"); _b=$(printf \"\\041\"); _s=$(printf \"\\134\"); "       \
+	"_n=$(printf \"\\012.\"); _n=${_n%.}; "
 
 /* The command line that runs the script in any login shell. malloc; NULL: it cannot be carried. */
 char *script_wrap(struct buf *script);

@@ -10,6 +10,7 @@
 
 struct conn;
 struct err;
+struct host_container;
 
 /* A worker program on this machine. */
 struct worker_file {
@@ -49,7 +50,11 @@ struct upload *upload_start(struct conn *c, const struct worker_file *f, const c
 /* Takes NULL. Must come before conn_close of its connection. */
 void upload_cancel(struct upload *u);
 
+/* The command that removes this one worker from wherever it is kept on the host. malloc. */
+char *worker_forget_command(const struct worker_file *f);
+
 /* The command that removes what muster keeps on a host (all hashed workers and run directories of this
  * user, in all candidate directories, but not a file that a running process executes... those are named)
- * and prints "MUSTER-REMOVED <path>", "MUSTER-KEPT <path> <why>" lines. malloc. */
-char *worker_clean_command(void);
+ * and prints "MUSTER-REMOVED <path>", "MUSTER-KEPT <path> <why>" lines; with a container also those of this user that have
+ * ended and were left. c may be NULL. malloc. */
+char *worker_clean_command(const struct host_container *c);

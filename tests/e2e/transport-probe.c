@@ -343,7 +343,7 @@ static char *make_command(struct probe *p, const char *word, struct err *err)
 	const char *folders[] = {p->o.upload, NULL};
 
 	if (p->o.clean)
-		return worker_clean_command();
+		return worker_clean_command(NULL);
 	if (!p->o.upload)
 		return strdup(word);
 	if (worker_files_load(folders, &p->worker, 1, err) < 0)

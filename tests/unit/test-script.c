@@ -164,7 +164,7 @@ static void test_need_upload_start_clean(void)
 	AUTO_FREE char *removed =
 		text_printf("\nMUSTER-REMOVED %s/w-%.16s\n", dir, f.sha256);
 	AUTO_FREE char *got = upload(&f, cache), *ran = start(&f);
-	AUTO_FREE char *clean = worker_clean_command(), *cleaned = NULL;
+	AUTO_FREE char *clean = worker_clean_command(NULL), *cleaned = NULL;
 	struct stat st;
 
 	CHECK(text_starts_with(need, want), "%s", need);
