@@ -72,5 +72,25 @@ struct list_cursor {
 };
 int list_next(struct list_cursor *c, char **ret, struct err *err);
 
+/* ---- way.c: how a host is reached ---- */
+
+struct decode;
+struct node;
+/* The value of a key of map, or map itself: where an error about the key belongs. */
+const struct node *way_value(const struct node *map, const char *key);
+/* A decode_fn for struct host_container. */
+int way_decode_container(
+	struct decode *d, const struct node *n, void *dst, struct err *err);
+/* The values that map gives: jump, command, worker_path; each by itself. */
+int way_check_values(
+	struct decode *d, const struct node *map, const struct host *h, struct err *err);
+/* What h has from defaults and its own transport cannot use is dropped. */
+void way_inherit(const struct node *own, struct host *h);
+/* What does not fit together, and the key that an error is about; NULL when all does. */
+const char *way_flaw(const struct host *h, const char **ret_key);
+/* The same with the place: in own (the host's mapping or text), or in defaults (may be NULL). */
+int way_check(struct decode *d, const struct node *own, const struct node *defaults,
+	const struct host *h, struct err *err);
+
 void strv_free(char **v);
 int strv_copy(char *const *from, char ***ret); /* 0 or -ENOMEM */

@@ -17,20 +17,6 @@ const char *const host_transport_names[] = {
 	"auto", "libssh2", "openssh", "local", "command", NULL};
 const char *const container_pull_names[] = {"missing", "always", "never", NULL};
 
-/* A value that is known, and whose time has not come, says so. */
-static int decode_transport(
-	struct decode *d, const struct node *n, void *dst, struct err *err)
-{
-	static const struct key plain = {
-		.name = "transport", .type = KEY_ENUM, .arg = host_transport_names};
-
-	if (n->type == NODE_SCALAR &&
-		(strcmp(n->value, "openssh") == 0 || strcmp(n->value, "command") == 0))
-		return node_error(
-			d->doc, n, err, "transport '%s' is not supported yet", n->value);
-	return decode_value(d, n, &plain, dst, err);
-}
-
 #define AT(member) .offset = offsetof(struct host, member)
 #define SET(member) .set_offset = offsetof(struct host, member)
 
@@ -48,7 +34,9 @@ const struct key host_keys[] = {
 	{"ssh_port", KEY_PORT, AT(port), .def = "as ssh_config says, else 22",
 		.help = "Port of its sshd."},
 	{"ssh_key", KEY_STR, AT(key), .help = "Private key file to log in with."},
-	{"jump", KEY_LATER, .help = "Jump hosts on the way, a chain with commas."},
+	{"jump", KEY_STR, AT(jump), .def = "as ssh_config says",
+		.help = "Jump hosts on the way, each [user@]host[:port], a chain with "
+			"commas; none: not even that of ssh_config."},
 	{"host_key", KEY_ENUM, AT(host_key), host_key_policy_names,
 		.def = "as ssh_config says, else strict", SET(host_key_set),
 		.help = "How its host key is checked: strict, accept-new or off."},
@@ -57,14 +45,19 @@ const struct key host_keys[] = {
 	{"timeout", KEY_DURATION, AT(timeout_ns), .def = "as ssh_config says, else 10s",
 		.min = 1000000, .max = UINT64_C(3600000000000),
 		.help = "How long connecting may take."},
-	{"transport", KEY_CUSTOM, AT(transport), .fn = decode_transport, .def = "auto",
-		.help = "How the host is reached: auto, libssh2 or local."},
-	{"command", KEY_LATER,
-		.help = "What stdin and stdout of the worker go through: an argument "
-			"list."},
+	{"transport", KEY_ENUM, AT(transport), host_transport_names, .def = "auto",
+		.help = "How the host is reached: auto, libssh2, openssh, local or "
+			"command."},
+	{"command", KEY_STRV, AT(command),
+		.help = "With transport command: the program, and its words, that stdin "
+			"and stdout of the worker go through."},
 	{"worker_path", KEY_STR, AT(worker_path),
-		.help = "A worker that is on the host already; its hash is checked."},
-	{"container", KEY_LATER, .help = "The container that the worker runs in."},
+		.help = "A worker that is on the host (in its container) already; its "
+			"hash is checked."},
+	{"container", KEY_CUSTOM, AT(container), .fn = way_decode_container,
+		.def = "none",
+		.help = "The container that the worker runs in: a mapping, or the name "
+			"of its image."},
 	{"workers", KEY_UINT, AT(workers), .def = "1", SET(workers_set), .min = 1,
 		.max = INVENTORY_WORKERS_MAX, .help = "Worker processes on the host."},
 	{"weight", KEY_LATER, .help = "Share of users and rate."},

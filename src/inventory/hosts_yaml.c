@@ -26,20 +26,12 @@ const struct key inventory_keys[] = {
 	{.name = NULL},
 };
 
-/* The value of a key of map, or map itself: where an error about the key belongs. */
-static const struct node *value_of(const struct node *map, const char *key)
-{
-	const struct node *n = node_get(map, key);
-
-	return n ? n : map;
-}
-
 static int check_name(struct decode *d, const struct node *map, const char *key,
 	const char *name, struct err *err)
 {
 	const char *flaw = name ? host_name_flaw(name) : NULL;
 
-	return flaw ? node_error(d->doc, value_of(map, key), err, "the %s '%.100s' %s",
+	return flaw ? node_error(d->doc, way_value(map, key), err, "the %s '%.100s' %s",
 			      key, name, flaw)
 		    : 0;
 }
@@ -73,7 +65,8 @@ static int decode_host(struct decode *d, const struct node *map, const char *wha
 	h->env = env;
 	if (r < 0 || check_name(d, map, "name", h->name, err) < 0 ||
 		check_name(d, map, "address", h->address, err) < 0 ||
-		check_name(d, map, "data_address", h->data_address, err) < 0)
+		check_name(d, map, "data_address", h->data_address, err) < 0 ||
+		way_check_values(d, map, h, err) < 0)
 		return -1;
 	return expand_path(&h->key, err) < 0 ? -1 : expand_path(&h->known_hosts, err);
 }
@@ -91,23 +84,31 @@ static int default_names(
 	return h->name && h->address && h->place ? 0 : err_sys(err, ENOMEM, "hosts");
 }
 
-/* A host that is written as in a text list, ranges included. */
-struct element_context {
+/* What all hosts of one file share. */
+struct hosts {
 	struct decode *d;
-	const struct node *node;
+	const struct node *defaults_node; /* or NULL */
 	const struct host *defaults;
 	struct builder *builder;
+};
+
+/* A host that is written as in a text list, ranges included. */
+struct element_context {
+	const struct hosts *all;
+	const struct node *node;
+	struct err *err; /* of what is wrong elsewhere than in the element */
 };
 
 static int add_element(const char *text, void *user, struct err *err)
 {
 	struct element_context *c = user;
+	const struct hosts *all = c->all;
 	struct element e AUTO_ELEMENT = {.port = 0};
-	struct host h;
+	CLEANUP(host_finish) struct host h = {.workers = 1};
 
 	if (element_parse(text, &e, err) < 0)
 		return -1;
-	if (host_copy(&h, c->defaults) < 0)
+	if (host_copy(&h, all->defaults) < 0)
 		return err_sys(err, ENOMEM, "hosts");
 	h.name = STEAL_PTR(&e.name);
 	if (e.user) {
@@ -116,44 +117,44 @@ static int add_element(const char *text, void *user, struct err *err)
 	}
 	if (e.port)
 		h.port = e.port;
-	if (default_names(c->d, c->node, &h, err) < 0) {
-		host_finish(&h);
+	if (default_names(all->d, c->node, &h, err) < 0)
 		return -1;
-	}
-	return builder_add(c->builder, &h, false, h.port, err);
+	if (way_check(all->d, c->node, all->defaults_node, &h, c->err) < 0)
+		return -1;
+	return builder_add(all->builder, &h, false, h.port, err);
 }
 
-static int add_text(struct decode *d, const struct node *n, const struct host *defaults,
-	struct builder *b, struct err *err)
+static int add_text(const struct hosts *all, const struct node *n, struct err *err)
 {
-	struct element_context context = {d, n, defaults, b};
+	struct element_context context = {all, n, err};
 	struct err why = ERR_INIT;
 
 	if (expand_ranges(n->value, INVENTORY_HOSTS_MAX, add_element, &context, &why) ==
 		0)
 		return 0;
-	return node_error(d->doc, n, err, "'%.60s' is no host: %s", n->value, why.text);
+	if (why.kind == ERR_NONE) /* err says it */
+		return -1;
+	return node_error(
+		all->d->doc, n, err, "'%.60s' is no host: %s", n->value, why.text);
 }
 
-static int add_mapping(struct decode *d, const struct node *n,
-	const struct host *defaults, struct builder *b, struct err *err)
+static int add_mapping(const struct hosts *all, const struct node *n, struct err *err)
 {
+	struct decode *d = all->d;
 	struct err why = ERR_INIT;
-	struct host h;
+	CLEANUP(host_finish) struct host h = {.workers = 1};
 	bool named;
 
-	if (host_copy(&h, defaults) < 0)
+	if (host_copy(&h, all->defaults) < 0)
 		return err_sys(err, ENOMEM, "hosts");
-	if (decode_host(d, n, "host", &h, err) < 0) {
-		host_finish(&h);
+	if (decode_host(d, n, "host", &h, err) < 0)
 		return -1;
-	}
 	named = h.name != NULL;
-	if (default_names(d, n, &h, err) < 0) {
-		host_finish(&h);
+	way_inherit(n, &h);
+	if (default_names(d, n, &h, err) < 0 ||
+		way_check(d, n, all->defaults_node, &h, err) < 0)
 		return -1;
-	}
-	if (builder_add(b, &h, named, h.port, &why) < 0)
+	if (builder_add(all->builder, &h, named, h.port, &why) < 0)
 		return node_error(d->doc, n, err, "%s", why.text);
 	return 0;
 }
@@ -166,20 +167,21 @@ static int decode_defaults(
 	if (decode_host(d, n, "set of defaults", ret, err) < 0)
 		return -1;
 	if (ret->name)
-		return node_error(d->doc, value_of(n, "name"), err,
+		return node_error(d->doc, way_value(n, "name"), err,
 			"'name' cannot have a default: names are unique");
 	return 0;
 }
 
-static int decode_hosts(struct decode *d, const struct node *hosts,
-	const struct host *defaults, struct builder *b, struct err *err)
+static int decode_hosts(
+	const struct hosts *all, const struct node *hosts, struct err *err)
 {
 	if (hosts->type != NODE_SEQ || hosts->n == 0)
-		return node_error(d->doc, hosts, err, "'hosts' wants a list of hosts");
+		return node_error(
+			all->d->doc, hosts, err, "'hosts' wants a list of hosts");
 	for (size_t i = 0; i < hosts->n; i++) {
 		const struct node *n = hosts->items[i];
-		int r = n->type == NODE_SCALAR ? add_text(d, n, defaults, b, err)
-					       : add_mapping(d, n, defaults, b, err);
+		int r = n->type == NODE_SCALAR ? add_text(all, n, err)
+					       : add_mapping(all, n, err);
 
 		if (r < 0)
 			return -1;
@@ -197,13 +199,15 @@ int hosts_yaml_decode(const struct yaml_doc *doc, const struct inventory_options
 	struct builder b AUTO_BUILDER = BUILDER_INIT;
 	CLEANUP(host_finish) struct host defaults = {.workers = 1};
 	struct file file = {NULL, NULL};
+	struct hosts all = {&d, NULL, &defaults, &b};
 
 	if (decode_map(&d, doc->root, inventory_keys, "inventory", &file, err) < 0)
 		return -1;
 	if (!file.hosts)
 		return node_error(doc, doc->root, err, "'hosts' is missing");
+	all.defaults_node = file.defaults;
 	if (decode_defaults(&d, file.defaults, &defaults, err) < 0 ||
-		decode_hosts(&d, file.hosts, &defaults, &b, err) < 0)
+		decode_hosts(&all, file.hosts, err) < 0)
 		return -1;
 	return builder_build(&b, doc->name, o, ret, err);
 }

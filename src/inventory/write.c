@@ -1,4 +1,5 @@
 /* write: an inventory as hosts.yaml, by the same table that reads it. */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,18 +29,6 @@ static int put_quoted(struct buf *b, const char *s)
 	return r == 0 ? buf_putc(b, '"') : r;
 }
 
-static int put_list(struct buf *b, char *const *v)
-{
-	int r = buf_putc(b, '[');
-
-	for (size_t i = 0; r == 0 && v[i]; i++) {
-		r = i ? buf_puts(b, ", ") : 0;
-		if (r == 0)
-			r = put_quoted(b, v[i]);
-	}
-	return r == 0 ? buf_putc(b, ']') : r;
-}
-
 /* Names, and no value: any of them may be a secret. */
 static int put_env(struct buf *b, char *const *env)
 {
@@ -58,17 +47,58 @@ static int put_env(struct buf *b, char *const *env)
 	return r == 0 ? buf_putc(b, '}') : r;
 }
 
+static bool is_env_flag(const char *word)
+{
+	return strcmp(word, "-e") == 0 || strcmp(word, "--env") == 0;
+}
+
+/* Where the variable begins that a word sets, or NULL. */
+static const char *env_in(const char *word, const char *before)
+{
+	if (before && is_env_flag(before))
+		return word;
+	if (text_starts_with(word, "--env="))
+		return word + strlen("--env=");
+	return text_starts_with(word, "-e") ? word + strlen("-e") : NULL;
+}
+
+/* A word of a command line; the value of a variable that it sets may be a secret. */
+static int put_word(struct buf *b, const char *word, const char *before)
+{
+	const char *env = env_in(word, before);
+	const char *value = env ? strchr(env, '=') : NULL;
+	struct buf blanked AUTO_BUF = BUF_INIT;
+
+	if (!value)
+		return put_quoted(b, word);
+	if (buf_printf(&blanked, "%.*s=***", (int)(value - word), word) < 0)
+		return -ENOMEM;
+	return put_quoted(b, blanked.data);
+}
+
+static int put_words(struct buf *b, char *const *v)
+{
+	int r = buf_putc(b, '[');
+
+	for (size_t i = 0; r == 0 && v[i]; i++) {
+		r = i ? buf_puts(b, ", ") : 0;
+		if (r == 0)
+			r = put_word(b, v[i], i ? v[i - 1] : NULL);
+	}
+	return r == 0 ? buf_putc(b, ']') : r;
+}
+
 static int put_choice(struct buf *b, const char *const *names, int value)
 {
 	return buf_append(b, names[value], strcspn(names[value], "|"));
 }
 
-/* Whether h says something about a key; what it does not say is left out. */
-static bool is_said(const struct host *h, const struct key *k)
+/* Whether from says something about a key; what it does not say is left out. */
+static bool is_said(const char *from, const struct key *k)
 {
-	const char *member = (const char *)h + k->offset;
+	const char *member = from + k->offset;
 
-	if (k->set_offset && !*(const bool *)((const char *)h + k->set_offset))
+	if (k->set_offset && !*(const bool *)(from + k->set_offset))
 		return false;
 	switch (k->type) {
 	case KEY_STR:
@@ -82,24 +112,27 @@ static bool is_said(const struct host *h, const struct key *k)
 		return *(const uint64_t *)(const void *)member != 0;
 	case KEY_UINT:
 		return true;
+	case KEY_CUSTOM: /* the one there is */
+		return ((const struct host_container *)(const void *)member)->image;
 	case KEY_ENUM:
-	case KEY_CUSTOM:
 		return k->set_offset || *(const int *)(const void *)member != 0;
 	default:
 		return false;
 	}
 }
 
-static int put_value(struct buf *b, const struct host *h, const struct key *k)
+static int put_container(struct buf *b, const char *container);
+
+static int put_value(struct buf *b, const char *from, const struct key *k)
 {
-	const void *member = (const char *)h + k->offset;
+	const void *member = from + k->offset;
 	uint64_t ns;
 
 	switch (k->type) {
 	case KEY_STR:
 		return put_quoted(b, *(char *const *)member);
 	case KEY_STRV:
-		return put_list(b, *(char **const *)member);
+		return put_words(b, *(char **const *)member);
 	case KEY_ENV:
 		return put_env(b, *(char **const *)member);
 	case KEY_PORT:
@@ -114,9 +147,25 @@ static int put_value(struct buf *b, const struct host *h, const struct key *k)
 			ns % NS_PER_SEC);
 	case KEY_ENUM:
 		return put_choice(b, k->arg, *(const int *)member);
-	default: /* the one custom key */
-		return put_choice(b, host_transport_names, *(const int *)member);
+	default:
+		return put_container(b, member);
 	}
+}
+
+static int put_container(struct buf *b, const char *container)
+{
+	const char *lead = "{";
+	int r = 0;
+
+	for (const struct key *k = container_keys; r == 0 && k->name; k++) {
+		if (!is_said(container, k))
+			continue;
+		r = buf_printf(b, "%s%s: ", lead, k->name);
+		if (r == 0)
+			r = put_value(b, container, k);
+		lead = ", ";
+	}
+	return r == 0 ? buf_putc(b, '}') : r;
 }
 
 static int put_host(struct buf *b, const struct host *h)
@@ -125,11 +174,11 @@ static int put_host(struct buf *b, const struct host *h)
 	int r = 0;
 
 	for (const struct key *k = host_keys; r == 0 && k->name; k++) {
-		if (!is_said(h, k))
+		if (!is_said((const char *)h, k))
 			continue;
 		r = buf_printf(b, "%s%s: ", lead, k->name);
 		if (r == 0)
-			r = put_value(b, h, k);
+			r = put_value(b, (const char *)h, k);
 		if (r == 0)
 			r = buf_putc(b, '\n');
 		lead = "    ";

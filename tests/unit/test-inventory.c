@@ -148,7 +148,8 @@ static void test_list_places(void)
 }
 
 /* Parses hosts.yaml; what there is to say about it: the error, or warnings and summary. */
-static char *yaml_outcome(const char *text, const struct inventory_options *base)
+static char *yaml_outcome(const char *text, const struct inventory_options *base,
+	char *show(const struct inventory *inv))
 {
 	struct buf b AUTO_BUF = BUF_INIT;
 	struct inventory_options o =
@@ -163,7 +164,7 @@ static char *yaml_outcome(const char *text, const struct inventory_options *base
 		CHECK(err.kind == ERR_INPUT, "%s", text);
 		return strdup(err.text);
 	}
-	hosts = summary(&inv);
+	hosts = show(&inv);
 	buf_puts(&b, hosts);
 	inventory_finish(&inv);
 	return buf_steal(&b);
@@ -199,20 +200,9 @@ static void test_yaml(void)
 				      "(did you mean 'hosts'?)"},
 		{"hosts: [{name: a, role: boss}]", "h.yaml:1:25: key 'role' wants one of "
 						   "both, client, server, not 'boss'"},
-		{"hosts: [{name: a, transport: openssh}]",
-			"h.yaml:1:30: transport 'openssh' is not supported yet"},
-		{"hosts: [{name: a, transport: command}]",
-			"h.yaml:1:30: transport 'command' is not supported yet"},
 		{"hosts: [{name: a, transport: telnet}]",
-			"h.yaml:1:30: key 'transport' wants one of auto, libssh2, local, "
-			"not "
-			"'telnet'"},
-		{"hosts: [{name: a, jump: b}]",
-			"h.yaml:1:19: key 'jump' is not supported yet"},
-		{"hosts: [{name: a, command: [x]}]",
-			"h.yaml:1:19: key 'command' is not supported yet"},
-		{"hosts: [{name: a, container: {}}]",
-			"h.yaml:1:19: key 'container' is not supported yet"},
+			"h.yaml:1:30: key 'transport' wants one of auto, libssh2, "
+			"openssh, local, command, not 'telnet'"},
 		{"hosts: [{name: a, weight: 2}]",
 			"h.yaml:1:19: key 'weight' is not supported yet"},
 		{"hosts: [{name: a, multi_endpoint: {}}]",
@@ -233,15 +223,154 @@ static void test_yaml(void)
 			"h.yaml:2:3"},
 		{"defaults: {name: a}\nhosts: [{name: b}]",
 			"h.yaml:1:18: 'name' cannot have a default: names are unique"},
-		{"defaults: {jump: a}\nhosts: [{name: b}]",
-			"h.yaml:1:12: key 'jump' is not supported yet"},
 		{"hosts: [\"a b:\"]",
 			"h.yaml:1:9: 'a b:' is no host: the port must be a number "
 			"from 1 to 65535"},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		AUTO_FREE char *got = yaml_outcome(rows[i].text, NULL);
+		AUTO_FREE char *got = yaml_outcome(rows[i].text, NULL, summary);
+
+		CHECK_STR(got, rows[i].want);
+	}
+}
+
+/* How hosts are reached, as "name: transport jump |command| image". */
+static char *ways(const struct inventory *inv)
+{
+	struct buf b AUTO_BUF = BUF_INIT;
+
+	for (size_t i = 0; i < inv->n; i++) {
+		const struct host *h = &inv->hosts[i];
+
+		buf_printf(&b, "%s%s: %s", i ? "; " : "", h->name,
+			host_transport_names[h->transport]);
+		if (h->jump)
+			buf_printf(&b, " %s", h->jump);
+		for (size_t w = 0; h->command && h->command[w]; w++)
+			buf_printf(&b, " |%s|", h->command[w]);
+		if (h->container.image)
+			buf_printf(&b, " in %s", h->container.image);
+	}
+	return buf_steal(&b);
+}
+
+static void test_ways(void)
+{
+	static const struct {
+		const char *text, *want;
+	} rows[] = {
+		{"hosts: [{name: a, transport: openssh}]", "a: openssh"},
+		{"hosts: [{name: a, jump: b}]", "a: auto b"},
+		{"hosts: [{name: a, jump: \"u@b:2222,[::1]:22,c\"}]",
+			"a: auto u@b:2222,[::1]:22,c"},
+		{"hosts: [{name: a, jump: none, transport: local}]", "a: local none"},
+		{"hosts: [{name: a, jump: \"b,\"}]",
+			"h.yaml:1:25: '' in 'jump' is no host: the name is empty"},
+		{"hosts: [{name: a, jump: \"b, c\"}]",
+			"h.yaml:1:25: ' c' in 'jump' is no host: the name holds "
+			"something "
+			"else than letters, digits and . _ - : [ ] %"},
+		{"hosts: [{name: a, jump: -oX}]",
+			"h.yaml:1:25: '-oX' in 'jump' is no host: the name begins with "
+			"one of . - %"},
+		{"hosts: [{name: a, jump: \"b:0\"}]",
+			"h.yaml:1:25: 'b:0' in 'jump' is no host: the port must be a "
+			"number from 1 to 65535"},
+		{"hosts: [{name: a, jump: \"b,none\"}]",
+			"h.yaml:1:25: 'none' in 'jump' stands alone or not at all"},
+		{"hosts: [{name: a, jump: b, transport: local}]",
+			"h.yaml:1:25: 'jump' is for hosts that are reached over SSH, and "
+			"not for transport local or command"},
+		{"hosts: [{name: a, transport: command, command: [docker, exec, -i, x]}]",
+			"a: command |docker| |exec| |-i| |x|"},
+		{"hosts: [{name: a, transport: command, command: docker exec -i "
+		 "\"x;y\"}]",
+			"h.yaml:1:48: key 'command' wants a list of words, such as "
+			"[docker, exec, -i, '\"x;y\"']"},
+		{"hosts: [{name: a, transport: command, command: []}]",
+			"h.yaml:1:48: key 'command' wants a list of words that begins "
+			"with a program"},
+		{"hosts: [{name: a, transport: command}]",
+			"h.yaml:1:30: transport 'command' needs 'command', a list of "
+			"words such as [docker, exec, -i, NAME]"},
+		{"hosts: [{name: a, command: [x]}]",
+			"h.yaml:1:28: 'command' is for hosts with 'transport: command'"},
+		{"defaults: {command: [x]}\nhosts: [{name: a, transport: command}, b]",
+			"h.yaml:1:21: host 'b': 'command' is for hosts with 'transport: "
+			"command'"},
+		{"defaults: {command: [x], transport: command}\n"
+		 "hosts: [a, {name: b, transport: auto}, {name: c, command: [y]}]",
+			"a: command |x|; b: auto; c: command |y|"},
+		{"defaults: {transport: command}\nhosts: [{name: a, command: [x]}, b]",
+			"h.yaml:1:23: host 'b': transport 'command' needs 'command', a "
+			"list of words such as [docker, exec, -i, NAME]"},
+		{"defaults: {jump: j}\nhosts: [a, {name: b, jump: none}, {name: c, "
+		 "transport: local}, {name: d, transport: command, command: [x]}]",
+			"a: auto j; b: auto none; c: local; d: command |x|"},
+		{"defaults: {jump: j, transport: local}\nhosts: [a]",
+			"h.yaml:1:18: host 'a': 'jump' is for hosts that are reached "
+			"over "
+			"SSH, and not for transport local or command"},
+		{"defaults: {transport: local}\nhosts: [{name: a, jump: j}]",
+			"h.yaml:2:25: 'jump' is for hosts that are reached over SSH, and "
+			"not for transport local or command"},
+		{"hosts: [{name: a, worker_path: w}]",
+			"h.yaml:1:32: key 'worker_path' wants an absolute path on the "
+			"host, not 'w'"},
+		{"hosts: [{name: a, worker_path: \"/a\\nb\"}]",
+			"h.yaml:1:32: key 'worker_path' holds a control character"},
+		{"hosts: [{name: a, container: img:1}]", "a: auto in img:1"},
+		{"hosts: [{name: a, container: {image: img}, transport: local}]",
+			"a: local in img"},
+		{"defaults: {container: img}\nhosts: [a, {name: b, container: none}, "
+		 "{name: c, container: {image: other}}]",
+			"a: auto in img; b: auto; c: auto in other"},
+		{"defaults: {container: {runtime: podman}}\nhosts: [{name: a, "
+		 "container: i}]",
+			"a: auto in i"},
+		{"defaults: {container: {runtime: podman}}\nhosts: [a]",
+			"h.yaml:1:23: host 'a': the container has no 'image'"},
+		{"hosts: [{name: a, container: {network: host}}]",
+			"h.yaml:1:30: the container has no 'image'"},
+		{"hosts: [{name: a, container: {}}]",
+			"h.yaml:1:30: the container has no 'image'"},
+		{"hosts: [{name: a, container: [i]}]",
+			"h.yaml:1:30: key 'container' wants a mapping with 'image', or "
+			"the name of an image, not a list"},
+		{"hosts: [{name: a, container: }]",
+			"h.yaml:1:30: key 'container' wants a mapping with 'image', or "
+			"the name of an image, not nothing"},
+		{"hosts: [{name: a, container: --privileged}]",
+			"h.yaml:1:30: key 'image' of a container wants a text that does "
+			"not begin with '-'"},
+		{"hosts: [{name: a, container: {image: \"\"}}]",
+			"h.yaml:1:38: key 'image' of a container wants a text that is "
+			"not "
+			"empty"},
+		{"hosts: [{name: a, container: {image: i, runtime: -x}}]",
+			"h.yaml:1:50: key 'runtime' of a container wants a text that "
+			"does "
+			"not begin with '-'"},
+		{"hosts: [{name: a, container: {image: i, volume: [/a:/a]}}]",
+			"h.yaml:1:41: unknown key 'volume' in a container (did you mean "
+			"'volumes'?)"},
+		{"hosts: [{name: a, container: {image: i, volumes: [{a: b}]}}]",
+			"h.yaml:1:51: key 'volumes' wants a text, not a mapping"},
+		{"hosts: [{name: a, container: {image: i, pull: daily}}]",
+			"h.yaml:1:47: key 'pull' wants one of missing, always, never, "
+			"not "
+			"'daily'"},
+		{"hosts: [{name: a, container: {image: i, ports: [\"80:80\"]}}]",
+			"h.yaml:1:30: 'ports' does nothing in a container on the host's "
+			"network\na: auto in i"},
+		{"hosts: [{name: a, container: {image: i, network: bench, ports: "
+		 "\"80:80\"}}]",
+			"a: auto in i"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		AUTO_FREE char *got = yaml_outcome(rows[i].text, NULL, ways);
 
 		CHECK_STR(got, rows[i].want);
 	}
@@ -250,7 +379,7 @@ static void test_yaml(void)
 static void test_lenient(void)
 {
 	struct inventory_options o = {.lenient = true};
-	AUTO_FREE char *got = yaml_outcome("hosts: [{name: a, adress: b}]", &o);
+	AUTO_FREE char *got = yaml_outcome("hosts: [{name: a, adress: b}]", &o, summary);
 
 	CHECK_STR(got, "h.yaml:1:19: unknown key 'adress' in a host (did you mean "
 		       "'address'?)\na");
@@ -309,13 +438,17 @@ static void test_round_trip(void)
 		"hosts:\n"
 		"- {name: a, address: 10.0.0.1, data_address: 10.9.0.1, role: server, "
 		"ssh_user: \"we ird\\\"\\\\\", ssh_port: 2, ssh_key: \"/k\\te\\x01y\", "
-		"host_key: "
-		"strict, known_hosts: /kh, timeout: 1500ms, transport: local, "
-		"worker_path: /w, "
+		"jump: \"u@j:1,k\", host_key: strict, known_hosts: /kh, timeout: 1500ms, "
+		"transport: openssh, worker_path: /w, container: {runtime: podman, "
+		"image: \"i:1\", network: n, ports: [\"80:80\"], volumes: [/a:/b, "
+		"/c:/c], "
+		"args: [--cpus, 2, -e, TOKEN=secret, -eT=secret, --env=U=secret, -e, "
+		"V], pull: never}, "
 		"workers: 4, target_override: \"file:///x/\", concurrency_override: 7, "
 		"path_template: \"p{n}/\", env: {A: secret}, machine: m, labels: [l, "
 		"m]}\n"
-		"- {name: b}\n";
+		"- {name: b, transport: command, command: [x, \"y z\", -e, S=secret]}\n"
+		"- {name: c}\n";
 	struct err err = ERR_INIT;
 	struct inventory inv, again;
 	AUTO_FREE char *first = NULL, *second = NULL;
@@ -332,6 +465,14 @@ static void test_round_trip(void)
 		CHECK(k->type == KEY_LATER || strstr(first, word), "%s in %s", word,
 			first);
 	}
+	CHECK(strstr(first,
+		      "container: {runtime: \"podman\", image: \"i:1\", network: "
+		      "\"n\", ports: [\"80:80\"], volumes: [\"/a:/b\", \"/c:/c\"], "
+		      "args: [\"--cpus\", \"2\", \"-e\", \"TOKEN=***\", "
+		      "\"-eT=***\", \"--env=U=***\", \"-e\", \"V\"], pull: never}\n"),
+		"%s", first);
+	CHECK(strstr(first, "command: [\"x\", \"y z\", \"-e\", \"S=***\"]\n"), "%s",
+		first);
 	if (!CHECK(inventory_parse_yaml("h", first, strlen(first), NULL, &again, &err) ==
 			    0,
 		    "%s: %s", err.text, first))
@@ -341,6 +482,8 @@ static void test_round_trip(void)
 	CHECK_STR(again.hosts[0].user, "we ird\"\\");
 	CHECK_STR(again.hosts[0].key, "/k\te\x01y");
 	CHECK(again.hosts[0].timeout_ns == 1500000000);
+	CHECK(again.hosts[0].container.pull == PULL_NEVER);
+	CHECK(!again.hosts[2].container.image && !again.hosts[2].command);
 	CHECK(again.hosts[0].host_key_set && !again.hosts[1].host_key_set);
 	inventory_finish(&again);
 }
@@ -560,7 +703,7 @@ static void test_examples(void)
 	}
 }
 
-TEST_MAIN(TEST(test_lists), TEST(test_list_places), TEST(test_yaml), TEST(test_lenient),
-	TEST(test_command_line_defaults), TEST(test_env_and_paths), TEST(test_round_trip),
-	TEST(test_base), TEST(test_limit), TEST(test_agents), TEST(test_load),
-	TEST(test_load_missing), TEST(test_examples))
+TEST_MAIN(TEST(test_lists), TEST(test_list_places), TEST(test_yaml), TEST(test_ways),
+	TEST(test_lenient), TEST(test_command_line_defaults), TEST(test_env_and_paths),
+	TEST(test_round_trip), TEST(test_base), TEST(test_limit), TEST(test_agents),
+	TEST(test_load), TEST(test_load_missing), TEST(test_examples))
