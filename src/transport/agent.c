@@ -17,13 +17,14 @@
 #include "common/loop.h"
 #include "common/text.h"
 #include "common/units.h"
-#include "transport/keyfile.h"
+#include "transport/key_rsa.h"
 #include "transport/wire.h"
 
 #define REQUEST_IDENTITIES 11
 #define IDENTITIES_ANSWER 12
 #define SIGN_REQUEST 13
 #define SIGN_RESPONSE 14
+#define RSA_SHA2_512 4           /* a flag of SIGN_REQUEST */
 #define MESSAGE_MAX (256u << 10) /* as OpenSSH has it */
 #define KEYS_MAX 1024
 #define LIST_TIMEOUT_NS (2 * NS_PER_SEC)
@@ -32,6 +33,7 @@ struct agent_sign {
 	STAILQ_ENTRY(agent_sign) link;
 	agent_sign_fn *fn; /* NULL: cancelled */
 	void *user;
+	const char *type; /* of the signature */
 };
 
 struct agent {
@@ -113,7 +115,6 @@ static void read_keys(struct agent *a, struct wire w)
 	while (a->n < n) {
 		struct wire blob = wire_string(&w), comment = wire_string(&w);
 		struct agent_key *k = &a->keys[a->n];
-		struct wire inner = blob, name = wire_string(&inner);
 
 		if (w.bad)
 			return;
@@ -124,9 +125,7 @@ static void read_keys(struct agent *a, struct wire w)
 		if (blob.left)
 			memcpy(k->blob, blob.p, blob.left);
 		k->blob_len = blob.left;
-		k->type = name.bad ? NULL
-				   : keyfile_type(name.p, name.left, k->reason,
-					     sizeof(k->reason));
+		key_about(k->blob, k->blob_len, &k->about);
 		a->n++;
 	}
 }
@@ -177,13 +176,13 @@ static void on_message(struct agent *a, struct wire w)
 {
 	uint8_t type = wire_u8(&w);
 	struct wire signature = wire_string(&w);
-	struct wire sig;
+	struct wire name = wire_string(&signature), sig = wire_string(&signature);
+	struct agent_sign *s = STAILQ_FIRST(&a->waiting);
 
-	wire_string(&signature); /* its type */
-	sig = wire_string(&signature);
-	if (STAILQ_EMPTY(&a->waiting))
+	/* an agent that does not know the flags signs by SHA-1 */
+	if (!s)
 		break_off(a);
-	else if (type != SIGN_RESPONSE || sig.bad)
+	else if (type != SIGN_RESPONSE || sig.bad || !wire_is(&name, s->type))
 		answer(a, NULL, 0);
 	else
 		answer(a, sig.p, sig.left);
@@ -297,12 +296,14 @@ struct agent_sign *agent_sign(struct agent *a, const struct agent_key *key,
 	const void *data, size_t len, agent_sign_fn *fn, void *user)
 {
 	struct agent_sign *s = calloc(1, sizeof(*s));
+	uint32_t flags = strcmp(key->about.type, KEY_RSA) == 0 ? RSA_SHA2_512 : 0;
 	int rc = 0;
 
 	if (!s)
 		abort();
 	s->fn = fn;
 	s->user = user;
+	s->type = key_signature_type(key->about.type);
 	STAILQ_INSERT_TAIL(&a->waiting, s, link);
 	if (a->fd < 0) {
 		loop_timer_set(a->broken, 1, 0);
@@ -312,7 +313,7 @@ struct agent_sign *agent_sign(struct agent *a, const struct agent_key *key,
 	rc |= buf_putc(&a->out, SIGN_REQUEST);
 	rc |= wire_put_string(&a->out, key->blob, key->blob_len);
 	rc |= wire_put_string(&a->out, data, len);
-	rc |= wire_put_u32(&a->out, 0);
+	rc |= wire_put_u32(&a->out, flags);
 	if (rc)
 		abort();
 	flush(a);

@@ -5,16 +5,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "transport/keyfile.h"
+
 struct agent;
 struct agent_sign;
 struct loop;
 
 struct agent_key {
-	const char *type; /* NULL: cannot be used, reason says why */
+	struct key_about about;
 	uint8_t *blob;
 	size_t blob_len;
 	char *comment; /* safe to show */
-	char reason[120];
 };
 
 /* Connects to $SSH_AUTH_SOCK and lists its keys, waiting at most 2 s. NULL: there is no agent. */

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "common/cleanup.h"
+#include "transport/key_rsa.h"
 #include "transport/wire.h"
 
 CLEANUP_DEFINE(EVP_PKEY_CTX, EVP_PKEY_CTX_free)
@@ -84,6 +85,8 @@ EVP_PKEY *key_pkey_from_wire(const char *type, struct wire *w)
 	struct wire name, point, scalar;
 	EVP_PKEY *pkey = NULL;
 
+	if (strcmp(type, KEY_RSA) == 0)
+		return key_rsa_from_wire(w);
 	if (!c) {
 		pkey = strcmp(type, "ssh-ed25519") == 0 ? ed25519_from_wire(w) : NULL;
 	} else {
@@ -141,6 +144,8 @@ int key_pkey_public(const EVP_PKEY *pkey, struct buf *out)
 		rc = put_ed25519(pkey, out);
 	else if (EVP_PKEY_get_base_id(pkey) == EVP_PKEY_EC)
 		rc = put_ec(pkey, out);
+	else if (EVP_PKEY_get_base_id(pkey) == EVP_PKEY_RSA)
+		rc = key_rsa_public(pkey, out);
 	ERR_clear_error();
 	return rc;
 }
@@ -176,6 +181,8 @@ int key_pkey_sign(
 	uint8_t sig[160];
 	size_t sig_len = sizeof(sig);
 
+	if (strcmp(type, KEY_RSA) == 0)
+		return key_rsa_sign(pkey, data, len, out);
 	if (!ctx || EVP_DigestSignInit(ctx, NULL, c ? c->md() : NULL, NULL, pkey) != 1 ||
 		EVP_DigestSign(ctx, sig, &sig_len, data, len) != 1) {
 		ERR_clear_error();

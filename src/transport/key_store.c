@@ -43,6 +43,7 @@ void key_store_destroy(struct key_store *ks)
 		keyfile_finish(&k->key);
 		free(k->path);
 		free(k->public_path);
+		free(k->cert_path);
 		free(k);
 	}
 	free(ks);
@@ -68,25 +69,64 @@ static void read_key(struct stored_key *k, const char *passphrase)
 	OPENSSL_cleanse(text.data, text.cap);
 }
 
+/* PATH with suffix, NULL when there is no such file. */
+static char *beside(const char *path, const char *suffix)
+{
+	AUTO_FREE char *name = text_printf("%s%s", path, suffix);
+
+	if (!name)
+		abort();
+	return access(name, R_OK) == 0 ? STEAL_PTR(&name) : NULL;
+}
+
+/* A PEM file that is encrypted does not say which key it holds, and the agent may have it. */
+static void read_public(struct stored_key *k)
+{
+	AUTO_BUF struct buf text = BUF_INIT;
+	AUTO_BUF struct buf blob = BUF_INIT;
+	struct err err = ERR_INIT;
+	struct key_about about;
+
+	if (k->key.state != KEYFILE_ENCRYPTED || k->key.blob || !k->public_path ||
+		file_read(k->public_path, KEY_FILE_MAX, &text, &err) < 0 || !text.len ||
+		key_public_line(text.data, text.len, &blob) < 0)
+		return;
+	key_about(blob.data, blob.len, &about);
+	if (!about.type)
+		return;
+	k->key.blob_len = blob.len;
+	k->key.blob = (uint8_t *)buf_steal(&blob);
+}
+
+static void load(struct stored_key *k)
+{
+	k->missing = false;
+	read_key(k, NULL);
+	if (k->missing)
+		return;
+	k->public_path = beside(k->path, ".pub");
+	k->cert_path = beside(k->path, "-cert.pub");
+	read_public(k);
+}
+
 struct stored_key *key_store_get(struct key_store *ks, const char *path)
 {
 	struct stored_key *k, **end = &ks->first;
 
-	for (; *end; end = &(*end)->next)
-		if (strcmp((*end)->path, path) == 0)
-			return *end;
+	for (; *end; end = &(*end)->next) {
+		if (strcmp((*end)->path, path) != 0)
+			continue;
+		if ((*end)->missing)
+			load(*end);
+		return *end;
+	}
 	k = calloc(1, sizeof(*k));
 	if (!k)
 		abort();
 	k->path = strdup(path);
-	k->public_path = text_printf("%s.pub", path);
-	if (!k->path || !k->public_path)
+	if (!k->path)
 		abort();
-	if (access(k->public_path, R_OK) != 0) {
-		free(k->public_path);
-		k->public_path = NULL;
-	}
-	read_key(k, NULL);
+	load(k);
 	*end = k;
 	return k;
 }

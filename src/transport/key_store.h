@@ -11,9 +11,10 @@ struct transport_config;
 
 struct stored_key {
 	char *path;
-	char *public_path; /* PATH.pub, when there is such a file */
-	bool missing;      /* no such file */
-	struct keyfile key;
+	char *public_path;  /* PATH.pub, when there is such a file */
+	char *cert_path;    /* PATH-cert.pub, the same */
+	bool missing;       /* no such file */
+	struct keyfile key; /* the blob of an encrypted PEM file is that of PATH.pub */
 	bool asked;
 	struct stored_key *next;
 };
@@ -21,7 +22,7 @@ struct stored_key {
 struct key_store *key_store_create(const struct transport_config *c);
 void key_store_destroy(struct key_store *ks); /* takes NULL */
 
-/* Never NULL. "~" must have been expanded. */
+/* Never NULL. "~" must have been expanded. A file that was missing is looked for again. */
 struct stored_key *key_store_get(struct key_store *ks, const char *path);
 
 /* Asks for the passphrase of an encrypted key, up to three times; once and for all. True when the

@@ -14,6 +14,7 @@
 #include "common/digest.h"
 #include "transport/bcrypt_pbkdf.h"
 #include "transport/key_pkey.h"
+#include "transport/key_rsa.h"
 #include "transport/wire.h"
 
 #define BEGIN_OPENSSH "-----BEGIN OPENSSH PRIVATE KEY-----"
@@ -22,39 +23,105 @@
 /* ssh-keygen -a 1000 takes a minute; more is an attack, or a mistake. */
 #define ROUNDS_MAX 2000
 
+/* What can be done with keys of a type; a name that ends in CERT is one of a certificate. */
+#define CERT "-cert-v01@openssh.com"
+#define FIDO "a FIDO key, which needs a touch"
 static const struct {
 	const char *name;
+	bool openssh;
 	const char *reason; /* NULL: can be used */
 } key_types[] = {
-	{"ssh-ed25519", NULL},
-	{"ecdsa-sha2-nistp256", NULL},
-	{"ecdsa-sha2-nistp384", NULL},
-	{"ecdsa-sha2-nistp521", NULL},
-	{"ssh-rsa", "RSA keys are not supported yet"},
-	{"ssh-dss", "DSA keys are not supported"},
-	{"sk-ssh-ed25519@openssh.com", "FIDO keys are not supported yet"},
-	{"sk-ecdsa-sha2-nistp256@openssh.com", "FIDO keys are not supported yet"},
+	{"ssh-ed25519", false, NULL},
+	{"ecdsa-sha2-nistp256", false, NULL},
+	{"ecdsa-sha2-nistp384", false, NULL},
+	{"ecdsa-sha2-nistp521", false, NULL},
+	{KEY_RSA, false, NULL},
+	{"ssh-dss", false, "DSA keys are not supported"},
+	{"sk-ssh-ed25519@openssh.com", true, FIDO},
+	{"sk-ecdsa-sha2-nistp256@openssh.com", true, FIDO},
 };
 
-const char *keyfile_type(const void *name, size_t len, char *reason, size_t size)
+static void about_type(const struct wire *type, struct key_about *ret)
 {
 	for (size_t i = 0; i < ARRAY_LEN(key_types); i++) {
-		if (strlen(key_types[i].name) != len ||
-			memcmp(key_types[i].name, name, len) != 0)
+		if (!wire_is(type, key_types[i].name))
 			continue;
-		if (!key_types[i].reason)
-			return key_types[i].name;
-		snprintf(reason, size, "%s", key_types[i].reason);
-		return NULL;
+		ret->type = key_types[i].reason ? NULL : key_types[i].name;
+		ret->openssh = key_types[i].openssh;
+		if (key_types[i].reason)
+			snprintf(ret->reason, sizeof(ret->reason), "%s",
+				key_types[i].reason);
+		return;
 	}
-	snprintf(reason, size, "keys of this type are not supported");
-	return NULL;
+	ret->openssh =
+		type->left > strlen(CERT) &&
+		memcmp(type->p + type->left - strlen(CERT), CERT, strlen(CERT)) == 0;
+	snprintf(ret->reason, sizeof(ret->reason), "%s",
+		ret->openssh ? "a certificate" : "keys of this type are not supported");
+}
+
+void key_about(const void *blob, size_t len, struct key_about *ret)
+{
+	struct wire w = wire_of(blob, len), type = wire_string(&w);
+	unsigned bits;
+
+	*ret = (struct key_about){.type = NULL};
+	about_type(&type, ret);
+	if (!ret->type || strcmp(ret->type, KEY_RSA) != 0)
+		return;
+	bits = key_rsa_bits(w);
+	if (bits >= KEY_RSA_BITS_MIN && bits <= KEY_RSA_BITS_MAX)
+		return;
+	ret->type = NULL;
+	snprintf(ret->reason, sizeof(ret->reason),
+		"RSA of %u bits is too %s: make a key with ssh-keygen -t ed25519", bits,
+		bits < KEY_RSA_BITS_MIN ? "weak" : "long");
+}
+
+const char *key_signature_type(const char *type)
+{
+	return strcmp(type, KEY_RSA) == 0 ? KEY_RSA_SIGNATURE : type;
+}
+
+int key_login_blob(const void *blob, size_t len, struct buf *out)
+{
+	struct wire w = wire_of(blob, len), type = wire_string(&w);
+
+	if (!wire_is(&type, KEY_RSA))
+		return buf_append(out, blob, len);
+	if (wire_put_string(out, KEY_RSA_SIGNATURE, strlen(KEY_RSA_SIGNATURE)) < 0)
+		return -1;
+	return buf_append(out, w.p, w.left);
+}
+
+int key_public_line(const char *text, size_t len, struct buf *blob)
+{
+	const char *begin = memchr(text, ' ', len), *end;
+	size_t n;
+	uint8_t *to;
+	long got;
+
+	if (!begin)
+		return -1;
+	begin++;
+	n = len - (size_t)(begin - text);
+	for (end = begin; end < begin + n && !strchr(" \t\r\n", *end);)
+		end++;
+	n = (size_t)(end - begin);
+	to = (uint8_t *)buf_reserve(blob, n + 4);
+	got = to ? digest_base64_decode(begin, n, to) : -1;
+	if (got <= 4)
+		return -1;
+	blob->len += (size_t)got;
+	return 0;
 }
 
 static void unusable(struct keyfile *k, const char *reason)
 {
 	k->state = KEYFILE_UNUSABLE;
 	snprintf(k->reason, sizeof(k->reason), "%s", reason);
+	EVP_PKEY_free(k->pkey);
+	k->pkey = NULL;
 }
 
 /* ---- OpenSSH's format ---- */
@@ -107,6 +174,7 @@ static bool decrypt(const struct cipher *c, struct wire kdf_options,
 /* The private section in the clear. Wrong passphrase: the two check numbers differ. */
 static void parse_private(struct keyfile *k, struct wire w, bool encrypted)
 {
+	AUTO_BUF struct buf public = BUF_INIT;
 	uint32_t check = wire_u32(&w);
 	struct wire type;
 
@@ -123,26 +191,30 @@ static void parse_private(struct keyfile *k, struct wire w, bool encrypted)
 		return;
 	}
 	k->pkey = key_pkey_from_wire(k->type, &w);
-	if (!k->pkey)
+	if (!k->pkey || key_pkey_public(k->pkey, &public) < 0 ||
+		public.len != k->blob_len ||
+		memcmp(public.data, k->blob, k->blob_len) != 0)
 		unusable(k, "the file is damaged");
 	else
 		k->state = KEYFILE_OK;
 }
 
+/* state is final when the key cannot be used here. */
 static void set_public(struct keyfile *k, struct wire blob)
 {
-	struct wire w = blob;
-	struct wire type = wire_string(&w);
+	struct key_about about;
 
-	if (type.bad) {
-		unusable(k, "the file is damaged");
-		return;
+	key_about(blob.p, blob.left, &about);
+	k->type = about.type;
+	if (!about.type) {
+		unusable(k, about.reason);
+		k->state = about.openssh ? KEYFILE_OPENSSH : KEYFILE_UNUSABLE;
 	}
-	k->type = keyfile_type(type.p, type.left, k->reason, sizeof(k->reason));
-	k->blob = malloc(blob.left);
+	k->blob = malloc(blob.left ? blob.left : 1);
 	if (!k->blob)
 		abort();
-	memcpy(k->blob, blob.p, blob.left);
+	if (blob.left)
+		memcpy(k->blob, blob.p, blob.left);
 	k->blob_len = blob.left;
 }
 
@@ -176,6 +248,8 @@ static void parse_openssh_blob(struct keyfile *k, struct wire w, const char *pas
 		return;
 	}
 	set_public(k, public);
+	if (k->state == KEYFILE_OPENSSH && c)
+		unusable(k, "a FIDO key with a passphrase: ssh-add it");
 	if (!k->type)
 		return;
 	if (wire_is(&cipher_name, "none"))
@@ -250,22 +324,13 @@ static void parse_pem(
 		return;
 	}
 	if (!k->pkey || key_pkey_public(k->pkey, &blob) < 0) {
-		bool rsa = k->pkey && EVP_PKEY_get_base_id(k->pkey) == EVP_PKEY_RSA;
-
-		unusable(k, rsa ? "RSA keys are not supported yet" : "not a private key");
+		unusable(k, k->pkey ? "keys of this type are not supported"
+				    : "not a private key");
 		return;
 	}
 	set_public(k, wire_of(blob.data, blob.len));
 	if (k->type)
 		k->state = KEYFILE_OK;
-}
-
-/* Says what an encrypted PEM is without opening it, where its first line does. */
-static bool pem_is_rsa(const char *text, size_t len)
-{
-	static const char begin[] = "-----BEGIN RSA PRIVATE KEY-----";
-
-	return len > sizeof(begin) && memcmp(text, begin, sizeof(begin) - 1) == 0;
 }
 
 void keyfile_parse(
@@ -279,8 +344,6 @@ void keyfile_parse(
 	if (len > strlen(BEGIN_OPENSSH) &&
 		memcmp(text, BEGIN_OPENSSH, strlen(BEGIN_OPENSSH)) == 0)
 		parse_openssh(ret, text, len, passphrase);
-	else if (pem_is_rsa(text, len))
-		unusable(ret, "RSA keys are not supported yet");
 	else
 		parse_pem(ret, text, len, passphrase);
 }

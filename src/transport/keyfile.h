@@ -14,6 +14,7 @@ struct evp_pkey_st; /* EVP_PKEY */
 enum keyfile_state {
 	KEYFILE_OK,
 	KEYFILE_ENCRYPTED, /* a passphrase is needed, or the one given is wrong */
+	KEYFILE_OPENSSH,   /* ssh itself can log in with it; reason says what it is */
 	KEYFILE_UNUSABLE,  /* reason says why */
 };
 
@@ -31,8 +32,23 @@ void keyfile_parse(
 	const char *text, size_t len, const char *passphrase, struct keyfile *ret);
 void keyfile_finish(struct keyfile *k);
 
-/* The type as a constant string when keys of this type can be used, else NULL with reason set. */
-const char *keyfile_type(const void *name, size_t len, char *reason, size_t size);
+/* What a public key blob says about its key. */
+struct key_about {
+	const char *type; /* a constant when libssh2 can log in with the key, else NULL */
+	bool openssh;     /* type is NULL, and ssh itself can log in with it */
+	char reason[120]; /* type is NULL: why, or what it is: "a certificate" */
+};
+void key_about(const void *blob, size_t len, struct key_about *ret);
+
+/* Appends the public key as libssh2_userauth_publickey wants it: what it finds there as the key's type
+ * it also writes before the signature, so an RSA key must not be called ssh-rsa: that would be a
+ * signature by SHA-1. OpenSSH takes a blob so named. */
+int key_login_blob(const void *blob, size_t len, struct buf *out);
+/* What stands before signatures by a key of this type (of key_about). */
+const char *key_signature_type(const char *type);
+
+/* The public key of a .pub file, appended to blob; -1 when it is none. */
+int key_public_line(const char *text, size_t len, struct buf *blob);
 
 /* Appends the signature of data as the SSH protocol wants it, without its type in front. */
 int keyfile_sign(const struct keyfile *k, const void *data, size_t len, struct buf *out);

@@ -58,8 +58,9 @@ struct ssh_target {
 	char *needs_openssh;     /* what libssh2 cannot do here, a sentence; NULL: fine */
 	struct cred *creds;
 	size_t n_creds;
-	struct buf skipped;   /* "id_rsa (RSA keys are not supported yet), " ... */
-	const char *copy_key; /* the public key to hand out, for the words of an error */
+	char *openssh_key; /* "the key PATH is a FIDO key": ssh may still log in; or NULL */
+	struct buf skipped;   /* "PATH (wrong passphrase), " ... */
+	const char *copy_key; /* the key to hand out, for the words of an error */
 };
 
 int ssh_target_init(struct ssh_target *target, struct ssh_shared *sh,
@@ -67,7 +68,8 @@ int ssh_target_init(struct ssh_target *target, struct ssh_shared *sh,
 void ssh_target_finish(struct ssh_target *target);
 
 /* ssh_creds.c: which keys to log in with: the key of the inventory; those of ssh_config; the agent's; the
- * default files. sc may be NULL. auth NULL: all of them. May set needs_openssh. */
+ * default files. sc may be NULL. auth NULL: all of them. Sets needs_openssh where only a key that libssh2
+ * cannot use could log in. */
 struct conn_auth;
 void ssh_creds_set(struct ssh_target *target, struct ssh_shared *sh, const struct host *h,
 	const struct ssh_config *sc, const struct conn_auth *auth);
@@ -78,6 +80,14 @@ struct ssh_sign {
 	struct agent_sign *request; /* under way */
 	bool answered, failed;
 	struct buf sig; /* empty: refused */
+};
+
+/* The one attempt by a password. */
+struct ssh_password {
+	const char *method;  /* "password", "keyboard-interactive"; NULL: not begun */
+	const char *methods; /* what the host takes */
+	bool answered, expired;
+	char *asked; /* what only a person could answer */
 };
 
 struct ssh {
@@ -106,6 +116,7 @@ struct ssh {
 	size_t cred;
 	struct buf tried; /* "PATH (refused), " ... */
 	struct ssh_sign sign;
+	struct ssh_password password;
 	/* channels */
 	struct chan *opening;
 	unsigned limit;
@@ -141,6 +152,10 @@ bool ssh_explain_no_algorithm(struct ssh *s);
 bool ssh_auth_step(struct ssh *s);
 void ssh_auth_refused(struct ssh *s, const char *methods);
 void ssh_auth_finish(struct ssh *s);
+/* ssh_password.c: methods: what the host takes, valid while the session is. Step: true when logged in. */
+void ssh_password_start(struct ssh *s, const char *methods);
+bool ssh_password_step(struct ssh *s);
+void ssh_password_finish(struct ssh *s);
 
 /* ssh_chan.c */
 bool ssh_chans_step(struct ssh *s); /* true: there is more to do, and c is kicked */

@@ -10,6 +10,8 @@
 
 /* The error text has room for about this much about keys. */
 #define TRIED_MAX 480
+/* An sshd lets six attempts fail (MaxAuthTries): one is for the password. */
+#define KEYS_BEFORE_PASSWORD 4
 
 static void on_agent_signed(const uint8_t *sig, size_t len, void *user)
 {
@@ -78,15 +80,25 @@ static int try_key(struct ssh *s, const struct cred *cred)
 {
 	const uint8_t *blob = cred->agent ? cred->agent->blob : cred->file->blob;
 	size_t len = cred->agent ? cred->agent->blob_len : cred->file->blob_len;
+	AUTO_BUF struct buf login = BUF_INIT;
 	void *self = s;
 
-	return libssh2_userauth_publickey(
-		s->session, s->target.user, blob, len, on_sign, &self);
+	if (key_login_blob(blob, len, &login) < 0)
+		abort();
+	return libssh2_userauth_publickey(s->session, s->target.user,
+		(const uint8_t *)login.data, login.len, on_sign, &self);
+}
+
+static size_t keys_to_try(const struct ssh *s)
+{
+	size_t n = s->target.n_creds;
+
+	return s->c->auth.password && n > KEYS_BEFORE_PASSWORD ? KEYS_BEFORE_PASSWORD : n;
 }
 
 static bool try_keys(struct ssh *s)
 {
-	while (s->cred < s->target.n_creds) {
+	while (s->cred < keys_to_try(s)) {
 		const struct cred *cred = &s->target.creds[s->cred];
 		int rc = try_key(s, cred);
 
@@ -112,15 +124,29 @@ static bool try_keys(struct ssh *s)
 	return false;
 }
 
+/* No key was taken, and the host says what it takes. */
+static void keys_refused(struct ssh *s, const char *methods)
+{
+	const struct ssh_target *t = &s->target;
+
+	if (s->c->auth.password)
+		ssh_password_start(s, methods);
+	else if (t->openssh_key && s->c->host->transport == TRANSPORT_AUTO)
+		conn_fallback(s->c, CONN_FAIL_LOGIN, "%s: %s, and no other was accepted",
+			dial_where(s->dial), t->openssh_key);
+	else
+		ssh_auth_refused(s, methods);
+}
+
 /* Which ways the host would take; a host that wants nothing at all lets us in here. */
 static bool ask_methods(struct ssh *s)
 {
 	const char *user = s->target.user;
-	const char *list =
-		libssh2_userauth_list(s->session, user, (unsigned)strlen(user));
+	char *list = libssh2_userauth_list(s->session, user, (unsigned)strlen(user));
 
 	if (list) {
-		ssh_auth_refused(s, list);
+		text_sanitize_inplace(list);
+		keys_refused(s, list);
 		return false;
 	}
 	if (libssh2_userauth_authenticated(s->session)) {
@@ -136,31 +162,43 @@ bool ssh_auth_step(struct ssh *s)
 {
 	if (s->phase == SSH_LOGIN && try_keys(s))
 		return true;
-	return s->phase == SSH_METHODS && !s->c->failed && ask_methods(s);
+	if (s->phase == SSH_METHODS && !s->c->failed && !s->password.method &&
+		ask_methods(s))
+		return true;
+	return s->phase == SSH_METHODS && !s->c->failed && s->password.method &&
+	       ssh_password_step(s);
+}
+
+/* What makes a key that the host takes. */
+static void advise(const struct ssh_target *t, struct buf *out)
+{
+	bool v6 = strchr(t->hostname, ':');
+
+	buf_puts(out, "muster ssh-setup ");
+	if (t->copy_key)
+		buf_printf(out, "--key %.200s ", t->copy_key);
+	buf_printf(out, v6 ? "--hosts %s@[%s]" : "--hosts %s@%s", t->user, t->hostname);
+	if (t->port != 22)
+		buf_printf(out, ":%u", t->port);
 }
 
 void ssh_auth_refused(struct ssh *s, const char *methods)
 {
 	const struct ssh_target *t = &s->target;
 	AUTO_BUF struct buf text = BUF_INIT;
-	AUTO_BUF struct buf where = BUF_INIT;
+	AUTO_BUF struct buf advice = BUF_INIT;
 
 	buf_append(&text, s->tried.data, s->tried.len);
 	buf_append(&text, t->skipped.data, t->skipped.len);
 	if (text.len > 2)
 		text.data[text.len -= 2] = '\0'; /* the last comma */
-	if (t->copy_key)
-		buf_printf(&where, "-i %s ", t->copy_key);
-	if (t->port != 22)
-		buf_printf(&where, "-p %u ", t->port);
-	buf_printf(&where, "%s@%s", t->user, t->hostname);
+	advise(t, &advice);
 	if (!t->n_creds)
 		conn_fail(s->c, CONN_FAIL_LOGIN,
-			"%s: no key to log in with as %s%s%.500s; make one with: "
-			"ssh-keygen -t "
-			"ed25519, then: ssh-copy-id %s",
+			"%s: no key to log in with as %s%s%.500s; make one and hand it "
+			"out with: %s",
 			dial_where(s->dial), t->user, text.len ? ": " : "",
-			text.len ? text.data : "", where.data);
+			text.len ? text.data : "", advice.data);
 	else if (!methods)
 		conn_fail(s->c, CONN_FAIL_LOGIN, "%s: login as %s refused: %s%s%.500s",
 			dial_where(s->dial), t->user,
@@ -171,13 +209,14 @@ void ssh_auth_refused(struct ssh *s, const char *methods)
 		conn_fail(s->c, CONN_FAIL_LOGIN,
 			"%s: login as %s refused: tried %.500s; the host takes %s; hand "
 			"the key "
-			"out with: ssh-copy-id %s",
+			"out with: %s",
 			dial_where(s->dial), t->user, text.len ? text.data : "nothing",
-			methods, where.data);
+			methods, advice.data);
 }
 
 void ssh_auth_finish(struct ssh *s)
 {
 	agent_sign_cancel(s->sign.request);
 	s->sign.request = NULL;
+	ssh_password_finish(s);
 }

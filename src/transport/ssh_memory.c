@@ -1,5 +1,6 @@
-/* ssh_memory: what libssh2 allocates for a session, so that all of it can be freed. libssh2 1.10
- * leaves keys behind when a session ends in the middle of a key exchange, as after a Ctrl-C. */
+/* ssh_memory: what libssh2 allocates for a session, so that all of it can be freed, and nothing of it can
+ * be read later: keys, and packets with passwords. libssh2 1.10 leaves keys behind when a session ends
+ * in the middle of a key exchange, as after a Ctrl-C, and wipes next to nothing. */
 #include <openssl/crypto.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -38,13 +39,18 @@ static LIBSSH2_ALLOC_FUNC(on_alloc)
 	return ssh_memory_alloc(*abstract, count);
 }
 
+static void release(struct ssh_block *b)
+{
+	LIST_REMOVE(b, link);
+	OPENSSL_cleanse(b->data, b->size);
+	free(b);
+}
+
 static LIBSSH2_FREE_FUNC(on_free)
 {
 	(void)abstract;
-	if (!ptr)
-		return;
-	LIST_REMOVE(block_of(ptr), link);
-	free(block_of(ptr));
+	if (ptr)
+		release(block_of(ptr));
 }
 
 static LIBSSH2_REALLOC_FUNC(on_realloc)
@@ -67,9 +73,6 @@ void ssh_memory_release(struct ssh *s)
 {
 	struct ssh_block *b;
 
-	while ((b = LIST_FIRST(&s->blocks))) {
-		LIST_REMOVE(b, link);
-		OPENSSL_cleanse(b->data, b->size);
-		free(b);
-	}
+	while ((b = LIST_FIRST(&s->blocks)))
+		release(b);
 }

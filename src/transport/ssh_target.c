@@ -122,6 +122,7 @@ void ssh_target_finish(struct ssh_target *t)
 	free(t->alias);
 	free(t->known);
 	free(t->needs_openssh);
+	free(t->openssh_key);
 	free(t->creds);
 	buf_finish(&t->skipped);
 }

@@ -136,13 +136,13 @@ def test_key_refused(t, sshd):
     make_key(t.home / ".ssh/id_rsa", "rsa")
     down(t, probe(t, sshd, key=bad), "login",
          rf"^127\.0\.0\.1:{sshd.port}: login as {sshd.user} refused: tried {bad} \(refused\), "
-         r".*/id_rsa \(RSA keys are not supported yet\); the host takes publickey; "
-         rf"hand the key out with: ssh-copy-id -i {bad}\.pub -p {sshd.port} {sshd.user}@127\.0\.0\.1")
+         r".*/id_rsa \(refused\); the host takes publickey; hand the key out with: "
+         rf"muster ssh-setup --key {bad} --hosts {sshd.user}@127\.0\.0\.1:{sshd.port}$")
 
 
 def test_no_key_at_all(t, sshd):
     down(t, probe(t, sshd, key=None), "login",
-         r"no key to log in with as \S+; make one with: ssh-keygen -t ed25519")
+         r"no key to log in with as \S+; make one and hand it out with: muster ssh-setup --hosts \S+:\d+$")
 
 
 def test_missing_key_file(t, sshd):
