@@ -41,6 +41,9 @@ static void describe(const struct fleet_worker *w, struct buf *out)
 
 	if (ci && ci->login && *ci->login)
 		buf_printf(out, "%s by %s, ", ci->address, ci->login);
+	if (w->host->container.image)
+		buf_printf(out, "in %s %s, ", fleet_container_runtime(w),
+			w->host->container.image);
 	if (clock_sync_at(&w->clock, clock_ns(), &offset, &bound))
 		buf_printf(out, "rtt %.3f ms, clock %+.3f ms ±%.3f ms, ",
 			(double)w->clock.rtt_ns / 1e6, (double)offset / 1e6,
@@ -110,10 +113,9 @@ static void on_gone(struct fleet_worker *w, void *user)
 static void on_progress(struct fleet_worker *w, uint64_t sent, uint64_t size, void *user)
 {
 	struct check *k = user;
-	AUTO_FREE char *line = text_printf(
-		"  %zu/%zu hosts answered; copying the worker to %s: %s of %s", k->done,
-		fleet_size(k->fleet), w->host->name, units_bytes(sent).s,
-		units_bytes(size).s);
+	AUTO_FREE char *what = fleet_progress_text(w, sent, size);
+	AUTO_FREE char *line = text_printf("  %zu/%zu hosts answered; %s", k->done,
+		fleet_size(k->fleet), what ? what : "");
 	const char *lines[] = {line};
 
 	console_live(k->ctx.console, lines, 1);
@@ -174,6 +176,10 @@ static json_t *host_json(const struct fleet_worker *w)
 			   "worker_copied", w->uploaded, "arch", h->arch, "kernel",
 			   h->kernel, "cpus", (int)h->cpus, "memory_bytes",
 			   (json_int_t)h->memory_bytes, "machine_id", h->machine_id));
+	if (w->host->container.image)
+		json_object_set_new(o, "container",
+			json_pack("{s:s, s:s}", "runtime", fleet_container_runtime(w),
+				"image", w->host->container.image));
 	return o;
 }
 

@@ -139,7 +139,8 @@ struct fleet *fleet_create(
 			w->on = h;
 			w->id = worker_id(hosts[i], k);
 			w->in = calloc(1, sizeof(*w->in));
-			if (!w->id || !w->in) {
+			w->words = calloc(1, sizeof(*w->words));
+			if (!w->id || !w->in || !w->words) {
 				fleet_destroy(f);
 				return NULL;
 			}
@@ -158,6 +159,9 @@ static void worker_finish(struct fleet_worker *w)
 	if (w->in)
 		buf_finish(w->in);
 	free(w->in);
+	if (w->words)
+		buf_finish(w->words);
+	free(w->words);
 	free(w->id);
 	free(w->reason);
 	free(w->last_noise);
@@ -271,16 +275,15 @@ void fleet_quit(struct fleet_worker *w)
 
 static void tick_worker(struct fleet_worker *w, uint64_t now, bool beat)
 {
-	struct fleet *f = w->on->fleet;
 	uint64_t quiet = now - w->heard_ns;
 
 	if (!w->chan || worker_gone(w) || w->finished)
 		return;
 	if (!w->said_hello) {
-		if (quiet > f->config.setup_timeout_ns)
+		if (quiet > fleet_setup_timeout(w->on))
 			fleet_worker_failf(w, WORKER_ERROR,
 				"the worker did not say hello within %s%s%s",
-				units_duration(f->config.setup_timeout_ns).s,
+				units_duration(fleet_setup_timeout(w->on)).s,
 				w->last_noise ? "; what came instead ends with: " : "",
 				w->last_noise ? w->last_noise : "");
 		else if (!w->on->upload)

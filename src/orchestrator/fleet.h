@@ -50,6 +50,7 @@ struct fleet_worker {
 	struct msg_hello hello;
 	struct clock_sync clock;
 	bool uploaded; /* its host did not have the worker */
+	bool pulling;  /* its container's image is being fetched, or was */
 	void *user;    /* of whoever uses the fleet */
 
 	/* fleet's own */
@@ -60,6 +61,7 @@ struct fleet_worker {
 	size_t noise;     /* bytes skipped before hello */
 	char *last_noise; /* its last line, for the error text */
 	char *last_stderr;
+	struct buf *words; /* of its container's runtime, before the worker spoke */
 	uint64_t heard_ns; /* when it last said anything */
 	uint64_t ping_sent_ns;
 	uint32_t ping_seq;
@@ -79,6 +81,7 @@ struct fleet_events {
 	void (*message)(struct fleet_worker *w, struct msg *m, void *user);
 	void (*worker_stderr)(
 		struct fleet_worker *w, const char *data, size_t len, void *user);
+	/* The worker is being copied; with size 0 the image of its container is being pulled. */
 	void (*progress)(
 		struct fleet_worker *w, uint64_t sent, uint64_t size, void *user);
 };
@@ -92,7 +95,9 @@ struct fleet_config {
 	bool one_worker; /* one per host whatever the inventory says (check, setup) */
 	bool no_clock;   /* online with hello: the clock does not matter (setup) */
 	bool no_cache;   /* the host's copy is removed as soon as it runs */
-	uint64_t setup_timeout_ns;  /* without progress; 0: 60 s */
+	uint64_t
+		setup_timeout_ns; /* without progress; 0: 60 s, while an image may have to be
+				     * pulled always 10 min */
 	struct fleet_events events; /* each may be NULL */
 	void *user;
 };
@@ -110,6 +115,11 @@ size_t fleet_size(const struct fleet *f);
 struct fleet_worker *fleet_worker(struct fleet *f, size_t i);
 /* Its connection as the transport tells it, or NULL. Kept after the connection is gone. */
 const struct conn_info *fleet_conn_info(const struct fleet_worker *w);
+
+/* What runs the container of its host ("docker", "podman"); NULL: it has none, or that is not known. */
+const char *fleet_container_runtime(const struct fleet_worker *w);
+/* The text for a progress event. malloc. */
+char *fleet_progress_text(const struct fleet_worker *w, uint64_t sent, uint64_t size);
 
 /* Sends a message to a worker that is not gone. A worker that does not take it is lost (through the
  * event, later). */

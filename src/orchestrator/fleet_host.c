@@ -9,6 +9,7 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/text.h"
+#include "transport/container.h"
 
 /* With --no-cache another host that is the same machine may take the file away. */
 #define MAX_UPLOADS 3
@@ -30,13 +31,23 @@ bool fleet_host_init(struct fleet_host *h)
 	return true;
 }
 
+static void drop_info(struct fleet_host *h)
+{
+	free((char *)h->info.address);
+	free((char *)h->info.host_key);
+	free((char *)h->info.login);
+	h->info = (struct conn_info){0};
+	h->has_info = false;
+}
+
 /* A copy, so that it outlives the connection. */
 static void keep_info(struct fleet_host *h, const struct conn *c)
 {
 	const struct conn_info *i = conn_info(c);
 
-	if (h->has_info || !i)
+	if (!i)
 		return;
+	drop_info(h);
 	h->info = *i;
 	h->info.address = i->address ? strdup(i->address) : NULL;
 	h->info.host_key = i->host_key ? strdup(i->host_key) : NULL;
@@ -44,20 +55,31 @@ static void keep_info(struct fleet_host *h, const struct conn *c)
 	h->has_info = true;
 }
 
+struct conn *fleet_worker_conn(const struct fleet_worker *w)
+{
+	return w->on->links[w->number / WORKERS_PER_LINK].conn;
+}
+
+void fleet_host_info(struct fleet_worker *w)
+{
+	/* ssh knows who it is only when a command runs */
+	if (w->number == 0 && fleet_worker_conn(w))
+		keep_info(w->on, fleet_worker_conn(w));
+}
+
 void fleet_host_close(struct fleet_host *h)
 {
 	upload_cancel(h->upload);
 	h->upload = NULL;
+	chan_close(h->forget);
+	h->forget = NULL;
 	for (size_t i = 0; h->links && i < h->n_links; i++)
 		conn_close(h->links[i].conn);
 	free(h->links);
 	h->links = NULL;
-	if (h->has_info) {
-		free((char *)h->info.address);
-		free((char *)h->info.host_key);
-		free((char *)h->info.login);
-		h->has_info = false;
-	}
+	drop_info(h);
+	free(h->runtime);
+	h->runtime = NULL;
 }
 
 /* Workers first..n-1 of the host are lost, or never came. */
@@ -126,7 +148,8 @@ static void on_up(struct conn *c, void *user)
 {
 	struct fleet_link *l = user;
 
-	keep_info(l->on, c);
+	if (l == &l->on->links[0])
+		keep_info(l->on, c);
 	l->up = true;
 	for (size_t i = l->first; i < l->first + l->n; i++)
 		fleet_worker_state(&l->on->workers[i], WORKER_SETUP);
@@ -178,6 +201,8 @@ static void on_data(struct chan *ch, int stream, const char *data, size_t len, v
 		fleet_worker_data(w, data, len);
 		return;
 	}
+	if (fleet_contained(w->on) && !w->said_hello)
+		fleet_container_stderr(w, data, len);
 	free(w->last_stderr);
 	w->last_stderr = text_sanitize(data, len < 300 ? len : 300);
 	if (f->config.events.worker_stderr)
@@ -211,6 +236,14 @@ static void on_closed(struct chan *ch, const struct chan_exit *e, void *user)
 			f->config.events.finished(w, f->config.user);
 		return;
 	}
+	if (fleet_contained(w->on) && !w->said_hello && !e->why) {
+		AUTO_FREE char *failure = fleet_container_failure(w);
+
+		if (failure) {
+			fleet_fail(w, WORKER_ERROR, failure);
+			return;
+		}
+	}
 	exit_text(e, &text);
 	if (!w->said_hello)
 		buf_puts(&text, " before it said hello");
@@ -224,32 +257,41 @@ static void on_closed(struct chan *ch, const struct chan_exit *e, void *user)
 
 static const char *worker_path(const struct fleet_host *h)
 {
+	if (fleet_contained(h))
+		return NULL; /* it is in the image, or is put on the host */
 	if (h->host->worker_path)
 		return h->host->worker_path;
 	/* on this machine the program that is here is the one */
 	return h->host->transport == TRANSPORT_LOCAL ? h->file->path : NULL;
 }
 
-/* path: where it lies; NULL: to be looked for. */
-static void start_at(struct fleet_worker *w, const char *path)
+/* path: where it lies; NULL: to be looked for. malloc. */
+static char *start_command(const struct fleet_worker *w, const char *path)
 {
-	static const struct chan_events events = {.data = on_data, .closed = on_closed};
 	struct fleet_host *h = w->on;
 	/* its siblings need the file too: the last one removes it */
 	bool remove =
 		h->fleet->config.no_cache && !worker_path(h) && w->number + 1 == h->n;
-	AUTO_FREE char *command =
-		worker_start_command(h->file, path, remove ? "--unlink" : "");
+
+	if (fleet_contained(h))
+		return container_start_command(h->file, h->host, path, w->number > 0);
+	return worker_start_command(h->file, path, remove ? "--unlink" : "");
+}
+
+static void start_at(struct fleet_worker *w, const char *path)
+{
+	static const struct chan_events events = {.data = on_data, .closed = on_closed};
+	AUTO_FREE char *command = start_command(w, path);
 
 	if (!command) {
 		fleet_fail(w, WORKER_ERROR, "out of memory");
 		return;
 	}
 	buf_clear(w->in);
+	buf_clear(w->words);
 	w->noise = 0;
 	w->heard_ns = clock_ns();
-	w->chan = chan_open(
-		h->links[w->number / WORKERS_PER_LINK].conn, command, &events, w);
+	w->chan = chan_open(fleet_worker_conn(w), command, &events, w);
 	fleet_worker_hello(w);
 }
 
@@ -264,6 +306,28 @@ static const struct worker_file *file_for(const struct fleet *f, const char *arc
 		if (strcmp(f->files[i].arch, arch) == 0)
 			return &f->files[i];
 	return NULL;
+}
+
+void fleet_host_wrong_worker(struct fleet_worker *w, const char *arch, const char *sha256)
+{
+	const struct fleet_host *h = w->on;
+	const struct worker_file *file = file_for(h->fleet, arch);
+	const char *path = h->host->worker_path;
+
+	if (!file)
+		fleet_worker_failf(w, WORKER_ERROR,
+			"the worker there is for %s, and this muster has none for it to "
+			"compare",
+			arch);
+	else
+		fleet_worker_failf(w, WORKER_ERROR,
+			"the worker%s%s%s%s has sha256 %.16s..., and that of this muster "
+			"has "
+			"%.16s...: put %s there",
+			path ? " at " : " there", path ? path : "",
+			fleet_contained(h) ? " in the image " : "",
+			fleet_contained(h) ? h->host->container.image : "", sha256,
+			file->sha256, file->path);
 }
 
 static void on_progress(struct upload *u, uint64_t sent, uint64_t size, void *user)

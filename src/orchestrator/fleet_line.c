@@ -9,6 +9,7 @@
 #include "common/digest.h"
 #include "common/err.h"
 #include "common/text.h"
+#include "transport/container.h"
 
 #define MAX_NOISE (1024u * 1024u)
 
@@ -85,16 +86,19 @@ static bool check_hello(struct fleet_worker *w, const struct msg_hello *h)
 			h->version, h->protocol, PROTO_VERSION);
 		return false;
 	}
-	if (strcmp(h->sha256, on->file->sha256) == 0)
-		return true;
 	for (size_t i = 0; i < on->fleet->n_files; i++)
 		if (strcmp(h->sha256, on->fleet->files[i].sha256) == 0)
 			return true;
-	fleet_worker_failf(w, WORKER_ERROR,
-		"the worker there has sha256 %.16s..., it should be %.16s...%s%s",
-		h->sha256, on->file->sha256, on->host->worker_path ? ": replace " : "",
-		on->host->worker_path ? on->host->worker_path : "");
+	fleet_host_wrong_worker(w, h->arch, h->sha256);
 	return false;
+}
+
+void fleet_worker_greeted(struct fleet_worker *w)
+{
+	if (w->on->fleet->config.no_clock)
+		go_online(w);
+	else
+		fleet_worker_ping(w);
 }
 
 static void handle_hello(struct fleet_worker *w, struct msg *m)
@@ -106,10 +110,9 @@ static void handle_hello(struct fleet_worker *w, struct msg *m)
 	w->hello = m->u.hello;
 	m->u.hello = (struct msg_hello){0};
 	w->said_hello = true;
-	if (w->on->fleet->config.no_clock)
-		go_online(w);
-	else
-		fleet_worker_ping(w);
+	fleet_host_info(w);
+	if (!fleet_container_forget(w))
+		fleet_worker_greeted(w);
 	if (w->number == 0 || w->on->fleet->config.no_cache)
 		fleet_host_start_rest(w->on);
 }
@@ -122,6 +125,10 @@ static void handle_early(struct fleet_worker *w, const char *line, size_t len)
 
 	if (text_starts_with(line, "MUSTER-NEED ")) {
 		fleet_host_need(w, line);
+		return;
+	}
+	if (text_starts_with(line, CONTAINER_ANSWER)) {
+		fleet_container_answer(w, line + strlen(CONTAINER_ANSWER));
 		return;
 	}
 	if (line[0] == '{' && msg_decode(MSG_FROM_WORKER, line, len, &m, &err) == 0) {

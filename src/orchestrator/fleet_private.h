@@ -25,6 +25,8 @@ struct fleet_host {
 	const struct worker_file *file; /* the program for its architecture */
 	bool arch_known;
 	unsigned uploads;             /* so far */
+	char *runtime;                /* docker, podman: what runs its container */
+	struct chan *forget;          /* removes the file that runs in a container */
 	struct fleet_worker *workers; /* n of them, part of fleet->workers */
 	size_t n;
 };
@@ -55,10 +57,33 @@ void fleet_host_never_came(struct fleet_worker *w);
 /* The answer of a host without the worker; line: "MUSTER-NEED ...". */
 void fleet_host_need(struct fleet_worker *w, const char *line);
 
+/* It said hello with a hash that is not ours. */
+void fleet_host_wrong_worker(
+	struct fleet_worker *w, const char *arch, const char *sha256);
+/* The connection that carries w. */
+struct conn *fleet_worker_conn(const struct fleet_worker *w);
+/* What became known of its connection since it came up. */
+void fleet_host_info(struct fleet_worker *w);
+
+/* fleet_container.c: workers in containers */
+bool fleet_contained(const struct fleet_host *h);
+/* How long it may take to start a worker there, without progress. */
+uint64_t fleet_setup_timeout(const struct fleet_host *h);
+/* The host said which runtime it is; "": none. */
+void fleet_container_answer(struct fleet_worker *w, const char *runtime);
+/* Words of the runtime: progress, and the reason when it fails. */
+void fleet_container_stderr(struct fleet_worker *w, const char *data, size_t len);
+/* Why its container could not be run, malloc; NULL: the runtime did not say. */
+char *fleet_container_failure(const struct fleet_worker *w);
+/* w said hello: whether its file has to be removed before it is online. */
+bool fleet_container_forget(struct fleet_worker *w);
+
 /* fleet_line.c: what a worker says */
 void fleet_worker_data(struct fleet_worker *w, const char *data, size_t len);
 void fleet_worker_hello(struct fleet_worker *w); /* says (or repeats) our hello */
 void fleet_worker_ping(struct fleet_worker *w);
+/* It said hello, and nothing else has to be done first: its clock, then it is online. */
+void fleet_worker_greeted(struct fleet_worker *w);
 
 /* fleet.c */
 void fleet_worker_state(struct fleet_worker *w, enum worker_state s);

@@ -41,7 +41,7 @@ static void words(struct buf *s, const char *option, char *const *list)
 }
 
 /* r PATH: becomes the container, with the program at PATH in it. */
-static int define_run(struct buf *s, const struct host *h, const char *options)
+static int define_run(struct buf *s, const struct host *h, bool again)
 {
 	const struct host_container *c = &h->container;
 	char random[9];
@@ -58,7 +58,7 @@ static int define_run(struct buf *s, const struct host *h, const char *options)
 		random);
 	script_word(s, c->network ? c->network : "host");
 	/* older runtimes do not have it, and missing is what they do */
-	if (c->pull != PULL_MISSING)
+	if (c->pull == PULL_NEVER || (c->pull == PULL_ALWAYS && !again))
 		buf_printf(s, " --pull %s", container_pull_names[c->pull]);
 	buf_puts(s, " --entrypoint ");
 	script_word(s, h->worker_path ? h->worker_path : IN_IMAGE);
@@ -68,11 +68,11 @@ static int define_run(struct buf *s, const struct host *h, const char *options)
 	words(s, "-v ", c->volumes);
 	words(s, "", c->args);
 	script_word(s, c->image);
-	return buf_printf(s, " %s; }; ", options);
+	return buf_puts(s, "; }; ");
 }
 
-char *container_start_command(const struct worker_file *f, const struct host *h,
-	const char *path, const char *options)
+char *container_start_command(
+	const struct worker_file *f, const struct host *h, const char *path, bool again)
 {
 	AUTO_BUF struct buf s = BUF_INIT;
 
@@ -80,7 +80,7 @@ char *container_start_command(const struct worker_file *f, const struct host *h,
 	find_runtime(&s, h->container.runtime);
 	buf_puts(&s, "printf \"\\n" CONTAINER_ANSWER
 		     "%s\\n\" \"$c\"; [ -n \"$c\" ] || exit 0; ");
-	define_run(&s, h, options);
+	define_run(&s, h, again);
 	if (h->worker_path)
 		buf_puts(&s, "r");
 	else if (path)

@@ -21,10 +21,10 @@ struct worker_file;
 /* The command that starts the worker in a container. It prints a line CONTAINER_ANSWER first. Then, with a
  * worker_path, the program that lies there in the image is started and nothing is mounted; otherwise
  * the worker is looked for on the host by its hash (path NULL; as worker_start_command does, and it is
- * answered the same way when it is missing) or lies at path. options: for the worker, may be "". malloc; NULL
- * with a word that cannot be a host's (only when out of memory). */
-char *container_start_command(const struct worker_file *f, const struct host *h,
-	const char *path, const char *options);
+ * answered the same way when it is missing) or lies at path. again: the image was pulled a moment
+ * ago, for a sibling. malloc; NULL only when out of memory. */
+char *container_start_command(
+	const struct worker_file *f, const struct host *h, const char *path, bool again);
 
 /* Appends to a script, in which u is the user's id, what removes this user's containers that have
  * ended and were left, and prints MUSTER-REMOVED and MUSTER-KEPT lines. */
