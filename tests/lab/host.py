@@ -13,6 +13,7 @@ import subprocess
 import time
 
 import kernel
+import traits as odd
 
 # where -> mode. KEPT are made outside the host, so that a reboot finds them again.
 VOLATILE = {"/tmp": 0o1777, "/run": 0o755, "/dev/shm": 0o1777}
@@ -120,12 +121,13 @@ def build_dev(root):
     kernel.mount("lab", dev + "/shm", "tmpfs", 0, f"mode={VOLATILE['/dev/shm']:o},size=64m")
 
 
-def accounts(root):
-    """root and one user, both with keys only. A "!" in shadow would refuse keys as well."""
+def accounts(root, traits):
+    """root and one user."""
     user, uid = USER
+    secret = odd.password_hash(traits["password"])
     shell = "/bin/bash" if os.path.exists("/bin/bash") else "/bin/sh"
     lines = {"passwd": (f"root:x:0:0:root:/root:{shell}", f"{user}:x:{uid}:{uid}::/home/{user}:{shell}"),
-             "shadow": ("root:*:19000:0:99999:7:::", f"{user}:*:19000:0:99999:7:::"),
+             "shadow": (f"root:{secret}:19000:0:99999:7:::", f"{user}:{secret}:19000:0:99999:7:::"),
              "group": ("root:x:0:", f"{user}:x:{uid}:")}
     for file, own in lines.items():
         path = f"{root}/etc/{file}"
@@ -135,9 +137,9 @@ def accounts(root):
             new.write("\n".join(own) + "\n" + "".join(others))
 
 
-def sshd_configuration(facts):
-    lines = facts["sshd_extra"].splitlines()  # the first value of a keyword wins
-    lines += [f"HostKey /etc/ssh/lab_{kind}" for kind in facts["host_keys"]]
+def sshd_configuration(traits):
+    lines = odd.sshd_lines(traits)  # the first value of a keyword wins
+    lines += [f"HostKey /etc/ssh/lab_{kind}" for kind in traits["host_keys"]]
     lines += ["Port 22", "PidFile /run/sshd.pid", "UsePAM no", "UseDNS no", "PermitRootLogin yes",
               "PasswordAuthentication no", "KbdInteractiveAuthentication no", "PrintMotd no",
               "PrintLastLog no", "AcceptEnv LANG LC_*", "Subsystem sftp internal-sftp"]
@@ -145,28 +147,24 @@ def sshd_configuration(facts):
 
 
 def write_files(state, facts, name, root):
-    first = not os.path.exists(f"{root}/etc/lab-host")
-    if first:
-        accounts(root)
-        files = {"lab-host": name, "hostname": name, "motd": "",
-                 "machine-id": secrets.token_hex(16), "ssh/sshd_config": sshd_configuration(facts)}
+    traits = facts["traits"][name]
+    if not os.path.exists(f"{root}/etc/lab-host"):
+        accounts(root, traits)
+        files = {"/etc/lab-host": name, "/etc/hostname": name, "/etc/motd": "",
+                 "/etc/machine-id": secrets.token_hex(16),
+                 "/etc/ssh/sshd_config": sshd_configuration(traits), **odd.files(traits)}
         for file, text in files.items():
-            path = f"{root}/etc/{file}"
+            path = root + file
             if os.path.islink(path):
                 os.unlink(path)
             with open(path, "w", encoding="utf-8") as new:
                 new.write(text + ("" if text.endswith("\n") else "\n"))
         for file in ("hosts", "nsswitch.conf"):
             shutil.copyfile(state.dir / "etc" / file, f"{root}/etc/{file}")
-        for kind in facts["host_keys"]:
+        for kind in traits["host_keys"]:
             shutil.copy2(state.host(name) / f"key_{kind}", f"{root}/etc/ssh/lab_{kind}")
         for home, uid in (("/root", 0), (f"/home/{USER[0]}", USER[1])):
-            os.makedirs(f"{root}{home}/.ssh", mode=0o700)
-            keys = f"{root}{home}/.ssh/authorized_keys"
-            shutil.copyfile(state.home / ".ssh/id_ed25519.pub", keys)
-            os.chmod(keys, 0o600)
-            for path in (f"{root}{home}", f"{root}{home}/.ssh", keys):
-                os.chown(path, uid, uid)
+            make_home(state, root + home, uid, traits["keys"])
     os.makedirs(f"{root}/run/sshd", mode=0o755)
     # each boot has its own id; where /proc cannot be covered, the machine-id tells hosts apart
     boot = f"{root}/run/boot_id"
@@ -177,6 +175,21 @@ def write_files(state, facts, name, root):
         kernel.bind(boot, f"{root}/proc/sys/kernel/random/boot_id")
     except OSError:
         pass
+
+
+def make_home(state, home, uid, keys):
+    os.makedirs(home, mode=0o700, exist_ok=True)
+    os.chown(home, uid, uid)
+    if not keys:
+        return
+    authorized = f"{home}/.ssh/authorized_keys"
+    os.makedirs(f"{home}/.ssh", mode=0o700)
+    with open(authorized, "w", encoding="utf-8") as new:
+        for kind in keys:
+            new.write((state.home / f".ssh/id_{kind}.pub").read_text())
+    os.chmod(authorized, 0o600)
+    for path in (f"{home}/.ssh", authorized):
+        os.chown(path, uid, uid)
 
 
 def connect(facts, name):

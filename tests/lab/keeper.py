@@ -150,7 +150,7 @@ def prepare(state, facts, names):
     for name in names:
         folder = state.host(name)
         folder.mkdir(parents=True, exist_ok=True)
-        for kind in facts["host_keys"]:
+        for kind in facts["traits"][name]["host_keys"]:
             if not (folder / f"key_{kind}").exists():
                 bits = ["-b", "2048"] if kind == "rsa" else []
                 keygens.append(subprocess.Popen(

@@ -20,6 +20,13 @@ With the end-to-end harness (tests/e2e/harness.py):
         hosts = lab.inventory(t.tmp / "hosts.yaml")
         run = t.spawn(t.muster_argv("run", "w.yaml", "--hosts", hosts), on=lab)   # a Proc, t.pty too
 
+Hosts may differ, as traits.py says. Four that know nothing but a password, for root and bench alike:
+
+    with Lab(4, password="s3cret", known=False,              # known_hosts has none of them
+             each={"h4": {"ask": True}}) as lab:             # h4 asks by keyboard-interactive
+        keys = lab.path("h1", "/root/.ssh/authorized_keys")  # is not there, nor is /root/.ssh
+        lab.inventory("/tmp/x/hosts.yaml", ssh_user="bench")
+
 From a shell: lab.py up 4; lab.py exec h1 ps ax; lab.py ctl ssh h1; lab.py down; lab.py --help.
 
 Each host has its own name, machine-id, boot-id, sshd with its own host keys, users root and bench, process
@@ -46,6 +53,7 @@ sys.path[:0] = [str(SOURCE / "tests/lab"), str(SOURCE / "tests/e2e")]
 
 import kernel  # noqa: E402
 import state as states  # noqa: E402
+import traits as odd  # noqa: E402
 from cables import PATH, Cables, LabError, Unsupported  # noqa: E402
 from procs import run, wait_until  # noqa: E402
 from state import State  # noqa: E402
@@ -60,7 +68,7 @@ Process = collections.namedtuple("Process", "pid inner state argv")
 
 def find_helper():
     if os.environ.get("MUSTER_LABHELPER"):
-        return pathlib.Path(os.environ["MUSTER_LABHELPER"])
+        return pathlib.Path(os.environ["MUSTER_LABHELPER"]).resolve()
     found = [*SOURCE.glob("build*/tests/lab/labhelper"), *SOURCE.glob("build*/*/tests/lab/labhelper")]
     if not found:
         raise Unsupported("labhelper is not built: ninja -C build tests/lab/labhelper")
@@ -80,9 +88,10 @@ def require():
 
 class Lab(Cables):
     """count: hosts h1..hN, or names. clocks: host -> seconds its monotonic clock is ahead. rsa: also an
-    RSA host key. sshd_extra: lines of sshd_config. disk_mib: size of each disk of a host."""
+    RSA host key. disk_mib: size of each disk of a host. traits: of all hosts, each: host -> {trait: value};
+    traits.py has them."""
 
-    def __init__(self, count=1, names=None, clocks=None, rsa=False, sshd_extra="", disk_mib=256):
+    def __init__(self, count=1, names=None, clocks=None, rsa=False, disk_mib=256, each=None, **traits):
         self.hosts = list(names or (f"h{i}" for i in range(1, count + 1)))
         numbers = dict(enumerate(self.hosts, 1))
         net = f"10.{16 + os.getpid() % 200}"
@@ -91,9 +100,11 @@ class Lab(Cables):
             "macs": {name: f"02:4c:00:{i >> 8:02x}:{i & 255:02x}:01" for i, name in numbers.items()},
             "ports": {name: f"v{i}" for i, name in numbers.items()},
             "gateway": f"{net}.255.1", "gateway_mac": "02:4c:00:ff:ff:01",
-            "clocks": clocks or {}, "sshd_extra": sshd_extra, "disk_mib": disk_mib,
-            "host_keys": ["ed25519", "ecdsa"] + (["rsa"] if rsa else []), "hide": [str(SOURCE)],
+            "clocks": clocks or {}, "disk_mib": disk_mib, "hide": [str(SOURCE)],
         }
+        if rsa:
+            traits["host_keys"] = ["ed25519", "ecdsa", "rsa"]
+        self._options["traits"] = odd.of_hosts(self.hosts, traits, each or {})
         self._guard = None
         self._state = None
         self._facts = None
@@ -200,8 +211,8 @@ class Lab(Cables):
 
     def _write_known_hosts(self):
         lines = []
-        for name in self.hosts:
-            for kind in self._facts["host_keys"]:
+        for name in (name for name in self.hosts if self._facts["traits"][name]["known"]):
+            for kind in self._facts["traits"][name]["host_keys"]:
                 key = (self._state.host(name) / f"key_{kind}.pub").read_text().split()
                 lines.append(f"{name},{name}.lab,{self.ip(name)} {key[0]} {key[1]}\n")
         (self.home / ".ssh/known_hosts").write_text("".join(lines))

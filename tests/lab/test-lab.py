@@ -353,6 +353,29 @@ def test_gc_leaves_labs_in_use(t, lab):
     t.check(lab.folder not in [state.dir for state in states.leftovers()])
 
 
+def test_hosts_that_know_only_a_password(t, possible):
+    asker = t.write("askpass", "#!/bin/sh\necho open sesame\n")
+    asker.chmod(0o755)
+    env = {"SSH_ASKPASS": str(asker), "SSH_ASKPASS_REQUIRE": "force", "DISPLAY": ":"}
+    trust = ["-o", "StrictHostKeyChecking=accept-new"]
+    with Lab(2, password="open sesame", known=False, each={"h2": {"ask": True}}) as other:
+        for host, method in (("h1", "password"), ("h2", "keyboard-interactive")):
+            for user in ("root", "bench"):
+                t.ends(other.run_ctl(["ssh", "-o", "BatchMode=yes", *trust, f"{user}@{host}", "true"]),
+                       255, err=rf"denied \(publickey,{method}\)")
+                t.ends(other.run_ctl(["ssh", "-v", *trust, f"{user}@{host}", "ls -A; id -un"], env=env),
+                       0, rf"\A{user}\n", rf'using "{method}"')
+
+
+def test_unknown_traits_are_named(t, possible):
+    for traits in ({"shel": "x"}, {"each": {"h1": {"shel": "x"}}}, {"each": {"shel": {}}}):
+        try:
+            Lab(1, **traits)
+            raise AssertionError(f"{traits} was taken")
+        except ValueError as error:
+            t.match(str(error), "shel")
+
+
 def test_command_line(t, possible):
     tmp = {"TMPDIR": str(t.tmp)}  # so that it sees no other lab
 
