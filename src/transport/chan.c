@@ -10,16 +10,16 @@
 
 #define CHUNK_MIN 4096
 
-struct chan *chan_open(
-	struct conn *c, const char *command, const struct chan_events *e, void *user)
+/* Takes command and argv over. */
+static struct chan *chan_create(struct conn *c, char *command, char **argv,
+	const struct chan_events *e, void *user)
 {
 	struct chan *ch = calloc(1, sizeof(*ch));
 
-	if (!ch)
+	if (!ch || !command)
 		abort();
-	ch->command = strdup(command);
-	if (!ch->command)
-		abort();
+	ch->command = command;
+	ch->argv = argv;
 	ch->conn = c;
 	ch->events = *e;
 	ch->user = user;
@@ -27,6 +27,30 @@ struct chan *chan_open(
 	TAILQ_INSERT_TAIL(&c->chans, ch, link);
 	conn_kick(c);
 	return ch;
+}
+
+struct chan *chan_open(
+	struct conn *c, const char *command, const struct chan_events *e, void *user)
+{
+	return chan_create(c, strdup(command), NULL, e, user);
+}
+
+struct chan *chan_open_argv(
+	struct conn *c, const char *const *argv, const struct chan_events *e, void *user)
+{
+	AUTO_BUF struct buf line = BUF_INIT;
+	char **copy;
+	size_t n = 0;
+
+	while (argv[n])
+		n++;
+	copy = calloc(n + 1, sizeof(*copy));
+	if (!copy || transport_argv_line(&line, argv) < 0)
+		abort();
+	for (size_t i = 0; i < n; i++)
+		if (!(copy[i] = strdup(argv[i])))
+			abort();
+	return chan_create(c, buf_steal(&line), copy, e, user);
 }
 
 /* Adds to the last piece while it has room: many small messages make one packet. */
@@ -170,6 +194,9 @@ void chan_free(struct chan *ch)
 	ch->conn->ops->chan_fini(ch);
 	chan_drop_queue(ch);
 	free(ch->why);
+	for (char **a = ch->argv; a && *a; a++)
+		free(*a);
+	free(ch->argv);
 	free(ch->command);
 	free(ch);
 }

@@ -33,7 +33,7 @@ struct transport_ops {
 	void (*fini)(struct conn *c);
 };
 
-extern const struct transport_ops local_ops, ssh_ops;
+extern const struct transport_ops local_ops, command_ops, ssh_ops;
 
 enum chan_state {
 	CHAN_WAITING, /* for a place, or for another channel to be opened */
@@ -57,7 +57,8 @@ struct chan {
 	struct conn *conn;
 	struct chan_events events;
 	void *user;
-	char *command;
+	char *command; /* for a login shell */
+	char **argv;   /* the same as words, or NULL: a line is all there is */
 	enum chan_state state;
 	bool gone; /* closed by the user: no callbacks any more */
 	bool eof, eof_sent;
@@ -123,6 +124,8 @@ void chan_set_why(struct chan *ch, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 void chan_drop_queue(struct chan *ch);
 void chan_free(struct chan *ch);
+/* Appends argv as a line that sh, bash, zsh, fish and csh take apart as it was. */
+int transport_argv_line(struct buf *out, const char *const *argv);
 /* How many channels take a place on c, and whether the next may start. */
 unsigned conn_running(const struct conn *c);
 

@@ -61,6 +61,11 @@ static void warm_up(struct ssh_shared *sh, const struct host *h)
 	ssh_target_finish(&target);
 }
 
+static bool goes_by_ssh(const struct host *h)
+{
+	return h->transport != TRANSPORT_LOCAL && h->transport != TRANSPORT_COMMAND;
+}
+
 int ssh_shared_prepare(
 	struct ssh_shared *sh, const struct host *const *hosts, size_t n, struct err *err)
 {
@@ -70,7 +75,7 @@ int ssh_shared_prepare(
 	if (!addresses)
 		return err_set(err, ERR_SYSTEM, "out of memory");
 	for (size_t i = 0; i < n; i++)
-		if (hosts[i]->transport != TRANSPORT_LOCAL)
+		if (goes_by_ssh(hosts[i]))
 			addresses[n_ssh++] =
 				hosts[i]->address ? hosts[i]->address : hosts[i]->name;
 	ssh_config_cache_ask(sh->configs, addresses, n_ssh);
@@ -79,7 +84,7 @@ int ssh_shared_prepare(
 		sh->agent = agent_create(sh->t->loop);
 	sh->prepared = false;
 	for (size_t i = 0; i < n; i++)
-		if (hosts[i]->transport != TRANSPORT_LOCAL)
+		if (goes_by_ssh(hosts[i]))
 			warm_up(sh, hosts[i]);
 	sh->prepared = true;
 	return 0;

@@ -18,6 +18,7 @@ static const struct transport_ops *const table[] = {
 	[TRANSPORT_AUTO] = &ssh_ops,
 	[TRANSPORT_LIBSSH2] = &ssh_ops,
 	[TRANSPORT_LOCAL] = &local_ops,
+	[TRANSPORT_COMMAND] = &command_ops,
 };
 
 static void conn_free(struct conn *c)
