@@ -333,6 +333,24 @@ static void parse_pem(
 		k->state = KEYFILE_OK;
 }
 
+/* A .pub file: its private key may be in the agent. */
+static bool parse_public(struct keyfile *k, const char *text, size_t len)
+{
+	AUTO_BUF struct buf blob = BUF_INIT;
+	struct wire w, type;
+
+	if (key_public_line(text, len, &blob) < 0)
+		return false;
+	w = wire_of(blob.data, blob.len);
+	type = wire_string(&w);
+	if (type.bad || len < type.left || memcmp(text, type.p, type.left) != 0)
+		return false;
+	set_public(k, wire_of(blob.data, blob.len));
+	if (k->type)
+		unusable(k, "a public key, and the agent does not have its private one");
+	return true;
+}
+
 void keyfile_parse(
 	const char *text, size_t len, const char *passphrase, struct keyfile *ret)
 {
@@ -344,7 +362,7 @@ void keyfile_parse(
 	if (len > strlen(BEGIN_OPENSSH) &&
 		memcmp(text, BEGIN_OPENSSH, strlen(BEGIN_OPENSSH)) == 0)
 		parse_openssh(ret, text, len, passphrase);
-	else
+	else if (!parse_public(ret, text, len))
 		parse_pem(ret, text, len, passphrase);
 }
 

@@ -22,6 +22,7 @@
 
 struct options {
 	const char *user, *key, *known_hosts, *transport, *upload, *extra, *dirs;
+	struct conn_auth auth;
 	int policy;
 	bool policy_set, unprepared, count, hold, clean;
 	uint16_t port;
@@ -31,6 +32,10 @@ struct options {
 static const struct opt table[] = {
 	{"user", 0, OPT_STR, offsetof(struct options, user), "NAME", "who logs in"},
 	{"key", 0, OPT_STR, offsetof(struct options, key), "FILE", "key file"},
+	{"only-key", 0, OPT_STR, offsetof(struct options, auth.only_key), "FILE",
+		"no other key"},
+	{"password", 0, OPT_STR, offsetof(struct options, auth.password), "WORD",
+		"after the keys"},
 	{"known-hosts", 0, OPT_STR, offsetof(struct options, known_hosts), "FILE",
 		"host keys"},
 	{"port", 0, OPT_PORT, offsetof(struct options, port), "N", "SSH port"},
@@ -38,7 +43,7 @@ static const struct opt table[] = {
 		"host key policy", .choices = host_key_policy_names,
 		.set_offset = offsetof(struct options, policy_set)},
 	{"transport", 0, OPT_STR, offsetof(struct options, transport), "NAME",
-		"local or not"},
+		"local or libssh2; auto"},
 	{"unprepared", 0, OPT_FLAG, offsetof(struct options, unprepared), NULL,
 		"no transport_prepare"},
 	{"connect-timeout", 0, OPT_DURATION, offsetof(struct options, connect_timeout_ns),
@@ -291,6 +296,8 @@ static void apply(const struct options *o, struct host *h)
 		h->known_hosts = strdup(o->known_hosts);
 	if (o->transport && strcmp(o->transport, "local") == 0)
 		h->transport = TRANSPORT_LOCAL;
+	if (o->transport && strcmp(o->transport, "libssh2") == 0)
+		h->transport = TRANSPORT_LIBSSH2;
 }
 
 static int run(struct probe *p, const char *command, struct err *err)
@@ -318,8 +325,8 @@ static int run(struct probe *p, const char *command, struct err *err)
 	if (t && (p->o.unprepared ||
 			 transport_prepare(t, hosts, p->inventory.n, err) == 0)) {
 		for (size_t i = 0; i < p->inventory.n; i++)
-			p->states[i].conn =
-				conn_open(t, hosts[i], &events, &p->states[i]);
+			p->states[i].conn = conn_open_auth(
+				t, hosts[i], &p->o.auth, &events, &p->states[i]);
 		if (p->o.close_after_ns)
 			timer = loop_timer_add(p->loop, clock_ns() + p->o.close_after_ns,
 				0, on_close_time, p);

@@ -86,6 +86,9 @@ static void test_parse(void)
 		{"nothing", "", NULL, KEYFILE_UNUSABLE, NULL, NULL, "not a private key"},
 		{"a public key", "ssh-ed25519 AAAA x\n", NULL, KEYFILE_UNUSABLE, NULL,
 			NULL, "not a private key"},
+		{"a whole public key", line_rsa2048, NULL, KEYFILE_UNUSABLE, "ssh-rsa",
+			print_rsa2048,
+			"a public key, and the agent does not have its private one"},
 		{"cut", "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEA\n",
 			NULL, KEYFILE_UNUSABLE, NULL, NULL, "the file is damaged"},
 	};
