@@ -117,12 +117,6 @@ int context_hosts(struct context *c, const struct inventory *given, struct err *
 	return 0;
 }
 
-static bool takes_stdout(const struct options *o)
-{
-	return (o->json_lines && !*o->json_lines) ||
-	       (o->export_file && strcmp(o->export_file, "-") == 0);
-}
-
 static int open_json(struct context *c, struct err *err)
 {
 	const char *path = c->app->o.json_lines;
@@ -151,7 +145,7 @@ static void transport_note(const struct host *h, const char *text, void *user)
 int context_open(struct context *c, struct app *app, bool plain, struct err *err)
 {
 	struct console_config config = {
-		.fd = takes_stdout(&app->o) ? 2 : 1,
+		.fd = options_take_stdout(&app->o) ? 2 : 1,
 		.quiet = app->o.quiet,
 		.no_color = app->o.no_color || plain,
 	};

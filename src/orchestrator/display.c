@@ -5,22 +5,49 @@
 #include <string.h>
 
 #include "common/buf.h"
+#include "common/cleanup.h"
+#include "common/text.h"
 #include "common/units.h"
 
 void display_op(struct buf *out, enum op_kind op, uint64_t count, uint64_t bytes,
 	const struct hist *h, uint64_t errors, double seconds, bool utf8)
 {
 	double s = seconds > 0 ? seconds : 1;
-	double rate = (double)count / s;
+	struct display_rates r = {
+		.operation = op_infos[op].display,
+		.moves_data = op_infos[op].moves_data,
+		.ops_per_s = (double)count / s,
+		.bytes_per_s = (double)bytes / s,
+		.mean_us = hist_mean(h) / 1e3,
+		.p50_us = (double)hist_percentile(h, 50) / 1e3,
+		.p95_us = (double)hist_percentile(h, 95) / 1e3,
+		.p99_us = (double)hist_percentile(h, 99) / 1e3,
+		.errors = errors,
+	};
 
-	buf_printf(out, "%s: %.*f ops/s", op_infos[op].display, rate < 10 ? 2 : 0, rate);
-	if (op_infos[op].moves_data)
-		buf_printf(out, ", %s", units_mib_per_s((double)bytes / s).s);
+	display_rates(out, &r, utf8);
+}
+
+void display_rates(struct buf *out, const struct display_rates *r, bool utf8)
+{
+	buf_printf(out, "%s: %.*f ops/s", r->operation, r->ops_per_s < 10 ? 2 : 0,
+		r->ops_per_s);
+	if (r->moves_data)
+		buf_printf(out, ", %s", units_mib_per_s(r->bytes_per_s).s);
 	buf_printf(out, " (mean: %s, p50: %s, p95: %s, p99: %s, errors: %" PRIu64 ")",
-		units_latency(hist_mean(h) / 1e3, utf8).s,
-		units_latency((double)hist_percentile(h, 50) / 1e3, utf8).s,
-		units_latency((double)hist_percentile(h, 95) / 1e3, utf8).s,
-		units_latency((double)hist_percentile(h, 99) / 1e3, utf8).s, errors);
+		units_latency(r->mean_us, utf8).s, units_latency(r->p50_us, utf8).s,
+		units_latency(r->p95_us, utf8).s, units_latency(r->p99_us, utf8).s,
+		r->errors);
+}
+
+static const char *const bar_parts[] = {"█", "░", "#", "-"};
+
+bool display_is_bar(const char *line)
+{
+	for (size_t i = 0; *line == '[' && i < ARRAY_LEN(bar_parts); i++)
+		if (text_starts_with(line + 1, bar_parts[i]))
+			return true;
+	return false;
 }
 
 static void bar(struct buf *out, double part, unsigned columns, bool utf8)
@@ -35,7 +62,7 @@ static void bar(struct buf *out, double part, unsigned columns, bool utf8)
 	full = (unsigned)(part * width);
 	buf_putc(out, '[');
 	for (unsigned i = 0; i < width; i++)
-		buf_puts(out, i < full ? (utf8 ? "█" : "#") : (utf8 ? "░" : "-"));
+		buf_puts(out, bar_parts[(utf8 ? 0 : 2) + (i >= full)]);
 	buf_puts(out, "]  ");
 }
 

@@ -13,12 +13,25 @@ struct buf;
 void display_op(struct buf *out, enum op_kind op, uint64_t count, uint64_t bytes,
 	const struct hist *response, uint64_t errors, double seconds, bool utf8);
 
+/* The same of numbers that were written down. */
+struct display_rates {
+	const char *operation; /* "GET" */
+	bool moves_data;
+	double ops_per_s, bytes_per_s;
+	double mean_us, p50_us, p95_us, p99_us;
+	uint64_t errors;
+};
+void display_rates(struct buf *out, const struct display_rates *r, bool utf8);
+
 /* "[#####-----]  15/30s  measure" with done of total seconds, cut to columns. */
 void display_bar_time(struct buf *out, const char *phase, double done_s, double total_s,
 	unsigned columns, bool utf8);
 /* "[#####-----]  1,200/10,000 objects  410 objects/s  prepare" */
 void display_bar_objects(struct buf *out, const char *phase, uint64_t done,
 	uint64_t total, double per_s, unsigned columns, bool utf8);
+
+/* Whether a line is such a bar: what a run without a terminal says from time to time. */
+bool display_is_bar(const char *line);
 
 /* "a, b, c and 12 more" */
 void display_names(struct buf *out, const char *const *names, size_t n, size_t most);

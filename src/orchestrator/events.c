@@ -46,23 +46,43 @@ void events_state(struct context *c, struct rundir *d, const struct fleet_worker
 	events_emit(c, d, "state", m);
 }
 
-void events_phase(struct context *c, struct rundir *d, enum phase phase, const char *what)
+void events_phase_begun(struct context *c, struct rundir *d, enum phase phase,
+	double start_s, double planned_s)
+{
+	json_t *m = json_pack("{s:s, s:s, s:f}", "phase", phase_names[phase], "is",
+		"begun", "start_s", start_s);
+
+	if (planned_s > 0)
+		json_object_set_new(m, "planned_s", json_real(planned_s));
+	events_emit(c, d, "phase", m);
+}
+
+void events_phase_done(struct context *c, struct rundir *d, enum phase phase)
 {
 	events_emit(c, d, "phase",
-		json_pack("{s:s, s:s}", "phase", phase_names[phase], "is", what));
+		json_pack("{s:s, s:s}", "phase", phase_names[phase], "is", "done"));
+}
+
+void events_progress(struct context *c, struct rundir *d, enum phase phase, uint64_t done,
+	uint64_t total)
+{
+	events_emit(c, d, "progress",
+		json_pack("{s:s, s:I, s:I}", "phase", phase_names[phase], "done",
+			(json_int_t)done, "total", (json_int_t)total));
 }
 
 static json_t *live_json(const struct live_op *r)
 {
 	double s = r->seconds > 0 ? r->seconds : 1;
 
-	return json_pack("{s:s, s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:f}",
+	return json_pack("{s:s, s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f}",
 		"operation", op_infos[r->op].display, "count", (json_int_t)r->count,
 		"bytes", (json_int_t)r->bytes, "errors", (json_int_t)r->errors,
 		"ops_per_sec", (double)r->count / s, "throughput_mibps",
 		(double)r->bytes / s / 1048576.0, "mean_us",
 		hist_mean(&r->response) / 1e3, "p50_us",
-		(double)hist_percentile(&r->response, 50) / 1e3, "p99_us",
+		(double)hist_percentile(&r->response, 50) / 1e3, "p95_us",
+		(double)hist_percentile(&r->response, 95) / 1e3, "p99_us",
 		(double)hist_percentile(&r->response, 99) / 1e3, "max_us",
 		(double)r->response.max / 1e3);
 }

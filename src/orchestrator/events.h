@@ -18,7 +18,12 @@ typedef struct json_t json_t;
 void events_emit(struct context *c, struct rundir *d, const char *event, json_t *members);
 
 void events_state(struct context *c, struct rundir *d, const struct fleet_worker *w);
-void events_phase(
-	struct context *c, struct rundir *d, enum phase phase, const char *what);
+/* start_s: since the run began; planned_s: 0 when it takes as long as it takes. */
+void events_phase_begun(struct context *c, struct rundir *d, enum phase phase,
+	double start_s, double planned_s);
+void events_phase_done(struct context *c, struct rundir *d, enum phase phase);
+/* Objects of prepare and cleanup. */
+void events_progress(struct context *c, struct rundir *d, enum phase phase, uint64_t done,
+	uint64_t total);
 void events_interval(struct context *c, struct rundir *d, double time_s, enum phase phase,
 	const struct live_op *rows, size_t n);

@@ -37,13 +37,16 @@ struct options {
 	uint64_t expect_workers, expect_wait_ns;
 	bool expect_wait_set;
 	int on_host_loss;
-	bool dry_run, headless;
+	bool dry_run, headless, detach;
 
 	/* what comes out */
 	const char *export_file, *json_lines;
 
 	/* clean */
 	const char *data;
+
+	/* runs */
+	bool now;
 
 	/* known, and not there yet */
 	const char *later[8];
@@ -55,9 +58,12 @@ struct option_group {
 	const struct opt *options;
 };
 extern const struct option_group group_common, group_hosts, group_workload, group_run,
-	group_output, group_export, group_clean;
+	group_output, group_export, group_clean, group_runs;
 /* Spellings of commands as flags: parsed everywhere, in no help text. */
 extern const struct opt command_flags[];
+
+/* Whether data goes to stdout, so that what people read must go elsewhere. */
+bool options_take_stdout(const struct options *o);
 
 /* Refuses by name what is not supported yet. */
 struct err;

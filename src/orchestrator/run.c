@@ -16,11 +16,13 @@
 #include "common/units.h"
 #include "orchestrator/command.h"
 #include "orchestrator/console.h"
+#include "orchestrator/detach.h"
 #include "orchestrator/events.h"
+#include "orchestrator/registration.h"
 #include "orchestrator/run_private.h"
 #include "orchestrator/validate.h"
 
-static void copy_line(const char *line, void *user)
+void run_copy_line(const char *line, void *user)
 {
 	rundir_console(user, line);
 }
@@ -120,7 +122,7 @@ static int make_dir(struct run *r, struct err *err)
 		if (!r->agg || rundir_write(r->dir, "config.yaml", config, err) < 0 ||
 			(hosts && rundir_write(r->dir, "hosts.yaml", hosts, err) < 0))
 			res = -1;
-		console_set_copy(r->ctx.console, copy_line, r->dir);
+		console_set_copy(r->ctx.console, run_copy_line, r->dir);
 	}
 	free(ids);
 	return res;
@@ -153,10 +155,15 @@ static void header(struct run *r)
 
 static int watch_signals(struct run *r, struct err *err)
 {
-	static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+	static const struct {
+		int signo;
+		loop_signal_fn *fn;
+	} signals[] = {
+		{SIGINT, run_signal}, {SIGTERM, run_signal}, {SIGHUP, run_hang_up}};
 
 	for (size_t i = 0; i < ARRAY_LEN(signals); i++)
-		if (!loop_signal_add(r->ctx.loop, signals[i], run_signal, r, err))
+		if (!loop_signal_add(
+			    r->ctx.loop, signals[i].signo, signals[i].fn, r, err))
 			return -1;
 	return 0;
 }
@@ -169,6 +176,7 @@ static int go(struct run *r, struct err *err)
 	if (context_transport(&r->ctx, err) < 0 || make_dir(r, err) < 0 ||
 		watch_signals(r, err) < 0)
 		return -1;
+	run_register(r);
 	header(r);
 	r->show = loop_timer_add(r->ctx.loop, UINT64_MAX, 0, run_on_show, r);
 	loop_timer_stop(r->show);
@@ -183,6 +191,7 @@ static int go(struct run *r, struct err *err)
 		if (code == 0)
 			code = 1;
 	}
+	run_unregister(r, code);
 	return code;
 }
 
@@ -217,19 +226,21 @@ static void release(struct run *r)
 	agg_destroy(r->agg);
 	console_set_copy(r->ctx.console, NULL, NULL);
 	rundir_close(r->dir, &ignored);
+	registration_end(r->registration, 1, &ignored);
 	if (r->planned)
 		plan_finish(&r->plan);
 	workload_destroy(r->workload);
 	context_close(&r->ctx);
 }
 
-static int run_command(struct app *app, bool plan_only, struct err *err)
+static int run_command(struct app *app, bool plan_only, int detach_fd, struct err *err)
 {
 	AUTO_BUF struct buf remarks = BUF_INIT;
 	struct run r = {.app = app,
 		.exit_code = -1,
 		.shown_interval = UINT_MAX,
 		.remarks = &remarks,
+		.detach_fd = detach_fd,
 		.wall_start_ns = clock_wall_ns(),
 		.began_ns = clock_ns()};
 	int code = context_open(&r.ctx, app, false, err);
@@ -247,10 +258,18 @@ static int run_command(struct app *app, bool plan_only, struct err *err)
 
 int cmd_run(struct app *app, struct err *err)
 {
-	return run_command(app, app->o.dry_run, err);
+	int fd = -1, code = 0;
+
+	if (app->o.detach && !app->o.dry_run) {
+		int front = detach_fork(&fd, &code, err);
+
+		if (front)
+			return front < 0 ? -1 : code;
+	}
+	return run_command(app, app->o.dry_run, fd, err);
 }
 
 int cmd_validate(struct app *app, struct err *err)
 {
-	return run_command(app, true, err);
+	return run_command(app, true, -1, err);
 }

@@ -1,31 +1,16 @@
 /* run_live: the live display of a run: bar and per-op lines, or a plain line every 10 s. */
-#include <stdlib.h>
-
 #include "common/buf.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
-#include "common/text.h"
 #include "common/units.h"
 #include "orchestrator/command.h"
 #include "orchestrator/console.h"
 #include "orchestrator/display.h"
 #include "orchestrator/events.h"
+#include "orchestrator/live.h"
 #include "orchestrator/run_private.h"
 
-#define PLAIN_NS (10 * NS_PER_SEC)
-#define MAX_LINES (OP_KINDS + 2)
-
-struct block {
-	struct buf lines[MAX_LINES];
-	size_t n;
-};
-
-static struct buf *add(struct block *b)
-{
-	return &b->lines[b->n < MAX_LINES - 1 ? b->n++ : b->n];
-}
-
-static void objects(struct run *r, struct block *b, uint64_t now)
+static void objects(struct run *r, struct live_block *b, uint64_t now)
 {
 	struct console *con = r->ctx.console;
 	uint64_t done = 0, total = 0;
@@ -35,11 +20,12 @@ static void objects(struct run *r, struct block *b, uint64_t now)
 		done += r->members[i].objects;
 		total += r->members[i].objects_total;
 	}
-	display_bar_objects(add(b), phase_names[r->phase], done, total,
+	events_progress(&r->ctx, r->dir, r->phase, done, total);
+	display_bar_objects(live_add(b), phase_names[r->phase], done, total,
 		s > 0 ? (double)done / s : 0, console_columns(con), console_utf8(con));
 }
 
-static void load(struct run *r, struct block *b, uint64_t now)
+static void load(struct run *r, struct live_block *b, uint64_t now)
 {
 	struct console *con = r->ctx.console;
 	const struct plan *p = &r->plan;
@@ -52,11 +38,11 @@ static void load(struct run *r, struct block *b, uint64_t now)
 	if (n && rows[0].interval == r->stale_interval)
 		n = 0;
 
-	display_bar_time(add(b), warm ? "warmup" : "measure",
+	display_bar_time(live_add(b), warm ? "warmup" : "measure",
 		now > from ? (double)(now - from) / 1e9 : 0, (double)length / 1e9,
 		console_columns(con), console_utf8(con));
 	for (size_t i = 0; i < n; i++) {
-		struct buf *line = add(b);
+		struct buf *line = live_add(b);
 
 		buf_puts(line, "  ");
 		display_op(line, rows[i].op, rows[i].count, rows[i].bytes,
@@ -70,46 +56,10 @@ static void load(struct run *r, struct block *b, uint64_t now)
 		warm ? PHASE_WARMUP : PHASE_MEASURE, rows, n);
 }
 
-/* Cuts a line to the terminal's width: a line that wraps would spoil the block. */
-static void cut(struct buf *b, unsigned columns)
-{
-	while (b->len && text_width(b->data) >= columns) {
-		do
-			b->len--;
-		while (b->len && ((unsigned char)b->data[b->len] & 0xc0) == 0x80);
-		b->data[b->len] = '\0';
-	}
-}
-
-static void show_plain(struct run *r, const struct block *b, uint64_t now)
-{
-	AUTO_BUF struct buf line = BUF_INIT;
-
-	if (now < r->last_plain_ns + PLAIN_NS)
-		return;
-	r->last_plain_ns = now;
-	for (size_t i = 0; i < b->n; i++)
-		buf_printf(&line, "%s%s", i ? " | " : "", b->lines[i].data);
-	if (line.data)
-		console_stderr(r->ctx.console, line.data);
-}
-
-static void show_block(struct run *r, struct block *b)
-{
-	const char *lines[MAX_LINES];
-	unsigned columns = console_columns(r->ctx.console);
-
-	for (size_t i = 0; i < b->n; i++) {
-		cut(&b->lines[i], columns);
-		lines[i] = b->lines[i].data ? b->lines[i].data : "";
-	}
-	console_live(r->ctx.console, lines, b->n);
-}
-
 void run_on_show(struct loop_timer *t, void *user)
 {
 	struct run *r = user;
-	struct block b = {0};
+	AUTO_LIVE struct live_block b = {0};
 	uint64_t now = clock_ns();
 
 	(void)t;
@@ -117,10 +67,6 @@ void run_on_show(struct loop_timer *t, void *user)
 		load(r, &b, now);
 	else if (r->stage == RUN_PREPARE || r->stage == RUN_CLEANUP)
 		objects(r, &b, now);
-	if (b.n && console_is_tty(r->ctx.console) && !r->app->o.headless)
-		show_block(r, &b);
-	else if (b.n && !r->app->o.quiet)
-		show_plain(r, &b, now);
-	for (size_t i = 0; i < MAX_LINES; i++)
-		buf_finish(&b.lines[i]);
+	live_show(r->ctx.console, &b, r->app->o.headless, r->app->o.quiet, now,
+		&r->last_plain_ns);
 }

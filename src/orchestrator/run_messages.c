@@ -362,6 +362,7 @@ void run_signal(int signo, void *user)
 					       "once)");
 		run_set_states(r, WORKER_DRAINING);
 		run_send_stop(r, STOP_DRAIN);
+		run_publish(r);
 		return;
 	}
 	if (r->signals > 2 || r->stage >= RUN_QUIT) {

@@ -82,7 +82,8 @@ void run_phase_begins(
 		r->phases[r->n_phases++] = (struct run_phase){
 			.phase = phase, .start_ns = at_ns, .planned_ns = planned_ns};
 	r->phase_start_ns = at_ns;
-	events_phase(&r->ctx, r->dir, phase, "begun");
+	events_phase_begun(&r->ctx, r->dir, phase, (double)(at_ns - r->began_ns) / 1e9,
+		(double)planned_ns / 1e9);
 }
 
 void run_phase_ends(struct run *r, enum phase phase)
@@ -93,7 +94,7 @@ void run_phase_ends(struct run *r, enum phase phase)
 				phase == PHASE_WARMUP
 					? r->phases[i].start_ns + r->phases[i].planned_ns
 					: clock_ns();
-			events_phase(&r->ctx, r->dir, phase, "done");
+			events_phase_done(&r->ctx, r->dir, phase);
 			return;
 		}
 }
@@ -372,6 +373,7 @@ void run_check(struct run *r)
 			checks[r->stage](r);
 	}
 	r->checking = false;
+	run_publish(r);
 }
 
 void run_begin(struct run *r)
