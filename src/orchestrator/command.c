@@ -12,31 +12,33 @@
 
 static const struct option_group *const groups_check[] = {
 	&group_hosts, &group_output, &group_export, &group_common, NULL};
+static const struct option_group *const groups_ssh_setup[] = {
+	&group_ssh_setup, &group_hosts, &group_export, &group_common, NULL};
 static const struct option_group *const groups_setup[] = {
 	&group_hosts, &group_common, NULL};
 static const struct option_group *const groups_run[] = {&group_workload, &group_run,
 	&group_hosts, &group_export, &group_output, &group_common, NULL};
 static const struct option_group *const groups_validate[] = {
 	&group_workload, &group_hosts, &group_common, NULL};
-static const struct option_group *const groups_runs[] = {
-	&group_runs, &group_export, &group_common, NULL};
 static const struct option_group *const groups_clean[] = {
 	&group_clean, &group_hosts, &group_common, NULL};
 
 static const char *const alias_check[] = {"ping", NULL};
-static const char *const words_runs[] = {"attach", "stop", NULL};
 static const char *const alias_setup[] = {"deploy", NULL};
 
 static const char *const examples_check[] = {"muster check --hosts hosts.yaml",
 	"muster check --hosts root@node[01-16] --export fleet.json", NULL};
+static const char *const examples_ssh_setup[] = {
+	"muster ssh-setup --hosts ubuntu@vm1,ubuntu@vm2,ubuntu@vm3",
+	"muster ssh-setup --hosts root@node[01-16] --password-stdin --output rack.yaml "
+	"<password",
+	"muster ssh-setup --hosts hosts.yaml --remove", NULL};
 static const char *const examples_setup[] = {"muster setup --hosts hosts.yaml", NULL};
 static const char *const examples_run[] = {"muster run workloads/null-smoke.yaml",
 	"muster run mix.yaml --hosts hosts.yaml --duration 5m --export results.json",
 	NULL};
 static const char *const examples_validate[] = {
 	"muster validate mix.yaml --hosts hosts.yaml", NULL};
-static const char *const examples_runs[] = {"muster run mix.yaml --detach", "muster runs",
-	"muster runs attach muster-20261120T143005Z-mix", "muster runs stop --now", NULL};
 static const char *const examples_clean[] = {"muster clean --hosts hosts.yaml",
 	"muster clean --data muster-20261120T143005Z-mix", NULL};
 
@@ -50,6 +52,21 @@ const struct command commands[] = {
 		"its clock. Exit "
 		"code 3 when a host was not reached.",
 		examples_check, groups_check, cmd_check},
+	{"ssh-setup", NULL, "", 0, 0,
+		"make a key, hand it to the hosts, prove it, write an inventory",
+		"Makes the key ~/.ssh/muster_ed25519 unless it is there (or --key names "
+		"another "
+		"one), logs in to every host with a key that works or with a password, "
+		"appends the "
+		"public key to authorized_keys, proves with a new connection that the "
+		"key "
+		"logs in, and "
+		"looks for what a run needs. The key of a host that nobody knows yet is "
+		"shown and "
+		"recorded; a host whose key has changed is left alone. Doing it again "
+		"changes "
+		"nothing. Exit code 3 when a host is not ready.",
+		examples_ssh_setup, groups_ssh_setup, cmd_ssh_setup},
 	{"setup", alias_setup, "", 0, 0,
 		"copy the worker to the hosts and verify it by SHA-256",
 		"Copies the worker program to every host that does not have it yet, in "
@@ -70,19 +87,6 @@ const struct command commands[] = {
 		"would do. "
 		"Contacts no host.",
 		examples_validate, groups_validate, cmd_validate},
-	{"runs", NULL, "[attach|stop [RUN]]", 0, 2,
-		"the runs on this machine: list, watch, stop",
-		"Lists the runs of this user on this machine, those that are on and "
-		"those "
-		"of the last days. `attach` shows what a run says, with its live "
-		"display, "
-		"and ends with its exit code; q or Ctrl-C leaves it, and the run goes "
-		"on. "
-		"`stop` is its Ctrl-C: no new operations, those in flight are waited "
-		"for, "
-		"results are written. RUN is a name, the beginning of one, or a results "
-		"directory; without it, the only run that is on.",
-		examples_runs, groups_runs, cmd_runs, words_runs},
 	{"clean", NULL, "", 0, 0, "remove what muster keeps on the hosts",
 		"Removes the cached worker and everything else muster keeps on the "
 		"hosts, and says "
@@ -107,11 +111,11 @@ const struct command *command_find(const char *name)
 
 static const struct option_group *const all_groups[] = {&group_common, &group_hosts,
 	&group_workload, &group_run, &group_output, &group_export, &group_clean,
-	&group_runs};
+	&group_ssh_setup};
 
 /* Commands whose time has not come. */
 static const char *const later_commands[] = {
-	"ssh-setup", "matrix", "start", "stop", "status", "report", "compare", "profiles"};
+	"matrix", "start", "stop", "status", "runs", "report", "compare", "profiles"};
 
 static void unknown_command(const char *name, struct err *err)
 {

@@ -96,8 +96,7 @@ static const struct opt run_options[] = {
 		.choices = loss_names},
 	{"dry-run", 'n', OPT_FLAG, AT(dry_run), NULL, "plan and show, start nothing"},
 	{"headless", 0, OPT_FLAG, AT(headless), NULL, "plain lines also on a terminal"},
-	{"detach", 0, OPT_FLAG, AT(detach), NULL,
-		"go on without this terminal once the work has begun (muster runs)"},
+	{"detach", 0, OPT_OPTIONAL, AT(later[3]), NULL, NULL},
 	END,
 };
 
@@ -122,11 +121,21 @@ static const struct opt clean_options[] = {
 	END,
 };
 
-static const struct opt runs_options[] = {
-	{"now", 0, OPT_FLAG, AT(now), NULL,
-		"stop at once, as a second Ctrl-C does: do not wait for what is in "
-		"flight"},
-	{"headless", 0, OPT_FLAG, AT(headless), NULL, "plain lines also on a terminal"},
+const char *const setup_key_types[] = {"ed25519", "rsa", "ecdsa", NULL};
+
+static const struct opt ssh_setup_options[] = {
+	{"key-type", 0, OPT_CHOICE, AT(key_type), "TYPE",
+		"of a key that is made: ed25519 (default), rsa or ecdsa",
+		.choices = setup_key_types},
+	{"password-stdin", 0, OPT_FLAG, AT(password_stdin), NULL,
+		"the password for hosts that take no key yet is the first line of stdin"},
+	{"output", 'o', OPT_STR, AT(output), "FILE",
+		"inventory to write (default for a list: hosts.yaml, if there is none)",
+		.complete = "file"},
+	{"remove", 0, OPT_FLAG, AT(remove), NULL,
+		"take the key away from the hosts again"},
+	{"dry-run", 'n', OPT_FLAG, AT(dry_run), NULL,
+		"say what would be done, contact nobody"},
 	END,
 };
 
@@ -142,18 +151,13 @@ const struct option_group group_common = {"Options of all commands", common_opti
 			  group_run = {"Run", run_options},
 			  group_output = {"Output", output_options},
 			  group_export = {"Export", export_options},
-			  group_runs = {"Runs", runs_options},
-			  group_clean = {"Clean", clean_options};
-
-bool options_take_stdout(const struct options *o)
-{
-	return (o->json_lines && !*o->json_lines) ||
-	       (o->export_file && strcmp(o->export_file, "-") == 0);
-}
+			  group_clean = {"Clean", clean_options},
+			  group_ssh_setup = {"SSH setup", ssh_setup_options};
 
 int options_check(const struct options *o, struct err *err)
 {
-	static const char *const names[] = {"--users", "--spawn-rate", "--rate"};
+	static const char *const names[] = {
+		"--users", "--spawn-rate", "--rate", "--detach"};
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		if (o->later[i])
@@ -164,9 +168,5 @@ int options_check(const struct options *o, struct err *err)
 		return err_set(err, ERR_INPUT,
 			"--json-lines and '--export -' cannot both have stdout: give one "
 			"of them a file");
-	if (o->detach && options_take_stdout(o))
-		return err_set(err, ERR_INPUT,
-			"with --detach stdout is gone before the end: give --json-lines "
-			"or --export a file");
 	return 0;
 }
