@@ -33,7 +33,9 @@ const struct key distributed_agent_keys[] = {
 	{"listen_port", KEY_IGNORED, .arg = no_ports, .help = "(old) Port of an agent."},
 	{"kv_cache_dir", KEY_IGNORED, .help = "(old) Where an agent kept its cache."},
 	{"multi_endpoint", KEY_LATER, .help = "Endpoints that ops are spread over."},
-	{"volumes", KEY_LATER, .help = "Volumes of the worker's container."},
+	{"volumes", KEY_STRV, AT(container.volumes),
+		.help = "Folders to mount in the worker's container, each as docker run "
+			"-v takes it; see distributed.deployment."},
 	{.name = NULL},
 };
 
@@ -67,6 +69,7 @@ static void ssh_finish(struct ssh *s)
 struct agents {
 	struct decode *decode;
 	const struct ssh *ssh;
+	const struct host *deployed; /* its container is that of all agents */
 	struct builder *builder;
 	bool warned_of_port;
 };
@@ -113,6 +116,30 @@ static int split_address(struct agents *a, const struct node *n, struct host *h,
 	return 0;
 }
 
+/* The container of all agents, with the volumes of this one. */
+static int copy_container(struct agents *a, const struct node *n, struct host *h)
+{
+	CLEANUP(host_finish) struct host copy = {.workers = 1};
+	struct host_container container;
+
+	if (!a->deployed->container.image) {
+		if (h->container.volumes && h->container.volumes[0])
+			decode_warn(a->decode, way_value(n, "volumes"),
+				"'volumes' does nothing: there is no container without "
+				"'deployment'");
+		strv_free(h->container.volumes);
+		h->container.volumes = NULL;
+		return 0;
+	}
+	if (host_copy(&copy, a->deployed) < 0)
+		return -ENOMEM;
+	container = copy.container;
+	container.volumes = h->container.volumes;
+	memset(&copy.container, 0, sizeof(copy.container));
+	h->container = container;
+	return 0;
+}
+
 static int check_id(
 	struct agents *a, const struct node *map, const struct host *h, struct err *err)
 {
@@ -144,7 +171,9 @@ static int decode_agent(struct agents *a, const struct node *n, struct host *h,
 		return err_sys(err, ENOMEM, "agents");
 	if (check_id(a, n, h, err) < 0 || split_address(a, address, h, ret_port, err) < 0)
 		return -1;
-	return copy_ssh(a->ssh, h) < 0 ? err_sys(err, ENOMEM, "agents") : 0;
+	if (copy_container(a, n, h) < 0 || copy_ssh(a->ssh, h) < 0)
+		return err_sys(err, ENOMEM, "agents");
+	return 0;
 }
 
 static int add_agent(struct agents *a, const struct node *n, struct err *err)
@@ -185,11 +214,14 @@ int inventory_from_distributed(const struct yaml_doc *doc, const struct node *di
 		.warn = o ? o->warn : NULL,
 		.user = o ? o->user : NULL};
 	CLEANUP(ssh_finish) struct ssh ssh = {.enabled = true};
+	CLEANUP(host_finish) struct host deployed = {.workers = 1};
 	struct builder b AUTO_BUILDER = BUILDER_INIT;
-	struct agents a = {&d, &ssh, &b, false};
+	struct agents a = {&d, &ssh, &deployed, &b, false};
 	const struct node *agents = node_get(distributed, "agents");
 
-	if (decode_ssh(&d, node_get(distributed, "ssh"), &ssh, err) < 0)
+	if (decode_ssh(&d, node_get(distributed, "ssh"), &ssh, err) < 0 ||
+		deployment_decode(&d, node_get(distributed, "deployment"),
+			&deployed.container, err) < 0)
 		return -1;
 	*ret = (struct inventory){.n = 0};
 	if (!agents || agents->type == NODE_NULL)

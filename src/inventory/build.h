@@ -78,6 +78,9 @@ struct decode;
 struct node;
 /* The value of a key of map, or map itself: where an error about the key belongs. */
 const struct node *way_value(const struct node *map, const char *key);
+/* A word of a container's command line that must be no option and not empty; NULL: not given. */
+int way_check_word(struct decode *d, const struct node *n, const char *key,
+	const char *word, struct err *err);
 /* A decode_fn for struct host_container. */
 int way_decode_container(
 	struct decode *d, const struct node *n, void *dst, struct err *err);
@@ -91,6 +94,13 @@ const char *way_flaw(const struct host *h, const char **ret_key);
 /* The same with the place: in own (the host's mapping or text), or in defaults (may be NULL). */
 int way_check(struct decode *d, const struct node *own, const struct node *defaults,
 	const struct host *h, struct err *err);
+
+/* ---- deployment.c ---- */
+
+/* `distributed.deployment` (n may be NULL) into ret, which is empty; without a container it stays so,
+ * and also on failure it may hold something. */
+int deployment_decode(struct decode *d, const struct node *n, struct host_container *ret,
+	struct err *err);
 
 void strv_free(char **v);
 int strv_copy(char *const *from, char ***ret); /* 0 or -ENOMEM */

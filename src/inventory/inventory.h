@@ -98,7 +98,7 @@ int inventory_load(const char *value, const struct inventory *base,
 int inventory_load_list_file(const char *path, const struct inventory *base,
 	const struct inventory_options *o, struct inventory *ret, struct err *err);
 
-/* `distributed:` of a workload: node is its mapping (agents, ssh). An agent's "host:port" is an old
+/* `distributed:` of a workload: node is its mapping (agents, ssh, deployment). An agent's "host:port" is an old
  * agent port: it makes a second worker's name unique and never becomes the SSH port (a warning).
  * With no agents, ret is empty. */
 int inventory_from_distributed(const struct yaml_doc *doc, const struct node *distributed,
@@ -123,6 +123,10 @@ int host_copy(struct host *to, const struct host *from); /* deep; 0 or -ENOMEM *
 void host_finish(struct host *h);
 /* "NAME=VALUE" lists in one: those of over win. *into may be NULL. 0 or -ENOMEM. */
 int inventory_env_merge(char ***into, char *const *over);
+
+/* Where the value begins of a variable that a word of a container's command line sets ("-e" and
+ * "NAME=VALUE", "--env=NAME=VALUE"), or NULL: it may be a secret. before: the word before it, or NULL. */
+const char *inventory_env_value(const char *word, const char *before);
 
 /* The resolved inventory as hosts.yaml text (secrets in env values blanked as "***"), for the results
  * directory and for `clean --data`; parses back to the same hosts. malloc. */

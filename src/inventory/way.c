@@ -42,8 +42,7 @@ static void container_clear(struct host_container *c)
 	c->pull = PULL_MISSING;
 }
 
-/* A word that a program takes for an option could be anything. */
-static int check_word(struct decode *d, const struct node *n, const char *key,
+int way_check_word(struct decode *d, const struct node *n, const char *key,
 	const char *word, struct err *err)
 {
 	if (!word || (*word && *word != '-'))
@@ -65,7 +64,7 @@ int way_decode_container(
 	if (n->type == NODE_SCALAR) {
 		free(*image);
 		*image = strdup(n->value);
-		return *image ? check_word(d, n, "image", *image, err)
+		return *image ? way_check_word(d, n, "image", *image, err)
 			      : err_sys(err, ENOMEM, "hosts");
 	}
 	if (n->type != NODE_MAP)
@@ -74,10 +73,11 @@ int way_decode_container(
 			"image, not %s",
 			n->type == NODE_SEQ ? "a list" : "nothing");
 	if (decode_map(d, n, container_keys, "container", c, err) < 0 ||
-		check_word(d, way_value(n, "image"), "image", c->image, err) < 0 ||
-		check_word(d, way_value(n, "network"), "network", c->network, err) < 0)
+		way_check_word(d, way_value(n, "image"), "image", c->image, err) < 0 ||
+		way_check_word(d, way_value(n, "network"), "network", c->network, err) <
+			0)
 		return -1;
-	return check_word(d, way_value(n, "runtime"), "runtime", c->runtime, err);
+	return way_check_word(d, way_value(n, "runtime"), "runtime", c->runtime, err);
 }
 
 /* ---- values ---- */

@@ -47,31 +47,26 @@ static int put_env(struct buf *b, char *const *env)
 	return r == 0 ? buf_putc(b, '}') : r;
 }
 
-static bool is_env_flag(const char *word)
+const char *inventory_env_value(const char *word, const char *before)
 {
-	return strcmp(word, "-e") == 0 || strcmp(word, "--env") == 0;
+	const char *value;
+
+	if (!(before && (strcmp(before, "-e") == 0 || strcmp(before, "--env") == 0)) &&
+		!text_starts_with(word, "-e") && !text_starts_with(word, "--env"))
+		return NULL;
+	value = strchr(
+		text_starts_with(word, "--env=") ? word + strlen("--env=") : word, '=');
+	return value ? value + 1 : NULL;
 }
 
-/* Where the variable begins that a word sets, or NULL. */
-static const char *env_in(const char *word, const char *before)
-{
-	if (before && is_env_flag(before))
-		return word;
-	if (text_starts_with(word, "--env="))
-		return word + strlen("--env=");
-	return text_starts_with(word, "-e") ? word + strlen("-e") : NULL;
-}
-
-/* A word of a command line; the value of a variable that it sets may be a secret. */
 static int put_word(struct buf *b, const char *word, const char *before)
 {
-	const char *env = env_in(word, before);
-	const char *value = env ? strchr(env, '=') : NULL;
+	const char *value = inventory_env_value(word, before);
 	struct buf blanked AUTO_BUF = BUF_INIT;
 
 	if (!value)
 		return put_quoted(b, word);
-	if (buf_printf(&blanked, "%.*s=***", (int)(value - word), word) < 0)
+	if (buf_printf(&blanked, "%.*s***", (int)(value - word), word) < 0)
 		return -ENOMEM;
 	return put_quoted(b, blanked.data);
 }

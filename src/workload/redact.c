@@ -241,6 +241,16 @@ static int blank_value(struct redactor *r, const struct node *n)
 	return spans_add(&r->spans, at, plain_end(r, at, n->value), "\"***\"");
 }
 
+/* Words of a container's command line may set variables. */
+static bool sets_variable(const struct node *list, size_t i)
+{
+	return list->type == NODE_SEQ && list->items[i]->type == NODE_SCALAR &&
+	       inventory_env_value(
+		       list->items[i]->value, i && list->items[i - 1]->type == NODE_SCALAR
+						      ? list->items[i - 1]->value
+						      : NULL);
+}
+
 static int blank_node(struct redactor *r, const struct node *n, bool secret)
 {
 	int e = 0;
@@ -250,8 +260,9 @@ static int blank_node(struct redactor *r, const struct node *n, bool secret)
 	for (size_t i = 0; e == 0 && i < n->n; i++) {
 		const char *key = n->type == NODE_MAP ? n->keys[i]->value : "";
 
-		e = blank_node(
-			r, n->items[i], secret || is_env(key) || redact_is_secret(key));
+		e = blank_node(r, n->items[i],
+			secret || is_env(key) || redact_is_secret(key) ||
+				sets_variable(n, i));
 	}
 	return e;
 }

@@ -48,7 +48,7 @@ struct prepare_spec {
 };
 
 struct distributed_spec {
-	const struct node *agents, *ssh; /* inventory/ reads them */
+	const struct node *agents, *ssh, *deployment; /* inventory/ reads them */
 	bool shared_filesystem, shared_set;
 	bool start_delay_set, ready_timeout_set;
 	uint64_t start_delay_ns, ready_timeout_ns;

@@ -114,7 +114,8 @@ const struct key distributed_keys[] = {
 		.help = "Which part of the tree a worker works in."},
 	{"partition_overlap", KEY_LATER, .help = "How much those parts overlap."},
 	{"multi_endpoint", KEY_LATER, .help = "Endpoints that ops are spread over."},
-	{"deployment", KEY_LATER, .help = "Containers that workers run in."},
+	{"deployment", KEY_NODE, DIST(deployment),
+		.help = "Containers that workers run in."},
 	{"stages", KEY_LATER, .help = "Phases that follow one another."},
 	{"barrier_sync", KEY_LATER, .help = "What happens when a host misses a stage."},
 	{"custom", KEY_LATER, .help = "Commands to run on the hosts."},
@@ -143,6 +144,7 @@ const struct workload_table workload_tables[] = {
 	{"distributed", distributed_keys},
 	{"distributed.agents[]", distributed_agent_keys},
 	{"distributed.ssh", distributed_ssh_keys},
+	{"distributed.deployment", distributed_deployment_keys},
 	{NULL, NULL},
 };
 

@@ -552,6 +552,29 @@ static void test_limit(void)
 	}
 }
 
+/* The same for `distributed:` of a workload. */
+static char *agents_outcome(const char *text, char *show(const struct inventory *inv))
+{
+	struct buf b AUTO_BUF = BUF_INIT;
+	struct inventory_options o = {.warn = collect, .user = &b};
+	struct err err = ERR_INIT;
+	struct yaml_doc *doc = NULL;
+	struct inventory inv;
+
+	if (yaml_parse("w.yaml", text, strlen(text), &doc, &err) == 0 &&
+		inventory_from_distributed(doc, doc->root, &o, &inv, &err) == 0) {
+		AUTO_FREE char *hosts = show(&inv);
+
+		buf_puts(&b, hosts);
+		inventory_finish(&inv);
+	} else {
+		buf_clear(&b);
+		buf_puts(&b, err.text);
+	}
+	yaml_destroy(doc);
+	return b.data ? buf_steal(&b) : strdup("");
+}
+
 static void test_agents(void)
 {
 	static const struct {
@@ -576,8 +599,9 @@ static void test_agents(void)
 					  "here: hosts are reached over "
 					  "SSH\n"},
 		{"agents: [{id: a}]", "w.yaml:1:10: an agent needs an address"},
-		{"agents: [{address: h, volumes: []}]",
-			"w.yaml:1:23: key 'volumes' is not supported yet"},
+		{"agents: [{address: h, volumes: [/a:/a]}]",
+			"w.yaml:1:32: 'volumes' does nothing: there is no container "
+			"without 'deployment'\nh"},
 		{"agents: [{address: h, multi_endpoint: {}}]",
 			"w.yaml:1:23: key 'multi_endpoint' is not supported yet"},
 		{"agents: [{address: h, ids: a}]", "w.yaml:1:23: unknown key 'ids' in an "
@@ -596,26 +620,84 @@ static void test_agents(void)
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct buf b AUTO_BUF = BUF_INIT;
-		struct inventory_options o = {.warn = collect, .user = &b};
-		struct err err = ERR_INIT;
-		struct yaml_doc *doc = NULL;
-		struct inventory inv;
+		AUTO_FREE char *got = agents_outcome(rows[i].text, summary);
 
-		if (yaml_parse("w.yaml", rows[i].text, strlen(rows[i].text), &doc,
-			    &err) == 0 &&
-			inventory_from_distributed(doc, doc->root, &o, &inv, &err) == 0) {
-			AUTO_FREE char *hosts = summary(&inv);
-
-			buf_puts(&b, hosts);
-			inventory_finish(&inv);
-		} else {
-			buf_clear(&b);
-			buf_puts(&b, err.text);
-		}
-		CHECK_STR(b.data ? b.data : "", rows[i].want);
-		yaml_destroy(doc);
+		CHECK_STR(got, rows[i].want);
 	}
+}
+
+static char *deployed(const struct inventory *inv)
+{
+	const struct host_container *c = &inv->hosts[0].container;
+	char **const lists[] = {c->volumes, c->args};
+	struct buf b AUTO_BUF = BUF_INIT;
+
+	buf_printf(&b, "%s %s %s %s", c->runtime ? c->runtime : "-",
+		c->image ? c->image : "-", c->network ? c->network : "-",
+		container_pull_names[c->pull]);
+	for (size_t l = 0; l < ARRAY_LEN(lists); l++)
+		for (size_t i = 0; lists[l] && lists[l][i]; i++)
+			buf_printf(&b, " |%s|", lists[l][i]);
+	return buf_steal(&b);
+}
+
+/* distributed.deployment becomes the container of each agent. */
+static void test_deployment(void)
+{
+	static const struct {
+		const char *text, *want;
+	} rows[] = {
+		{"deployment: {image: i}", "- i - missing"},
+		{"deployment: {deploy_type: docker, container_runtime: podman, image: i, "
+		 "network_mode: bench, pull_policy: if_not_present, docker_args: "
+		 "[--cpus=2, \"--memory  4g\"]}",
+			"podman i bench missing |--cpus=2| |--memory| |4g|"},
+		{"deployment: {image: i, docker_args: --privileged, pull_policy: Always}",
+			"- i - always |--privileged|"},
+		{"deployment: {deploy_type: binary, image: i}", "- - - missing"},
+		{"deployment:", "- - - missing"},
+		{"deployment: {}", "w.yaml:1:13: 'image' is missing: deploy_type docker "
+				   "runs workers "
+				   "in it"},
+		{"deployment: {deploy_type: kubernetes, image: i}",
+			"w.yaml:1:27: key 'deploy_type' wants one of docker, binary, not "
+			"'kubernetes'"},
+		{"deployment: {container_runtime: lxc, image: i}",
+			"w.yaml:1:33: key 'container_runtime' wants one of docker, "
+			"podman, "
+			"not 'lxc'"},
+		{"deployment: {image: i, pull_policy: daily}",
+			"w.yaml:1:37: key 'pull_policy' wants one of missing, always, "
+			"never, not 'daily'"},
+		{"deployment: {image: -x}",
+			"w.yaml:1:21: key 'image' of a container wants a text that does "
+			"not begin with '-'"},
+		{"deployment: {image: i, docker_args: [a, \"--label='x y'\"]}",
+			"w.yaml:1:41: no shell reads docker_args: '--label='x y'' would "
+			"go to docker with its quotes or signs"},
+		{"deployment: {image: i, imagee: j}",
+			"w.yaml:1:24: unknown key 'imagee' in a deployment (did you mean "
+			"'image'?)"},
+		{"deployment: [docker]",
+			"w.yaml:1:13: a deployment is a mapping, not a list"},
+		{"deployment: {image: i, binary_path: /x}",
+			"w.yaml:1:24: key 'binary_path' does nothing here (the worker is "
+			"copied to the hosts)\n- i - missing"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		AUTO_FREE char *text =
+			text_printf("%s\nagents: [{address: h}, g]", rows[i].text);
+		AUTO_FREE char *got = agents_outcome(text, deployed);
+
+		CHECK_STR(got, rows[i].want);
+	}
+	AUTO_FREE char *volumes =
+		agents_outcome("agents: [{address: h, volumes: [/a:/b, /c:/c:ro]}]\n"
+			       "deployment: {image: i}",
+			deployed);
+
+	CHECK_STR(volumes, "- i - missing |/a:/b| |/c:/c:ro|");
 }
 
 /* What --hosts takes a value for. */
@@ -706,4 +788,5 @@ static void test_examples(void)
 TEST_MAIN(TEST(test_lists), TEST(test_list_places), TEST(test_yaml), TEST(test_ways),
 	TEST(test_lenient), TEST(test_command_line_defaults), TEST(test_env_and_paths),
 	TEST(test_round_trip), TEST(test_base), TEST(test_limit), TEST(test_agents),
-	TEST(test_load), TEST(test_load_missing), TEST(test_examples))
+	TEST(test_deployment), TEST(test_load), TEST(test_load_missing),
+	TEST(test_examples))

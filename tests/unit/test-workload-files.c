@@ -40,6 +40,11 @@ static void test_redaction(void)
 		 "env: {A: b}\n",
 			"\xef\xbb\xbf"
 			"env: {A: \"***\"}\n"},
+		{"distributed: {deployment: {image: i, docker_args: [--cpus=2, -e, "
+		 "T=x, \"-e U=x\", --env=V=x, -e, W]}}\n",
+			"distributed: {deployment: {image: i, docker_args: [--cpus=2, "
+			"-e, "
+			"\"***\", \"***\", \"***\", -e, W]}}\n"},
 		{"env: {A: , B: ~, C: \"\"}\n", "env: {A: , B: ~, C: \"\"}\n"},
 		{"env:\n  ? A\n  : !!str  b\n", "env:\n  ? A\n  : !!str  \"***\"\n"},
 	};
