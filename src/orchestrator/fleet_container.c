@@ -87,9 +87,12 @@ char *fleet_container_failure(const struct fleet_worker *w)
 	const char *runtime = h->runtime;
 
 	if (!runtime)
-		runtime = h->host->container.runtime ? h->host->container.runtime
-						     : "the container runtime";
-	return w->words->len ? container_explain(h->host, runtime, w->words->data) : NULL;
+		runtime = h->host->container.runtime;
+	if (!runtime)
+		runtime = "the container runtime";
+	return fleet_contained(h) && w->words->len
+		       ? container_explain(h->host, runtime, w->words->data)
+		       : NULL;
 }
 
 char *fleet_progress_text(const struct fleet_worker *w, uint64_t sent, uint64_t size)

@@ -221,6 +221,29 @@ static void exit_text(const struct chan_exit *e, struct buf *out)
 		buf_puts(out, "the worker's channel was closed");
 }
 
+/* Why there was no hello. */
+static void never_spoke(
+	const struct fleet_worker *w, const struct chan_exit *e, struct buf *out)
+{
+	AUTO_FREE char *failure = fleet_container_failure(w);
+
+	if (failure && !e->why) {
+		buf_puts(out, failure);
+		return;
+	}
+	if (w->host->worker_path && e->exited && (e->status == 126 || e->status == 127)) {
+		buf_printf(out, "no worker runs at %s there (put %s there)",
+			w->host->worker_path, w->on->file->path);
+	} else {
+		exit_text(e, out);
+		buf_puts(out, " before it said hello");
+	}
+	if (w->last_stderr && *w->last_stderr)
+		buf_printf(out, ": %s", w->last_stderr);
+	else if (w->last_noise)
+		buf_printf(out, ": %s", w->last_noise);
+}
+
 static void on_closed(struct chan *ch, const struct chan_exit *e, void *user)
 {
 	struct fleet_worker *w = user;
@@ -236,21 +259,13 @@ static void on_closed(struct chan *ch, const struct chan_exit *e, void *user)
 			f->config.events.finished(w, f->config.user);
 		return;
 	}
-	if (fleet_contained(w->on) && !w->said_hello && !e->why) {
-		AUTO_FREE char *failure = fleet_container_failure(w);
-
-		if (failure) {
-			fleet_fail(w, WORKER_ERROR, failure);
-			return;
-		}
+	if (w->said_hello) {
+		exit_text(e, &text);
+		if (w->last_stderr && *w->last_stderr)
+			buf_printf(&text, ": %s", w->last_stderr);
+	} else {
+		never_spoke(w, e, &text);
 	}
-	exit_text(e, &text);
-	if (!w->said_hello)
-		buf_puts(&text, " before it said hello");
-	if (w->last_stderr && *w->last_stderr)
-		buf_printf(&text, ": %s", w->last_stderr);
-	else if (!w->said_hello && w->last_noise)
-		buf_printf(&text, ": %s", w->last_noise);
 	fleet_fail(w, w->said_hello ? WORKER_LOST : WORKER_ERROR,
 		text.data ? text.data : "the worker ended");
 }
@@ -265,34 +280,39 @@ static const char *worker_path(const struct fleet_host *h)
 	return h->host->transport == TRANSPORT_LOCAL ? h->file->path : NULL;
 }
 
-/* path: where it lies; NULL: to be looked for. malloc. */
-static char *start_command(const struct fleet_worker *w, const char *path)
+static struct chan *open_chan(struct fleet_worker *w, const char *path)
 {
+	static const struct chan_events events = {.data = on_data, .closed = on_closed};
 	struct fleet_host *h = w->on;
 	/* its siblings need the file too: the last one removes it */
 	bool remove =
 		h->fleet->config.no_cache && !worker_path(h) && w->number + 1 == h->n;
+	const char *option = remove ? "--unlink" : NULL;
+	AUTO_FREE char *command = NULL;
 
-	if (fleet_contained(h))
-		return container_start_command(h->file, h->host, path, w->number > 0);
-	return worker_start_command(h->file, path, remove ? "--unlink" : "");
+	if (path && !fleet_contained(h)) {
+		const char *const argv[] = {path, option, NULL};
+
+		return chan_open_argv(fleet_worker_conn(w), argv, &events, w);
+	}
+	command = fleet_contained(h)
+			  ? container_start_command(h->file, h->host, path, w->number > 0)
+			  : worker_start_command(h->file, option ? option : "");
+	return command ? chan_open(fleet_worker_conn(w), command, &events, w) : NULL;
 }
 
+/* path: where it lies; NULL: to be looked for. */
 static void start_at(struct fleet_worker *w, const char *path)
 {
-	static const struct chan_events events = {.data = on_data, .closed = on_closed};
-	AUTO_FREE char *command = start_command(w, path);
-
-	if (!command) {
-		fleet_fail(w, WORKER_ERROR, "out of memory");
-		return;
-	}
 	buf_clear(w->in);
 	buf_clear(w->words);
 	w->noise = 0;
 	w->heard_ns = clock_ns();
-	w->chan = chan_open(fleet_worker_conn(w), command, &events, w);
-	fleet_worker_hello(w);
+	w->chan = open_chan(w, path);
+	if (w->chan)
+		fleet_worker_hello(w);
+	else
+		fleet_fail(w, WORKER_ERROR, "out of memory");
 }
 
 void fleet_worker_start(struct fleet_worker *w)

@@ -73,7 +73,7 @@ uint64_t fleet_setup_timeout(const struct fleet_host *h);
 void fleet_container_answer(struct fleet_worker *w, const char *runtime);
 /* Words of the runtime: progress, and the reason when it fails. */
 void fleet_container_stderr(struct fleet_worker *w, const char *data, size_t len);
-/* Why its container could not be run, malloc; NULL: the runtime did not say. */
+/* Why its container could not be run, malloc; NULL: it has none, or the runtime did not say. */
 char *fleet_container_failure(const struct fleet_worker *w);
 /* w said hello: whether its file has to be removed before it is online. */
 bool fleet_container_forget(struct fleet_worker *w);

@@ -41,7 +41,8 @@ static void words(struct buf *s, const char *option, char *const *list)
 }
 
 /* r PATH: becomes the container, with the program at PATH in it. */
-static int define_run(struct buf *s, const struct host *h, bool again)
+static int define_run(
+	struct buf *s, const struct worker_file *f, const struct host *h, bool again)
 {
 	const struct host_container *c = &h->container;
 	char random[9];
@@ -53,9 +54,9 @@ static int define_run(struct buf *s, const struct host *h, bool again)
 		buf_puts(s, "chmod 755 $1; ");
 	/* no log: what the worker says would be written to the disk that is being measured */
 	buf_printf(s,
-		"exec \"$c\" run --rm -i --name muster-%s --label " CONTAINER_LABEL
+		"exec \"$c\" run --rm -i --name muster-%.8s-%s --label " CONTAINER_LABEL
 		" --label muster.uid=$u --log-driver none --network ",
-		random);
+		f->sha256, random);
 	script_word(s, c->network ? c->network : "host");
 	/* older runtimes do not have it, and missing is what they do */
 	if (c->pull == PULL_NEVER || (c->pull == PULL_ALWAYS && !again))
@@ -80,7 +81,7 @@ char *container_start_command(
 	find_runtime(&s, h->container.runtime);
 	buf_puts(&s, "printf \"\\n" CONTAINER_ANSWER
 		     "%s\\n\" \"$c\"; [ -n \"$c\" ] || exit 0; ");
-	define_run(&s, h, again);
+	define_run(&s, f, h, again);
 	if (h->worker_path)
 		buf_puts(&s, "r");
 	else if (path)

@@ -135,6 +135,8 @@ static const struct reason *find(
 /* The line that tells most: the last one that speaks of an error, else the last one with words. malloc. */
 static char *telling_line(const char *text)
 {
+	static const char *const prefixes[] = {
+		"docker: ", "Error: ", "Error response from daemon: "};
 	const char *best = "", *last = "";
 	size_t best_len = 0, last_len = 0;
 
@@ -158,6 +160,14 @@ static char *telling_line(const char *text)
 	if (!best_len) {
 		best = last;
 		best_len = last_len;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(prefixes); i++) {
+		size_t n = strlen(prefixes[i]);
+
+		if (best_len > n && strncmp(best, prefixes[i], n) == 0) {
+			best += n;
+			best_len -= n;
+		}
 	}
 	return text_sanitize(best, best_len < QUOTE_MAX ? best_len : QUOTE_MAX);
 }

@@ -77,23 +77,6 @@ char *script_wrap(struct buf *script)
 	return buf_steal(&out);
 }
 
-/* A worker that is there already: nothing to look for. */
-static char *start_given(const char *path, const char *extra)
-{
-	AUTO_BUF struct buf script = BUF_INIT;
-	AUTO_BUF struct buf line = BUF_INIT;
-
-	if (script_dir_ok(path)) {
-		buf_printf(&script, "exec %s %s", path, extra);
-		return script_wrap(&script);
-	}
-	/* what cannot stand in single quotes twice is quoted once, for the login shell */
-	if (buf_puts(&line, "exec ") < 0 || text_shell_quote(&line, path) < 0 ||
-		buf_printf(&line, " %s", extra) < 0)
-		return NULL;
-	return buf_steal(&line);
-}
-
 void script_start(struct buf *s, const struct worker_file *f, const char *run)
 {
 	buf_printf(s, "a=%s; h=%.16s; k=$(uname -m); ", f->arch, f->sha256);
@@ -116,14 +99,11 @@ void script_start(struct buf *s, const struct worker_file *f, const char *run)
 		"printf \"\\nMUSTER-NEED %s %s %s %s\\n\" $(uname -s) $k $u \"$n\"");
 }
 
-char *worker_start_command(
-	const struct worker_file *f, const char *worker_path, const char *extra)
+char *worker_start_command(const struct worker_file *f, const char *options)
 {
 	AUTO_BUF struct buf s = BUF_INIT;
 
-	if (worker_path)
-		return start_given(worker_path, extra);
-	buf_printf(&s, "r() { exec $1 %s; }; ", extra);
+	buf_printf(&s, "r() { exec $1 %s; }; ", options);
 	script_start(&s, f, "r");
 	return script_wrap(&s);
 }

@@ -29,10 +29,8 @@ void worker_files_finish(struct worker_file *files, size_t n);
 
 /* The command that starts the worker when it is there and otherwise prints one line
  * "MUSTER-NEED <uname -s> <uname -m> <uid> <dir>..." and exits 0; dirs are those that can be written
- * and run, in order of preference. extra: arguments for the worker (may be ""). worker_path: NULL, or
- * a worker that is there already (then nothing is searched). malloc. */
-char *worker_start_command(
-	const struct worker_file *f, const char *worker_path, const char *extra);
+ * and run, in order of preference. options: for the worker, may be "". malloc. */
+char *worker_start_command(const struct worker_file *f, const char *options);
 
 struct upload;
 struct upload_events {

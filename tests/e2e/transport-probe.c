@@ -355,7 +355,7 @@ static char *make_command(struct probe *p, const char *word, struct err *err)
 		return strdup(word);
 	if (worker_files_load(folders, &p->worker, 1, err) < 0)
 		return NULL;
-	return worker_start_command(&p->worker, NULL, p->o.extra ? p->o.extra : "");
+	return worker_start_command(&p->worker, p->o.extra ? p->o.extra : "");
 }
 
 int main(int argc, char **argv)

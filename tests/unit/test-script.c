@@ -139,7 +139,7 @@ static struct worker_file make_worker(const char *word, bool runs)
 
 static char *start(const struct worker_file *f)
 {
-	AUTO_FREE char *command = worker_start_command(f, NULL, "--extra 1");
+	AUTO_FREE char *command = worker_start_command(f, "--extra 1");
 
 	return output_of("sh", command, "/dev/null");
 }
@@ -247,24 +247,6 @@ static void test_full_disk(void)
 	clear_home();
 }
 
-static void test_given_path(void)
-{
-	static const struct {
-		const char *path, *want;
-	} rows[] = {
-		{"/opt/muster-worker",
-			"exec /bin/sh -c 'exec /opt/muster-worker --extra 1'"},
-		{"/opt/my worker", "exec '/opt/my worker' --extra 1"},
-	};
-	struct worker_file f = {.arch = "x86_64"};
-
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		AUTO_FREE char *got = worker_start_command(&f, rows[i].path, "--extra 1");
-
-		CHECK_STR(got, rows[i].want);
-	}
-}
-
 static void test_other_arch(void)
 {
 	struct worker_file f = make_worker("hello", true);
@@ -289,7 +271,6 @@ int main(void)
 		TEST(test_foreign_directories),
 		TEST(test_upload_failures),
 		TEST(test_full_disk),
-		TEST(test_given_path),
 		TEST(test_other_arch),
 	};
 	int rc;
