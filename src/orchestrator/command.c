@@ -20,10 +20,13 @@ static const struct option_group *const groups_run[] = {&group_workload, &group_
 	&group_hosts, &group_export, &group_output, &group_common, NULL};
 static const struct option_group *const groups_validate[] = {
 	&group_workload, &group_hosts, &group_common, NULL};
+static const struct option_group *const groups_runs[] = {
+	&group_runs, &group_export, &group_common, NULL};
 static const struct option_group *const groups_clean[] = {
 	&group_clean, &group_hosts, &group_common, NULL};
 
 static const char *const alias_check[] = {"ping", NULL};
+static const char *const words_runs[] = {"attach", "stop", NULL};
 static const char *const alias_setup[] = {"deploy", NULL};
 
 static const char *const examples_check[] = {"muster check --hosts hosts.yaml",
@@ -39,6 +42,8 @@ static const char *const examples_run[] = {"muster run workloads/null-smoke.yaml
 	NULL};
 static const char *const examples_validate[] = {
 	"muster validate mix.yaml --hosts hosts.yaml", NULL};
+static const char *const examples_runs[] = {"muster run mix.yaml --detach", "muster runs",
+	"muster runs attach muster-20261120T143005Z-mix", "muster runs stop --now", NULL};
 static const char *const examples_clean[] = {"muster clean --hosts hosts.yaml",
 	"muster clean --data muster-20261120T143005Z-mix", NULL};
 
@@ -87,6 +92,19 @@ const struct command commands[] = {
 		"would do. "
 		"Contacts no host.",
 		examples_validate, groups_validate, cmd_validate},
+	{"runs", NULL, "[attach|stop [RUN]]", 0, 2,
+		"the runs on this machine: list, watch, stop",
+		"Lists the runs of this user on this machine, those that are on and "
+		"those "
+		"of the last days. `attach` shows what a run says, with its live "
+		"display, "
+		"and ends with its exit code; q or Ctrl-C leaves it, and the run goes "
+		"on. "
+		"`stop` is its Ctrl-C: no new operations, those in flight are waited "
+		"for, "
+		"results are written. RUN is a name, the beginning of one, or a results "
+		"directory; without it, the only run that is on.",
+		examples_runs, groups_runs, cmd_runs, words_runs},
 	{"clean", NULL, "", 0, 0, "remove what muster keeps on the hosts",
 		"Removes the cached worker and everything else muster keeps on the "
 		"hosts, and says "
@@ -111,11 +129,11 @@ const struct command *command_find(const char *name)
 
 static const struct option_group *const all_groups[] = {&group_common, &group_hosts,
 	&group_workload, &group_run, &group_output, &group_export, &group_clean,
-	&group_ssh_setup};
+	&group_runs, &group_ssh_setup};
 
 /* Commands whose time has not come. */
 static const char *const later_commands[] = {
-	"matrix", "start", "stop", "status", "runs", "report", "compare", "profiles"};
+	"matrix", "start", "stop", "status", "report", "compare", "profiles"};
 
 static void unknown_command(const char *name, struct err *err)
 {

@@ -25,6 +25,8 @@ struct command {
 	const struct option_group *const *groups; /* NULL-terminated */
 	/* Returns an exit code, or -1 with err. */
 	int (*run)(struct app *app, struct err *err);
+	/* What the first operand can be, NULL-terminated; the second is then a run. NULL: files. */
+	const char *const *words;
 };
 
 extern const struct command commands[]; /* ends with a NULL name */
@@ -45,4 +47,5 @@ int cmd_ssh_setup(struct app *app, struct err *err);
 int cmd_setup(struct app *app, struct err *err);
 int cmd_run(struct app *app, struct err *err);
 int cmd_validate(struct app *app, struct err *err);
+int cmd_runs(struct app *app, struct err *err);
 int cmd_clean(struct app *app, struct err *err);

@@ -96,7 +96,8 @@ static const struct opt run_options[] = {
 		.choices = loss_names},
 	{"dry-run", 'n', OPT_FLAG, AT(dry_run), NULL, "plan and show, start nothing"},
 	{"headless", 0, OPT_FLAG, AT(headless), NULL, "plain lines also on a terminal"},
-	{"detach", 0, OPT_OPTIONAL, AT(later[3]), NULL, NULL},
+	{"detach", 0, OPT_FLAG, AT(detach), NULL,
+		"go on without this terminal once the work has begun (muster runs)"},
 	END,
 };
 
@@ -139,6 +140,14 @@ static const struct opt ssh_setup_options[] = {
 	END,
 };
 
+static const struct opt runs_options[] = {
+	{"now", 0, OPT_FLAG, AT(now), NULL,
+		"stop at once, as a second Ctrl-C does: do not wait for what is in "
+		"flight"},
+	{"headless", 0, OPT_FLAG, AT(headless), NULL, "plain lines also on a terminal"},
+	END,
+};
+
 const struct opt command_flags[] = {
 	{"check", 0, OPT_FLAG, AT(flag_check), NULL, NULL},
 	{"deploy", 0, OPT_FLAG, AT(flag_deploy), NULL, NULL},
@@ -151,13 +160,19 @@ const struct option_group group_common = {"Options of all commands", common_opti
 			  group_run = {"Run", run_options},
 			  group_output = {"Output", output_options},
 			  group_export = {"Export", export_options},
+			  group_runs = {"Runs", runs_options},
 			  group_clean = {"Clean", clean_options},
 			  group_ssh_setup = {"SSH setup", ssh_setup_options};
 
+bool options_take_stdout(const struct options *o)
+{
+	return (o->json_lines && !*o->json_lines) ||
+	       (o->export_file && strcmp(o->export_file, "-") == 0);
+}
+
 int options_check(const struct options *o, struct err *err)
 {
-	static const char *const names[] = {
-		"--users", "--spawn-rate", "--rate", "--detach"};
+	static const char *const names[] = {"--users", "--spawn-rate", "--rate"};
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		if (o->later[i])
@@ -168,5 +183,9 @@ int options_check(const struct options *o, struct err *err)
 		return err_set(err, ERR_INPUT,
 			"--json-lines and '--export -' cannot both have stdout: give one "
 			"of them a file");
+	if (o->detach && options_take_stdout(o))
+		return err_set(err, ERR_INPUT,
+			"with --detach stdout is gone before the end: give --json-lines "
+			"or --export a file");
 	return 0;
 }

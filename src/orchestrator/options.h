@@ -37,7 +37,7 @@ struct options {
 	uint64_t expect_workers, expect_wait_ns;
 	bool expect_wait_set;
 	int on_host_loss;
-	bool dry_run, headless;
+	bool dry_run, headless, detach;
 
 	/* what comes out */
 	const char *export_file, *json_lines;
@@ -49,6 +49,9 @@ struct options {
 	int key_type; /* index into setup_key_types */
 	bool password_stdin, remove;
 
+	/* runs */
+	bool now;
+
 	/* known, and not there yet */
 	const char *later[8];
 };
@@ -59,10 +62,13 @@ struct option_group {
 	const struct opt *options;
 };
 extern const struct option_group group_common, group_hosts, group_workload, group_run,
-	group_output, group_export, group_clean, group_ssh_setup;
+	group_output, group_export, group_clean, group_runs, group_ssh_setup;
 extern const char *const setup_key_types[]; /* as ssh-keygen has them */
 /* Spellings of commands as flags: parsed everywhere, in no help text. */
 extern const struct opt command_flags[];
+
+/* Whether data goes to stdout, so that what people read must go elsewhere. */
+bool options_take_stdout(const struct options *o);
 
 /* Refuses by name what is not supported yet. */
 struct err;
