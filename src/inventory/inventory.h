@@ -98,8 +98,8 @@ int inventory_load(const char *value, const struct inventory *base,
 int inventory_load_list_file(const char *path, const struct inventory *base,
 	const struct inventory_options *o, struct inventory *ret, struct err *err);
 
-/* `distributed:` of a workload: node is its mapping (agents, ssh, deployment). An agent's "host:port" is an old
- * agent port: it makes a second worker's name unique and never becomes the SSH port (a warning).
+/* `distributed:` of a workload: node is its mapping (agents, ssh, deployment). An agent's "host:port" is
+ * an old agent port: it makes a second worker's name unique and never becomes the SSH port (a warning).
  * With no agents, ret is empty. */
 int inventory_from_distributed(const struct yaml_doc *doc, const struct node *distributed,
 	const struct inventory_options *o, struct inventory *ret, struct err *err);
