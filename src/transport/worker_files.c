@@ -34,7 +34,7 @@ static int load_one(
 	if (data == MAP_FAILED)
 		return err_sys(err, errno, "%s", path);
 	*out = (struct worker_file){
-		.data = data, .size = (size_t)st.st_size, .path = strdup(path)};
+		.data = data, .size = (size_t)st.st_size, .path = realpath(path, NULL)};
 	if (!out->path)
 		abort();
 	strncpy(out->arch, arch, sizeof(out->arch) - 1);
