@@ -208,6 +208,9 @@ void inventory_finish(struct inventory *inv)
 	for (size_t i = 0; i < inv->n; i++)
 		host_finish(&inv->hosts[i]);
 	free(inv->hosts);
+	if (inv->defaults)
+		host_finish(inv->defaults);
+	free(inv->defaults);
 	*inv = (struct inventory){.n = 0};
 }
 

@@ -189,6 +189,17 @@ static int decode_hosts(
 	return 0;
 }
 
+/* For hosts of lists beside this file. */
+static int keep_defaults(
+	const struct host *defaults, struct inventory *inv, struct err *err)
+{
+	inv->defaults = calloc(1, sizeof(*inv->defaults));
+	if (inv->defaults && host_copy(inv->defaults, defaults) == 0)
+		return 0;
+	inventory_finish(inv);
+	return err_sys(err, ENOMEM, "hosts");
+}
+
 int hosts_yaml_decode(const struct yaml_doc *doc, const struct inventory_options *o,
 	struct inventory *ret, struct err *err)
 {
@@ -209,7 +220,9 @@ int hosts_yaml_decode(const struct yaml_doc *doc, const struct inventory_options
 	if (decode_defaults(&d, file.defaults, &defaults, err) < 0 ||
 		decode_hosts(&all, file.hosts, err) < 0)
 		return -1;
-	return builder_build(&b, doc->name, o, ret, err);
+	if (builder_build(&b, doc->name, o, ret, err) < 0)
+		return -1;
+	return keep_defaults(&defaults, ret, err);
 }
 
 int inventory_parse_yaml(const char *name, const char *text, size_t len,

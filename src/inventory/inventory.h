@@ -75,6 +75,9 @@ struct host {
 struct inventory {
 	struct host *hosts;
 	size_t n;
+	/* What a host starts from that is not in it: defaults of hosts.yaml (without a name); NULL: it was
+	 * no hosts.yaml. */
+	struct host *defaults;
 };
 
 struct inventory_options {
@@ -89,8 +92,12 @@ struct inventory_options {
 
 /* The value of --hosts (design section 3): a file when such a file exists, it has a '/', or it ends with
  * .yaml or .yml; otherwise the list itself. A file is YAML when it parses to a mapping, else a text
- * list. base may be NULL: an inventory whose named hosts lend their settings to list elements. *ret is
- * init'ed on success. */
+ * list. *ret is init'ed on success.
+ *
+ * base may be NULL: an inventory that lends its settings to the elements of a list. An element is the host
+ * of base that is called so, or else the one that has that address (and port, where both say one); its
+ * name stays, and a user or port of the element wins. An address of several hosts is an error. An
+ * element that is none of them is a new host, with the defaults of base. */
 int inventory_load(const char *value, const struct inventory *base,
 	const struct inventory_options *o, struct inventory *ret, struct err *err);
 

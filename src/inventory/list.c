@@ -90,51 +90,96 @@ struct list_context {
 	const char *place;
 };
 
-static const struct host *base_host(
-	const struct inventory *base, const char *element, const char *name)
+/* Whether e may be h: what both say of the port is the same. */
+static bool is_at(const struct host *h, const struct element *e)
 {
-	const struct host *h = NULL;
+	return strcmp(h->address, e->name) == 0 &&
+	       (!e->port || !h->port || h->port == e->port);
+}
 
-	if (base)
-		h = inventory_find(base, element);
-	return h || !base ? h : inventory_find(base, name);
+/* The one host of base that has the address of e, if any. */
+static int find_address(const struct inventory *base, const struct element *e,
+	const struct host **ret, struct err *err)
+{
+	*ret = NULL;
+	for (size_t i = 0; i < base->n; i++) {
+		const struct host *h = &base->hosts[i];
+
+		if (!is_at(h, e))
+			continue;
+		if (*ret)
+			return err_set(err, ERR_INPUT,
+				"'%s' is the address of more than one host of the "
+				"inventory, %s and %s: name one of them",
+				e->name, (*ret)->name, h->name);
+		*ret = h;
+	}
+	return 0;
+}
+
+/* The host of base that text stands for: by its name, which may end with a port, or by its address.
+ * *ret_exact: the port of text, if any, is part of the name. */
+static int find_base(const struct inventory *base, const char *text,
+	const struct element *e, const struct host **ret, bool *ret_exact,
+	struct err *err)
+{
+	const char *at = strrchr(text, '@');
+
+	*ret = base ? inventory_find(base, at ? at + 1 : text) : NULL;
+	*ret_exact = *ret != NULL;
+	if (*ret || !base)
+		return 0;
+	*ret = inventory_find(base, e->name);
+	return *ret ? 0 : find_address(base, e, ret, err);
+}
+
+/* A host that base does not know, with its defaults. */
+static int new_host(
+	const struct inventory *base, struct element *e, struct host *h, struct err *err)
+{
+	const char *key, *flaw;
+
+	if (base && base->defaults && host_copy(h, base->defaults) < 0)
+		return err_sys(err, ENOMEM, "hosts");
+	h->name = STEAL_PTR(&e->name);
+	if (!h->address && !(h->address = strdup(h->name)))
+		return err_sys(err, ENOMEM, "hosts");
+	flaw = way_flaw(h, &key);
+	return flaw ? err_set(err, ERR_INPUT,
+			      "host '%s', with the inventory's defaults: %s", h->name,
+			      flaw)
+		    : 0;
 }
 
 static int add_element(const char *text, void *user, struct err *err)
 {
 	struct list_context *c = user;
 	struct element e AUTO_ELEMENT = {.port = 0};
-	struct host h = {.workers = 1};
+	CLEANUP(host_finish) struct host h = {.workers = 1};
 	const struct host *base;
-	uint16_t port;
-	int r = 0;
+	bool exact;
 
 	if (element_parse(text, &e, err) < 0)
 		return err_prefix(err, "'%.60s' is no host", text);
-	port = e.port;
-	base = base_host(c->base, text, e.name);
-	if (base) {
-		r = host_copy(&h, base);
-		free(h.place);
-		h.place = NULL;
-		/* the port is the host's own name for itself when that was found by it */
-		port = strcmp(base->name, text) == 0 ? 0 : e.port;
-	} else {
-		h.name = STEAL_PTR(&e.name);
-		h.address = strdup(h.name);
-	}
+	if (find_base(c->base, text, &e, &base, &exact, err) < 0)
+		return -1;
+	if (base && host_copy(&h, base) < 0)
+		return err_sys(err, ENOMEM, "hosts");
+	if (!base && new_host(c->base, &e, &h, err) < 0)
+		return -1;
+	if (exact)
+		e.port = 0;
 	if (e.user) {
 		free(h.user);
 		h.user = STEAL_PTR(&e.user);
 	}
-	if (port)
-		h.port = port;
+	if (e.port)
+		h.port = e.port;
+	free(h.place);
 	h.place = strdup(c->place);
-	if (r < 0 || !h.place || !h.address || !h.name) {
-		host_finish(&h);
+	if (!h.place)
 		return err_sys(err, ENOMEM, "hosts");
-	}
-	return builder_add(c->builder, &h, base != NULL, port, err);
+	return builder_add(c->builder, &h, base && !e.port, h.port, err);
 }
 
 /* "--hosts" has no lines worth naming; a file has. */

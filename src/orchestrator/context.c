@@ -78,26 +78,33 @@ static int this_machine(struct context *c, struct err *err)
 	return h->name && h->address && h->place ? 0 : err_sys(err, ENOMEM, "hosts");
 }
 
+/* The hosts of --hosts-file: after hosts.yaml they are the hosts that count, and it says what they are
+ * like; after another list they are more hosts. */
+static int add_list_file(struct context *c, const struct inventory *given,
+	const struct inventory_options *io, struct err *err)
+{
+	const struct options *o = &c->app->o;
+	CLEANUP(inventory_finish) struct inventory list = {0};
+
+	if (inventory_load_list_file(o->hosts_file, c->hosts.defaults ? &c->hosts : given,
+		    io, &list, err) < 0)
+		return -1;
+	if (c->hosts.defaults)
+		inventory_finish(&c->hosts);
+	return merge(&c->hosts, &list, err);
+}
+
 int context_hosts(struct context *c, const struct inventory *given, struct err *err)
 {
 	const struct options *o = &c->app->o;
 	struct inventory_options io = context_inventory_options(c->app);
-	struct inventory list = {0};
 
 	if (o->workers > 1024)
 		return err_set(err, ERR_INPUT, "option '--workers' wants at most 1024");
 	if (o->hosts && inventory_load(o->hosts, given, &io, &c->hosts, err) < 0)
 		return -1;
-	if (o->hosts_file) {
-		int r = inventory_load_list_file(
-			o->hosts_file, &c->hosts, &io, &list, err);
-
-		if (r == 0)
-			r = merge(&c->hosts, &list, err);
-		inventory_finish(&list);
-		if (r < 0)
-			return -1;
-	}
+	if (o->hosts_file && add_list_file(c, given, &io, err) < 0)
+		return -1;
 	if (!o->hosts && !o->hosts_file && given && given->n &&
 		merge(&c->hosts, given, err) < 0)
 		return -1;

@@ -488,23 +488,79 @@ static void test_round_trip(void)
 	inventory_finish(&again);
 }
 
+/* A list beside an inventory: its elements are hosts of the inventory, or new ones with its defaults. */
 static void test_base(void)
 {
-	const char *text =
-		"hosts: [{name: a, address: 10.0.0.1, ssh_port: 22, ssh_user: u}]";
+	const char *text = "defaults: {ssh_user: u, ssh_port: 2200}\n"
+			   "hosts:\n"
+			   "- {name: a, address: 10.0.0.1}\n"
+			   "- {name: s1, address: 10.0.0.9, ssh_port: 1}\n"
+			   "- {name: s2, address: 10.0.0.9, ssh_port: 2}\n"
+			   "- {name: node01, address: x1}\n"
+			   "- {address: \"::1\", ssh_port: 5}\n"
+			   "- {address: \"::1\", ssh_port: 6}\n";
+	static const struct {
+		const char *list, *want;
+	} rows[] = {
+		{"a", "a=10.0.0.1/2200@u"},
+		{"v@a b", "a=10.0.0.1/2200@v b/2200@u"},
+		{"v@a:7", "a=10.0.0.1/7@v"},
+		{"w@b:9", "b/9@w"},
+		{"10.0.0.1", "a=10.0.0.1/2200@u"},
+		{"v@10.0.0.1:2200", "a=10.0.0.1/2200@v"},
+		{"10.0.0.1:7", "10.0.0.1/7@u"},
+		{"10.0.0.9:2 10.0.0.9:1", "s2=10.0.0.9/2@u s1=10.0.0.9/1@u"},
+		{"10.0.0.9",
+			"clients.txt:1:1: '10.0.0.9' is the address of more than one "
+			"host of the inventory, s1 and s2: name one of them"},
+		{"node[01-02]", "node01=x1/2200@u node02/2200@u"},
+		{"v@[::1]:5", "[::1]:5=::1/5@v"},
+		{"a a:7", "a=10.0.0.1/2200@u a:7=10.0.0.1/7@u"},
+		{"a 10.0.0.1",
+			"clients.txt:1:3: host 'a' is there twice; the first is at "
+			"clients.txt:1:1"},
+	};
+	struct err err = ERR_INIT;
+	struct inventory base;
+
+	if (!CHECK(inventory_parse_yaml("h", text, strlen(text), NULL, &base, &err) == 0,
+		    "%s", err.text))
+		return;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		AUTO_FREE char *got = NULL;
+		struct inventory inv;
+
+		if (inventory_parse_list("clients.txt", rows[i].list,
+			    strlen(rows[i].list), &base, NULL, &inv, &err) == 0) {
+			got = summary(&inv);
+			inventory_finish(&inv);
+		}
+		CHECK_STR(got ? got : err.text, rows[i].want);
+	}
+	inventory_finish(&base);
+}
+
+/* What defaults say without a host to say it for is found out by the list. */
+static void test_base_defaults(void)
+{
+	const char *text = "defaults: {transport: command, container: i}\n"
+			   "hosts: [{name: a, command: [x], container: none}]";
 	struct err err = ERR_INIT;
 	struct inventory base, inv;
 	AUTO_FREE char *got = NULL;
 
-	if (inventory_parse_yaml("h", text, strlen(text), NULL, &base, &err) < 0)
+	if (!CHECK(inventory_parse_yaml("h", text, strlen(text), NULL, &base, &err) == 0,
+		    "%s", err.text))
 		return;
-	if (CHECK(inventory_parse_list("--hosts", "v@a b", 5, &base, NULL, &inv, &err) ==
-			    0,
-		    "%s", err.text)) {
-		got = summary(&inv);
-		CHECK_STR(got, "a=10.0.0.1/22@v b");
-		inventory_finish(&inv);
-	}
+	CHECK(inventory_parse_list("--hosts", "a", 1, &base, NULL, &inv, &err) == 0, "%s",
+		err.text);
+	got = ways(&inv);
+	CHECK_STR(got, "a: command |x|");
+	inventory_finish(&inv);
+	CHECK(inventory_parse_list("--hosts", "b", 1, &base, NULL, &inv, &err) < 0);
+	CHECK_STR(err.text,
+		"--hosts: host 'b', with the inventory's defaults: transport 'command' "
+		"needs 'command', a list of words such as [docker, exec, -i, NAME]");
 	inventory_finish(&base);
 }
 
@@ -787,6 +843,6 @@ static void test_examples(void)
 
 TEST_MAIN(TEST(test_lists), TEST(test_list_places), TEST(test_yaml), TEST(test_ways),
 	TEST(test_lenient), TEST(test_command_line_defaults), TEST(test_env_and_paths),
-	TEST(test_round_trip), TEST(test_base), TEST(test_limit), TEST(test_agents),
-	TEST(test_deployment), TEST(test_load), TEST(test_load_missing),
-	TEST(test_examples))
+	TEST(test_round_trip), TEST(test_base), TEST(test_base_defaults),
+	TEST(test_limit), TEST(test_agents), TEST(test_deployment), TEST(test_load),
+	TEST(test_load_missing), TEST(test_examples))
