@@ -118,6 +118,8 @@ const struct conn_info *fleet_conn_info(const struct fleet_worker *w);
 
 /* What runs the container of its host ("docker", "podman"); NULL: it has none, or that is not known. */
 const char *fleet_container_runtime(const struct fleet_worker *w);
+/* Its container's image is being fetched. */
+bool fleet_pulling(const struct fleet_worker *w);
 /* The text for a progress event. malloc. */
 char *fleet_progress_text(const struct fleet_worker *w, uint64_t sent, uint64_t size);
 

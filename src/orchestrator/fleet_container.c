@@ -54,6 +54,11 @@ void fleet_container_answer(struct fleet_worker *w, const char *runtime)
 	}
 }
 
+bool fleet_pulling(const struct fleet_worker *w)
+{
+	return w->pulling && !w->said_hello && !worker_gone(w);
+}
+
 static void pulling(struct fleet_worker *w)
 {
 	const struct fleet_config *c = &w->on->fleet->config;

@@ -293,19 +293,33 @@ void run_stderr(struct fleet_worker *w, const char *data, size_t len, void *user
 void run_progress(struct fleet_worker *w, uint64_t sent, uint64_t size, void *user)
 {
 	struct run *r = user;
-	AUTO_FREE char *line = text_printf("Copying the worker to %s: %s of %s",
-		w->host->name, units_bytes(sent).s, units_bytes(size).s);
+	AUTO_FREE char *line = fleet_progress_text(w, sent, size);
 	const char *lines[] = {line};
 
 	if (r->stage == RUN_CONNECT && line)
-		console_live(r->ctx.console, lines, sent < size);
+		console_live(r->ctx.console, lines, size == 0 || sent < size);
+}
+
+/* The default is for hosts that have all they need: an image takes the time that it takes, and the
+ * fleet notices when it comes no further. */
+static bool waits_for_image(const struct run *r)
+{
+	if (r->overrides.ready_wait_ns || workload_ready_timeout_ns(r->workload))
+		return false;
+	for (size_t i = 0; i < r->n; i++)
+		if (fleet_pulling(r->members[i].w))
+			return true;
+	return false;
 }
 
 void run_on_wait(struct loop_timer *t, void *user)
 {
 	struct run *r = user;
 
-	(void)t;
+	if (waits_for_image(r)) {
+		loop_timer_set(t, clock_ns() + READY_WAIT_NS, 0);
+		return;
+	}
 	for (size_t i = 0; i < r->n; i++)
 		if (!r->members[i].w->online && !worker_gone(r->members[i].w))
 			fleet_fail(r->members[i].w, WORKER_ERROR,

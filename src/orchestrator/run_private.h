@@ -21,6 +21,9 @@
 #include "results/rundir.h"
 #include "workload/workload.h"
 
+/* Until all expected workers are there, unless something says otherwise. */
+#define READY_WAIT_NS (60 * NS_PER_SEC)
+
 enum run_stage {
 	RUN_CONNECT, /* until enough workers are online */
 	RUN_JOB,     /* jobs are out; until each is ready, refused or gone */

@@ -19,7 +19,6 @@
 #include "orchestrator/run_private.h"
 
 #define QUIT_NS (5 * NS_PER_SEC)
-#define READY_WAIT_NS (60 * NS_PER_SEC)
 
 void run_remark(struct run *r, const char *fmt, ...)
 {
