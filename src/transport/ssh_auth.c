@@ -129,6 +129,7 @@ static void keys_refused(struct ssh *s, const char *methods)
 {
 	const struct ssh_target *t = &s->target;
 
+	s->c->info.methods = methods;
 	if (s->c->auth.password)
 		ssh_password_start(s, methods);
 	else if (t->openssh_key && s->c->host->transport == TRANSPORT_AUTO)

@@ -55,6 +55,8 @@ struct conn_info {
 	uint64_t rtt_ns;       /* smallest seen while connecting (TCP_INFO), 0: unknown */
 	unsigned attempts;     /* connects it took */
 	bool host_key_new;     /* it was recorded by this connection (accept-new) */
+	/* What the host takes, "publickey,password", where it took no key; NULL: not known. */
+	const char *methods;
 };
 
 /* Classes of failure, for hints and retries. */
