@@ -26,6 +26,7 @@ static const struct part {
 	{"man-options", docgen_man_options},
 	{"man-worker-options", docgen_man_worker_options},
 	{"man-host-keys", docgen_man_host_keys},
+	{"man-container-keys", docgen_man_container_keys},
 	{"man-workload-keys", docgen_man_workload_keys},
 };
 

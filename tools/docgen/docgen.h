@@ -29,4 +29,5 @@ void docgen_man_commands(struct buf *out);
 void docgen_man_options(struct buf *out);
 void docgen_man_worker_options(struct buf *out);
 void docgen_man_host_keys(struct buf *out);
+void docgen_man_container_keys(struct buf *out);
 void docgen_man_workload_keys(struct buf *out);

@@ -215,6 +215,11 @@ void docgen_man_host_keys(struct buf *out)
 	key_table(out, host_keys);
 }
 
+void docgen_man_container_keys(struct buf *out)
+{
+	key_table(out, container_keys);
+}
+
 void docgen_man_workload_keys(struct buf *out)
 {
 	for (const struct workload_table *t = workload_tables; t->name; t++) {

@@ -39,6 +39,16 @@ static void quoted(struct buf *out, const char *s, const char *special)
 	}
 }
 
+/* What the first operand can be. */
+static void words(struct buf *out, const struct command *c)
+{
+	for (const char *const *w = c->words; *w; w++)
+		buf_printf(out, "%s%s", w == c->words ? "" : " ", *w);
+}
+
+/* Asks the program itself, whatever the shell calls by its name. */
+#define LIST_RUNS "command muster runs --quiet 2>/dev/null"
+
 static bool is_hint(const struct opt *o, const char *hint)
 {
 	return o->complete && strcmp(o->complete, hint) == 0;
@@ -98,12 +108,19 @@ static void bash_names(struct buf *out, const struct option_group *g)
 
 static void bash_options(struct buf *out)
 {
-	buf_puts(out, "# Sets options and operands (how many files) of command $1.\n"
+	buf_puts(out, "# Sets options, operands (how many) and words (what the first can "
+		      "be; none: a file) of\n# command $1.\n"
 		      "_muster_command()\n{\n\tcase $1 in\n");
 	for (const struct command *c = commands; c->name; c++) {
 		buf_putc(out, '\t');
 		command_pattern(out, c, " | ");
-		buf_printf(out, ")\n\t\toperands=%u\n\t\toptions='", c->max_operands);
+		buf_printf(out, ")\n\t\toperands=%u\n", c->max_operands);
+		if (c->words) {
+			buf_puts(out, "\t\twords='");
+			words(out, c);
+			buf_puts(out, "'\n");
+		}
+		buf_puts(out, "\t\toptions='");
 		for (const struct option_group *const *g = c->groups; *g; g++)
 			bash_names(out, *g);
 		buf_puts(out, "' ;;\n");
@@ -130,7 +147,7 @@ static const char bash_rest[] =
 	"_muster()\n"
 	"{\n"
 	"\tlocal cur=${COMP_WORDS[COMP_CWORD]} command='' options='' value=''\n"
-	"\tlocal operands=0 seen=0 i word\n"
+	"\tlocal operands=0 words='' seen=0 i word\n"
 	"\n"
 	"\tCOMPREPLY=()\n"
 	"\tfor ((i = 1; i < COMP_CWORD; i++)); do\n"
@@ -159,8 +176,12 @@ static const char bash_rest[] =
 	"\t\tvalue=\"words $options\"\n"
 	"\telif [[ ! $command ]]; then\n"
 	"\t\tvalue=\"words $_muster_commands\"\n"
-	"\telif ((seen < operands)); then\n"
+	"\telif ((seen < operands)) && [[ ! $words ]]; then\n"
 	"\t\tvalue='file'\n"
+	"\telif ((seen < operands && seen == 0)); then\n"
+	"\t\tvalue=\"words $words\"\n"
+	"\telif ((seen < operands)); then\n"
+	"\t\tvalue=\"words $(" LIST_RUNS ")\"\n"
 	"\telse\n"
 	"\t\tvalue='any'\n"
 	"\tfi\n"
@@ -245,14 +266,24 @@ static void zsh_command(struct buf *out, const struct command *c)
 	buf_puts(out, ")\n\t\t\t_arguments -s -S");
 	for (const struct option_group *const *g = c->groups; *g; g++)
 		zsh_group(out, *g, "\t\t\t\t");
-	for (unsigned i = 0; i < c->max_operands; i++)
-		buf_printf(out, " \\\n\t\t\t\t'%u:%s:_files'", i + 1, c->operands);
+	for (unsigned i = 0; i < c->max_operands; i++) {
+		buf_printf(out, " \\\n\t\t\t\t'%u:", i + 1);
+		quoted(out, c->operands, ":[]\\");
+		if (c->words && i == 0) {
+			buf_puts(out, ":(");
+			words(out, c);
+			buf_puts(out, ")'");
+		} else {
+			buf_printf(out, ":%s'", c->words ? "_muster_runs" : "_files");
+		}
+	}
 	buf_puts(out, " ;;\n");
 }
 
 void docgen_zsh(struct buf *out)
 {
 	buf_puts(out, "#compdef muster\n# zsh completion for muster. " GENERATED "\n\n"
+		      "_muster_runs()\n{\n\tcompadd -- ${(f)\"$(" LIST_RUNS ")\"}\n}\n\n"
 		      "_muster()\n{\n\tlocal curcontext=$curcontext state line\n"
 		      "\ttypeset -A opt_args\n\tlocal -a commands\n\n\tcommands=(\n");
 	for (const struct command *c = commands; c->name; c++) {
@@ -308,6 +339,23 @@ static void fish_group(
 			fish_option(out, o, condition);
 }
 
+static void fish_words(struct buf *out, const struct command *c)
+{
+	buf_printf(out,
+		"complete -c muster -n '__fish_seen_subcommand_from %s; and not "
+		"__fish_seen_subcommand_from ",
+		c->name);
+	words(out, c);
+	buf_puts(out, "' -a '");
+	words(out, c);
+	buf_printf(out,
+		"'\ncomplete -c muster -n '__fish_seen_subcommand_from %s; and "
+		"__fish_seen_subcommand_from ",
+		c->name);
+	words(out, c);
+	buf_puts(out, "' -a '(" LIST_RUNS ")'\n");
+}
+
 void docgen_fish(struct buf *out)
 {
 	buf_puts(out,
@@ -327,7 +375,9 @@ void docgen_fish(struct buf *out)
 		for (const struct option_group *const *g = c->groups; *g; g++)
 			if (*g != &group_common)
 				fish_group(out, *g, condition.data);
-		if (c->max_operands)
+		if (c->words)
+			fish_words(out, c);
+		else if (c->max_operands)
 			buf_printf(out, "complete -c muster%s -F\n", condition.data);
 	}
 }
