@@ -1,6 +1,8 @@
 /* validate: what each worker would do, as text. */
 #include "orchestrator/validate.h"
 
+#include <string.h>
+
 #include "common/buf.h"
 #include "common/cleanup.h"
 #include "common/units.h"
@@ -54,11 +56,48 @@ static void show_op(struct console *con, const struct job_op *op, double weights
 		op_infos[op->kind].display, op->uri, more.data ? more.data : "");
 }
 
-static void show_job(struct console *con, const struct job *j)
+static void command_text(char *const *words, struct buf *out)
 {
+	buf_puts(out, ", through");
+	for (size_t i = 0; words[i]; i++) {
+		const char *secret =
+			inventory_env_value(words[i], i ? words[i - 1] : NULL);
+		size_t shown = secret ? (size_t)(secret - words[i]) : strlen(words[i]);
+
+		buf_printf(out, " %.*s%s", (int)shown, words[i], secret ? "***" : "");
+	}
+}
+
+/* The way to a host, where it is not just SSH as ssh_config says. */
+static void way_text(const struct host *h, struct buf *out)
+{
+	if (h->transport == TRANSPORT_COMMAND)
+		command_text(h->command, out);
+	else if (h->transport != TRANSPORT_AUTO)
+		buf_printf(out, ", transport %s", host_transport_names[h->transport]);
+	if (h->jump && strcmp(h->jump, "none") == 0)
+		buf_puts(out, ", over no jump host");
+	else if (h->jump)
+		buf_printf(out, ", over %s", h->jump);
+	if (h->container.image)
+		buf_printf(out, ", in %s%s%s%s", h->container.image,
+			h->container.runtime ? " (" : "",
+			h->container.runtime ? h->container.runtime : "",
+			h->container.runtime ? ")" : "");
+	if (h->worker_path)
+		buf_printf(out, ", worker %s", h->worker_path);
+}
+
+/* host: NULL for this machine without an inventory. */
+static void show_job(struct console *con, const struct job *j, const struct host *host)
+{
+	AUTO_BUF struct buf way = BUF_INIT;
 	double weights = 0;
 
-	console_line(con, "%s: %u slots", j->worker, j->concurrency);
+	if (host)
+		way_text(host, &way);
+	console_line(con, "%s: %u slots%s", j->worker, j->concurrency,
+		way.data ? way.data : "");
 	for (size_t i = 0; i < j->n_sets; i++)
 		show_set(con, j, &j->sets[i]);
 	for (size_t i = 0; i < j->n_ops; i++)
@@ -75,7 +114,8 @@ void validate_show(const struct run *r)
 	for (char **n = p->notes; n && *n; n++)
 		console_line(con, "Note: %s", *n);
 	for (size_t i = 0; i < p->n; i++)
-		show_job(con, &p->jobs[i]);
+		show_job(
+			con, &p->jobs[i], r->ctx.embedded ? NULL : r->members[i].w->host);
 	if (p->prepare_objects)
 		console_line(con, "Prepare: %s objects, about %s in all, %s storage",
 			units_count(p->prepare_objects).s,

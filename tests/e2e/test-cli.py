@@ -68,6 +68,22 @@ def test_plan(t):
     t.golden("cli/plan.txt", done.out)
 
 
+def test_plan_ways(t):
+    """How each worker would be reached; of variables in command lines only the names."""
+    t.write("w.yaml", "target: null://x/\nworkload: [{op: get, path: a, weight: 1}]\n")
+    t.write("hosts.yaml", """
+defaults: {jump: "ops@bastion:2222,inner"}
+hosts:
+  - behind
+  - {name: plain, jump: none, transport: openssh}
+  - {name: boxed, container: {image: "debian:12", runtime: podman}, worker_path: /opt/w}
+  - {name: pod, transport: command, command: [docker, exec, -i, -e, KEY=secret, pod1], container: i}
+""")
+    done = t.muster("validate", "w.yaml", "--hosts", "hosts.yaml")
+    t.ends(done, 0)
+    t.golden("cli/ways.txt", done.out)
+
+
 def test_check(t, sshd):
     sshd.known_hosts(t.home / ".ssh/known_hosts")
     done = t.muster("check", "--hosts", hosts(t, sshd))
