@@ -15,6 +15,7 @@
 #include "common/err.h"
 #include "common/text.h"
 #include "common/units.h"
+#include "inventory/build.h"
 #include "inventory/inventory.h"
 
 #define LINE_BYTES_MAX 65536
@@ -179,6 +180,7 @@ static const struct keyword keywords[] = {
 	{"user", read_string, AT(user)},
 	{"port", read_port, AT(port)},
 	{"identityfile", read_line_of_list, AT(identity_files)},
+	{"certificatefile", read_line_of_list, AT(certificate_files)},
 	{"identitiesonly", read_bool, AT(identities_only)},
 	{"proxyjump", read_optional, AT(proxy_jump)},
 	{"proxycommand", read_optional, AT(proxy_command)},
@@ -264,6 +266,22 @@ static int expand(const struct parser *p, const char *path, struct buf *b)
 	return r < 0 ? r : 1;
 }
 
+/* The host names of a chain may hold tokens; one that muster does not know stays, and is refused when
+ * the chain is taken apart. */
+static int expand_jump(const struct parser *p, struct err *err)
+{
+	struct buf b AUTO_BUF = BUF_INIT_MAX(LINE_BYTES_MAX);
+	int r = p->c->proxy_jump ? expand(p, p->c->proxy_jump, &b) : 0;
+
+	if (r < 0)
+		return err_set(err, ERR_FAILED, "ssh -G: 'proxyjump' is too long");
+	if (r > 0 && b.len) {
+		free(p->c->proxy_jump);
+		p->c->proxy_jump = buf_steal(&b);
+	}
+	return 0;
+}
+
 /* Expands a list in place; what cannot be expanded is left out. */
 static int expand_list(const struct parser *p, char **list, struct err *err)
 {
@@ -318,9 +336,13 @@ int ssh_config_parse(const char *text, size_t len, const char *home,
 	if (r == 0)
 		r = expand_list(&p, c.identity_files, err);
 	if (r == 0)
+		r = expand_list(&p, c.certificate_files, err);
+	if (r == 0)
 		r = expand_list(&p, c.user_known_hosts, err);
 	if (r == 0)
 		r = expand_list(&p, c.global_known_hosts, err);
+	if (r == 0)
+		r = expand_jump(&p, err);
 	free(p.host);
 	if (r < 0)
 		ssh_config_finish(&c);
@@ -341,10 +363,42 @@ void ssh_config_finish(struct ssh_config *c)
 	free(c->hostname);
 	free(c->user);
 	free_list(c->identity_files);
+	free_list(c->certificate_files);
 	free(c->proxy_jump);
 	free(c->proxy_command);
 	free_list(c->user_known_hosts);
 	free_list(c->global_known_hosts);
 	free(c->host_key_alias);
 	*c = (struct ssh_config){.port = 0};
+}
+
+int ssh_hop_parse(
+	const char *chain, struct ssh_hop *ret, char **ret_before, struct err *err)
+{
+	const char *comma = strrchr(chain, ','), *last = comma ? comma + 1 : chain;
+	AUTO_FREE char *before = comma ? strndup(chain, (size_t)(comma - chain)) : NULL;
+	struct element e AUTO_ELEMENT = {.port = 0};
+	AUTO_FREE char *text = NULL;
+	size_t len;
+
+	if (text_starts_with(last, "ssh://"))
+		last += strlen("ssh://");
+	len = strlen(last);
+	if (len && last[len - 1] == '/')
+		len--;
+	text = strndup(last, len);
+	if (!text || (comma && !before))
+		return err_sys(err, ENOMEM, "ssh_config");
+	if (element_parse(text, &e, err) < 0)
+		return -1;
+	*ret = (struct ssh_hop){STEAL_PTR(&e.user), STEAL_PTR(&e.name), e.port};
+	*ret_before = STEAL_PTR(&before);
+	return 0;
+}
+
+void ssh_hop_finish(struct ssh_hop *h)
+{
+	free(h->user);
+	free(h->host);
+	*h = (struct ssh_hop){.port = 0};
 }

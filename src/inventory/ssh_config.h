@@ -13,6 +13,7 @@ struct ssh_config {
 	char *hostname, *user;
 	uint16_t port;
 	char **identity_files; /* NULL-terminated, in order */
+	char **certificate_files;
 	bool identities_only;
 	char *proxy_jump, *proxy_command; /* NULL for "none" */
 	int strict_host_key; /* enum host_key_policy; "ask" and "yes" are strict */
@@ -27,3 +28,17 @@ struct ssh_config {
 int ssh_config_parse(const char *text, size_t len, const char *home,
 	struct ssh_config *ret, struct err *err);
 void ssh_config_finish(struct ssh_config *c);
+
+/* A jump host of a chain. */
+struct ssh_hop {
+	char *user; /* or NULL */
+	char *host;
+	uint16_t port; /* 0: none */
+};
+
+/* Takes the last jump host, which leads to the host itself, off a chain: "[user@]host[:port]" or
+ * "ssh://[user@]host[:port]", with commas. *ret_before: the chain in front of it, NULL: none; malloc.
+ * -1 with err: the reason alone. */
+int ssh_hop_parse(
+	const char *chain, struct ssh_hop *ret, char **ret_before, struct err *err);
+void ssh_hop_finish(struct ssh_hop *h);

@@ -71,6 +71,7 @@ struct dial {
 	uint16_t port;
 	char *where;
 	bool only_place;     /* somebody else connects */
+	bool first;          /* does not wait in line */
 	const char *through; /* counts instead of an address, or NULL */
 	uint64_t timeout_ns;
 	const struct dial_events *events;
@@ -132,7 +133,7 @@ static void take_place(struct dial *d)
 	struct dialer *dr = d->dialer;
 
 	d->state = DIAL_IN_LINE;
-	if (dr->in_flight >= IN_FLIGHT_MAX) {
+	if (dr->in_flight >= IN_FLIGHT_MAX && !d->first) {
 		TAILQ_INSERT_TAIL(&dr->waiting, d, link);
 		return;
 	}
@@ -155,7 +156,7 @@ static void leave_line(struct dialer *dr)
 	struct dial *next = TAILQ_FIRST(&dr->waiting);
 
 	dr->in_flight--;
-	if (next) {
+	if (next && dr->in_flight < IN_FLIGHT_MAX) {
 		TAILQ_REMOVE(&dr->waiting, next, link);
 		take_place(next);
 	}
@@ -417,6 +418,15 @@ struct dial *dial_place(struct dialer *dialer, const char *host, uint16_t port,
 	d->only_place = true;
 	d->through = through;
 	return d;
+}
+
+void dial_jump_host(struct dial *d, const char *where)
+{
+	d->first = true;
+	free(d->where);
+	d->where = strdup(where);
+	if (!d->where)
+		abort();
 }
 
 void dial_settled(struct dial *d)

@@ -35,6 +35,9 @@ struct dial *dial_start(struct dialer *dialer, const char *host, uint16_t port,
  * (another sshd, as text), which then counts instead of the address of host; NULL: none. Never fails. */
 struct dial *dial_place(struct dialer *dialer, const char *host, uint16_t port,
 	const char *through, const struct dial_events *e, void *user);
+/* It is a jump host, which others wait for: it does not wait for one of the 64 places. where: how errors
+ * call it. Right after dial_start or dial_place. */
+void dial_jump_host(struct dial *d, const char *where);
 void dial_destroy(struct dial *d); /* takes NULL */
 
 /* Logged in, or given up: others may have the place. */

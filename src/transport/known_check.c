@@ -116,3 +116,22 @@ int known_hosts_types(struct known_hosts *const *files, size_t n, const char *ho
 		look_up_all(files, n, host, 0, note_type, &l);
 	return 0;
 }
+
+static void note_ca(const struct known_key *key, void *user)
+{
+	const struct known_key **ca = user;
+
+	if (key->marker == KNOWN_CA)
+		*ca = key;
+}
+
+const struct known_key *known_hosts_ca(
+	struct known_hosts *const *files, size_t n, const char *host, uint16_t port)
+{
+	const struct known_key *ca = NULL;
+
+	look_up_all(files, n, host, port, note_ca, &ca);
+	if (!ca && port && port != 22)
+		look_up_all(files, n, host, 0, note_ca, &ca);
+	return ca;
+}

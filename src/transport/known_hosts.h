@@ -12,8 +12,8 @@ struct buf;
 enum known_marker {
 	KNOWN_KEY,
 	KNOWN_REVOKED, /* @revoked */
-	KNOWN_CA, /* @cert-authority: host certificates are not supported, so it only counts
-	                * for the words of an error */
+	KNOWN_CA, /* @cert-authority: libssh2 has no host certificates, so it only says
+	           * that ssh is needed */
 };
 
 struct known_key {
@@ -67,6 +67,10 @@ struct known_match known_hosts_check(struct known_hosts *const *files, size_t n,
 /* Appends the types of the keys known for the host, each with a comma behind it, without repeats. */
 int known_hosts_types(struct known_hosts *const *files, size_t n, const char *host,
 	uint16_t port, struct buf *out);
+
+/* A certificate authority that stands for the host; NULL: none. */
+const struct known_key *known_hosts_ca(
+	struct known_hosts *const *files, size_t n, const char *host, uint16_t port);
 
 /* Adds a line to the index as if it had been in the file. */
 void known_hosts_add(

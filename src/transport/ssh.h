@@ -15,11 +15,14 @@
 struct agent;
 struct agent_key;
 struct agent_sign;
+struct hop;
+struct hop_conn;
 struct key_store;
 struct keyfile;
 struct known_hosts;
 struct ssh_config;
 struct ssh_config_cache;
+struct tunnel;
 
 /* What all connections share. */
 struct ssh_shared {
@@ -29,6 +32,7 @@ struct ssh_shared {
 	struct ssh_config_cache *configs;
 	struct known_hosts **known; /* files read so far */
 	size_t n_known;
+	LIST_HEAD(, hop) hops; /* jump hosts that are in use */
 	bool prepared;
 	bool off_said; /* that host keys are not checked */
 };
@@ -50,6 +54,8 @@ struct cred {
 struct ssh_target {
 	char *hostname, *user, *alias; /* alias: HostKeyAlias or NULL */
 	uint16_t port;
+	char *where; /* how errors call it: "10.0.1.10:22", "bastion:22 (jump host)" */
+	char *via;   /* the jump hosts on the way, "a, b"; NULL: none */
 	int policy; /* enum host_key_policy */
 	uint64_t connect_timeout_ns;
 	struct known_hosts **known; /* borrowed; the first n_user may be appended to */
@@ -63,9 +69,21 @@ struct ssh_target {
 	const char *copy_key; /* the key to hand out, for the words of an error */
 };
 
+/* jump: h is a jump host, as ssh_route_next gives it. */
 int ssh_target_init(struct ssh_target *target, struct ssh_shared *sh,
-	const struct host *h, const struct conn_auth *auth, struct err *err);
+	const struct host *h, bool jump, const struct conn_auth *auth, struct err *err);
 void ssh_target_finish(struct ssh_target *target);
+char *ssh_target_where(struct ssh_shared *sh, const struct host *h, bool jump); /* malloc */
+
+#define SSH_HOPS_MAX 16 /* on one way */
+/* ssh_route.c: the jump host that leads to h (which may be one itself), as an entry of an inventory. 1,
+ * and ret is to be finished; 0: none; -1. sc: what ssh_config says about h, or NULL. */
+int ssh_route_next(
+	const struct host *h, const struct ssh_config *sc, struct host *ret, struct err *err);
+/* All jump hosts on the way to h, in the order in which they are passed: "a, b"; NULL: none. malloc. -1:
+ * they go round in a circle, or ssh_config is wrong. */
+int ssh_route_text(
+	struct ssh_shared *sh, const struct host *h, char **ret, struct err *err);
 
 /* ssh_creds.c: which keys to log in with: the key of the inventory; those of ssh_config; the agent's; the
  * default files. sc may be NULL. auth NULL: all of them. Sets needs_openssh where only a key that libssh2
@@ -74,7 +92,7 @@ struct conn_auth;
 void ssh_creds_set(struct ssh_target *target, struct ssh_shared *sh, const struct host *h,
 	const struct ssh_config *sc, const struct conn_auth *auth);
 
-enum ssh_phase { SSH_DIALLING, SSH_HANDSHAKE, SSH_LOGIN, SSH_METHODS, SSH_UP };
+enum ssh_phase { SSH_DIALLING, SSH_OPENING, SSH_HANDSHAKE, SSH_LOGIN, SSH_METHODS, SSH_UP };
 
 struct ssh_sign {
 	struct agent_sign *request; /* under way */
@@ -100,12 +118,19 @@ struct ssh {
 	LIBSSH2_SESSION *session;
 	LIST_HEAD(, ssh_block) blocks; /* all memory of the session */
 	char disconnect[200];          /* the host's last words */
-	/* io */
+	/* a jump host on the way, or NULL; or what this connection does as one, or NULL */
+	struct hop *hop;
+	TAILQ_ENTRY(ssh) hop_link;
+	struct tunnel *tunnel;
+	struct hop_conn *serves;
+	char *way; /* tells the way apart, for dial_place */
+	/* io: a socket, or the tunnel */
 	int fd;
 	struct loop_fd *watch;
 	struct buf out;
 	size_t out_off;
 	bool may_read; /* the socket has not said EAGAIN since the last event */
+	uint64_t received;
 	bool peer_closed, dead;
 	int io_errno;
 	char in[512]; /* libssh2 reads the banner byte by byte */
@@ -130,7 +155,8 @@ struct ssh {
 void ssh_io_start(struct ssh *s);
 void ssh_io_flush(struct ssh *s);
 size_t ssh_io_pending(const struct ssh *s);
-void ssh_io_stop(struct ssh *s); /* closes the socket, frees the session */
+bool ssh_io_idle(const struct ssh *s); /* nobody reads: the end is waited for, and no more */
+void ssh_io_stop(struct ssh *s); /* closes the socket or tunnel, frees the session */
 
 /* ssh_memory.c: a session whose memory is s->blocks; memory that libssh2 will free; and, when the
  * session has been freed, what it forgot */
@@ -138,11 +164,47 @@ LIBSSH2_SESSION *ssh_memory_session(struct ssh *s);
 void *ssh_memory_alloc(struct ssh *s, size_t size);
 void ssh_memory_release(struct ssh *s);
 
+/* ssh_jump.c: connections through jump hosts. The whole way of one that has target.via; the owner calls
+ * ssh_jump_leave in the end. */
+int ssh_jump_join(struct ssh *s, struct err *err);
+void ssh_jump_leave(struct ssh *s);
+enum ssh_jump_state {
+	JUMP_WAITING, /* the connection is kicked when that changes */
+	JUMP_READY,   /* the jump host is there; ssh_tunnel_open may be called */
+	JUMP_OPENING, /* it is connecting to the host */
+	JUMP_OPEN,
+	JUMP_REFUSED, /* it could not; ssh_tunnel_refused says why */
+	JUMP_FAILED,  /* there is no way over it; ssh_jump_failure says why */
+};
+enum ssh_jump_state ssh_jump_state(const struct ssh *s);
+const char *ssh_jump_key(const struct ssh *s);   /* tells ways apart */
+const char *ssh_jump_where(const struct ssh *s); /* how errors call the jump host */
+enum conn_failure ssh_jump_failure(
+	const struct ssh *s, const struct err **ret, bool *ret_needs_openssh);
+void ssh_tunnel_open(struct ssh *s);
+/* err as for the host; true: trying again may help. */
+bool ssh_tunnel_refused(const struct ssh *s, enum conn_failure *why, struct err *err);
+void ssh_tunnel_close(struct ssh *s); /* takes one without a tunnel */
+int ssh_tunnel_fd(const struct ssh *s); /* of the socket that it goes through in the end */
+bool ssh_tunnel_ended(const struct ssh *s);
+/* Bytes, 0: the end (of read), -EAGAIN or another -errno. */
+ssize_t ssh_tunnel_read(struct ssh *s, void *to, size_t len);
+ssize_t ssh_tunnel_write(struct ssh *s, const void *data, size_t len);
+/* For the jump host's own connection: what it serves, NULL for any other; its step; no tunnel of it
+ * would read; it goes away. */
+struct hop_conn *ssh_jump_served(const struct conn *c);
+void ssh_jump_step(struct ssh *s);
+bool ssh_jump_idle(const struct ssh *s);
+void ssh_jump_gone(struct conn *c);
+
 /* ssh_session.c */
 void ssh_step(struct conn *c);
 void ssh_lost(struct ssh *s);
 
-/* ssh_hostkey.c: 0, or -1 with the connection failed */
+/* ssh_hostkey.c: what the host is called in known_hosts, and its port there (0: the name is an alias);
+ * 0, or -1 with the connection failed */
+const char *ssh_known_name(const struct ssh_target *t);
+uint16_t ssh_known_port(const struct ssh_target *t);
 int ssh_hostkey_prefer(struct ssh *s);
 int ssh_hostkey_check(struct ssh *s);
 /* ssh_explain.c: why the handshake did not work */
@@ -152,6 +214,8 @@ bool ssh_explain_no_algorithm(struct ssh *s);
 bool ssh_auth_step(struct ssh *s);
 void ssh_auth_refused(struct ssh *s, const char *methods);
 void ssh_auth_finish(struct ssh *s);
+/* The command that makes a key that the host takes. */
+void ssh_auth_advise(const struct ssh_target *t, struct buf *out);
 /* ssh_password.c: methods: what the host takes, valid while the session is. Step: true when logged in. */
 void ssh_password_start(struct ssh *s, const char *methods);
 bool ssh_password_step(struct ssh *s);

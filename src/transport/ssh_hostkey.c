@@ -14,15 +14,14 @@
 #include "transport/ssh.h"
 #include "transport/wire.h"
 
-/* What the host is called in known_hosts. */
-static const char *known_name(const struct ssh *s)
+const char *ssh_known_name(const struct ssh_target *t)
 {
-	return s->target.alias ? s->target.alias : s->target.hostname;
+	return t->alias ? t->alias : t->hostname;
 }
 
-static uint16_t known_port(const struct ssh *s)
+uint16_t ssh_known_port(const struct ssh_target *t)
 {
-	return s->target.alias ? 0 : s->target.port;
+	return t->alias ? 0 : t->port;
 }
 
 /* Types that are known for the host come first: else the host shows one of another type, and reads
@@ -35,8 +34,8 @@ int ssh_hostkey_prefer(struct ssh *s)
 	AUTO_BUF struct buf list = BUF_INIT;
 
 	if (s->target.policy != HOST_KEY_OFF)
-		known_hosts_types(s->target.known, s->target.n_known, known_name(s),
-			known_port(s), &known);
+		known_hosts_types(s->target.known, s->target.n_known,
+			ssh_known_name(&s->target), ssh_known_port(&s->target), &known);
 	for (int pass = 0; pass < 2; pass++) {
 		for (size_t i = 0; i < ARRAY_LEN(types); i++) {
 			AUTO_FREE char *item = text_printf("%s,", types[i]);
@@ -74,8 +73,8 @@ static char *unknown_hint(const struct ssh *s, const struct known_match *m)
 				  "given up"
 				: "");
 	if (m->ca)
-		return text_printf(" (%s:%u trusts a certificate authority for it: host "
-				   "certificates are not supported yet)",
+		return text_printf(" (%s:%u trusts a certificate authority for it, which "
+				   "needs transport openssh)",
 			m->ca->path, m->ca->line);
 	for (size_t i = 0; i < s->target.n_known; i++) {
 		size_t bad = known_hosts_bad_lines(s->target.known[i]);
@@ -107,7 +106,7 @@ static void say_changed(struct ssh *s, const struct known_match *m, const char *
 	AUTO_BUF struct buf name = BUF_INIT;
 
 	describe(m->key->blob, m->key->blob_len, known, sizeof(known));
-	known_hosts_name(&name, known_name(s), known_port(s));
+	known_hosts_name(&name, ssh_known_name(&s->target), ssh_known_port(&s->target));
 	conn_fail(s->c, CONN_FAIL_HOST_KEY,
 		"%s: HOST KEY CHANGED: known_hosts line %s:%u has %s, the host shows %s; "
 		"somebody "
@@ -153,7 +152,8 @@ static void accept_new(struct ssh *s, const void *blob, size_t len, const char *
 	AUTO_BUF struct buf name = BUF_INIT;
 	int rc = -ENOENT;
 
-	if (known_hosts_name(&name, known_name(s), known_port(s)) < 0 ||
+	if (known_hosts_name(
+		    &name, ssh_known_name(&s->target), ssh_known_port(&s->target)) < 0 ||
 		known_hosts_line(&line, name.data, blob, len) < 0)
 		return;
 	if (path) {
@@ -197,8 +197,8 @@ int ssh_hostkey_check(struct ssh *s)
 			dial_where(s->dial));
 		return 0;
 	}
-	m = known_hosts_check(
-		t->known, t->n_known, known_name(s), known_port(s), blob, len);
+	m = known_hosts_check(t->known, t->n_known, ssh_known_name(&s->target),
+		ssh_known_port(&s->target), blob, len);
 	if (m.verdict == KNOWN_OK)
 		return 0;
 	if (m.verdict == KNOWN_UNKNOWN && t->policy == HOST_KEY_ACCEPT_NEW) {

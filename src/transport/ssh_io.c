@@ -1,4 +1,4 @@
-/* ssh_io: bytes between libssh2 and the socket. */
+/* ssh_io: bytes between libssh2 and the socket, or the channel of a jump host that stands for one. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,26 +15,50 @@ static void capture(struct ssh *s, struct buf *to, const void *data, size_t len)
 		buf_append(to, data, len);
 }
 
-/* From the socket; the end is kept to ourselves until libssh2 has handed out all it has. */
+/* Bytes, 0 at the end, -errno. */
+static ssize_t source_read(struct ssh *s, void *to, size_t len)
+{
+	ssize_t n;
+
+	if (s->tunnel)
+		return ssh_tunnel_read(s, to, len);
+	do
+		n = recv(s->fd, to, len, 0);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
+static ssize_t source_write(struct ssh *s, const void *data, size_t len)
+{
+	ssize_t n;
+
+	if (s->tunnel)
+		return ssh_tunnel_write(s, data, len);
+	do
+		n = send(s->fd, data, len, MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
+/* The end is kept to ourselves until libssh2 has handed out all it has. */
 static ssize_t receive(struct ssh *s, void *to, size_t len)
 {
 	ssize_t n;
 
 	if (!s->may_read || s->peer_closed)
 		return -EAGAIN;
-	do
-		n = recv(s->fd, to, len, 0);
-	while (n < 0 && errno == EINTR);
+	n = source_read(s, to, len);
 	if (n > 0) {
 		/* less than asked for: that was all; epoll tells of more */
 		s->may_read = (size_t)n == len;
+		s->received += (size_t)n;
 		capture(s, &s->plain_in, to, (size_t)n);
 		return n;
 	}
 	s->may_read = false;
-	if (n < 0 && errno == EAGAIN)
+	if (n == -EAGAIN)
 		return -EAGAIN;
-	s->io_errno = n < 0 ? errno : 0;
+	s->io_errno = (int)-n;
 	s->peer_closed = true;
 	return -EAGAIN;
 }
@@ -119,20 +143,23 @@ size_t ssh_io_pending(const struct ssh *s)
 	return s->out.len - s->out_off;
 }
 
+bool ssh_io_idle(const struct ssh *s)
+{
+	return s->phase == SSH_UP && TAILQ_EMPTY(&s->c->chans) &&
+	       (!s->serves || ssh_jump_idle(s));
+}
+
 void ssh_io_flush(struct ssh *s)
 {
 	while (ssh_io_pending(s)) {
-		ssize_t n = send(
-			s->fd, s->out.data + s->out_off, ssh_io_pending(s), MSG_NOSIGNAL);
+		ssize_t n = source_write(s, s->out.data + s->out_off, ssh_io_pending(s));
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno == EAGAIN)
+		if (n == -EAGAIN)
 			break;
 		if (n < 0) {
 			/* what the host said before is still to be read; its end follows */
 			if (!s->io_errno)
-				s->io_errno = errno;
+				s->io_errno = (int)-n;
 			n = (ssize_t)ssh_io_pending(s);
 		}
 		s->out_off += (size_t)n;
@@ -145,7 +172,8 @@ void ssh_io_flush(struct ssh *s)
 		s->out_off = 0;
 	}
 	if (s->watch)
-		loop_fd_set(s->watch, EPOLLIN | (ssh_io_pending(s) ? EPOLLOUT : 0));
+		loop_fd_set(s->watch, (ssh_io_idle(s) ? EPOLLRDHUP : EPOLLIN) |
+					      (ssh_io_pending(s) ? EPOLLOUT : 0));
 }
 
 void ssh_io_stop(struct ssh *s)
@@ -165,6 +193,7 @@ void ssh_io_stop(struct ssh *s)
 	s->watch = NULL;
 	cleanup_close(&s->fd);
 	s->fd = -1;
+	ssh_tunnel_close(s);
 	s->out_off = 0;
 	buf_clear(&s->out);
 	buf_clear(&s->plain_in);

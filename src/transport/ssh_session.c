@@ -13,7 +13,11 @@
 #include "common/units.h"
 #include "transport/ssh.h"
 
+#define CONNECT_TIMEOUT_NS (10 * NS_PER_SEC)
 #define LOGIN_TIMEOUT_NS (20 * NS_PER_SEC)
+
+static void on_socket(struct loop_fd *w, uint32_t events, void *user);
+static void start_dial(struct ssh *s);
 
 /* What libssh2 1.10 has and is sound: no CBC, no SHA-1 but as the last resort of old hosts. */
 static const struct {
@@ -38,6 +42,16 @@ static uint64_t login_timeout_ns(const struct ssh *s)
 	uint64_t ns = s->c->t->config.login_timeout_ns;
 
 	return ns ? ns : LOGIN_TIMEOUT_NS;
+}
+
+static uint64_t connect_timeout_ns(const struct ssh *s)
+{
+	uint64_t own = s->target.connect_timeout_ns;
+	uint64_t all = s->c->t->config.connect_timeout_ns;
+
+	if (own)
+		return own;
+	return all ? all : CONNECT_TIMEOUT_NS;
 }
 
 /* What the end of the connection was, in words. */
@@ -93,6 +107,7 @@ void ssh_lost(struct ssh *s)
 	text_sanitize_inplace(s->disconnect);
 	switch (s->phase) {
 	case SSH_DIALLING:
+	case SSH_OPENING:
 		return;
 	case SSH_HANDSHAKE:
 		handshake_failed(s, end_text(s));
@@ -128,7 +143,9 @@ static void become_up(struct ssh *s)
 static bool handshake(struct ssh *s)
 {
 	char *text = NULL;
-	int rc = libssh2_session_handshake(s->session, s->fd);
+	/* libssh2 asks only whether it is there and does not block */
+	int rc = libssh2_session_handshake(
+		s->session, s->tunnel ? ssh_tunnel_fd(s) : s->fd);
 
 	if (rc == LIBSSH2_ERROR_EAGAIN)
 		return false;
@@ -149,11 +166,104 @@ static bool handshake(struct ssh *s)
 	return true;
 }
 
+static int start_session(struct ssh *s, struct err *err)
+{
+	s->session = ssh_memory_session(s);
+	if (!s->session)
+		return err_set(err, ERR_SYSTEM, "libssh2: out of memory");
+	ssh_io_start(s);
+	libssh2_session_set_blocking(s->session, 0);
+	for (size_t i = 0; i < ARRAY_LEN(preferences); i++)
+		libssh2_session_method_pref(
+			s->session, preferences[i].method, preferences[i].names);
+	if (s->tunnel)
+		return 0;
+	s->watch = loop_fd_add(s->c->t->loop, s->fd, EPOLLIN, on_socket, s, err);
+	return s->watch ? 0 : -1;
+}
+
+/* There is a socket, or a tunnel. */
+static void start_handshake(struct ssh *s)
+{
+	struct err err = ERR_INIT;
+
+	s->phase = SSH_HANDSHAKE;
+	s->cred = 0;
+	buf_clear(&s->tried);
+	loop_timer_set(s->timer, clock_ns() + login_timeout_ns(s), 0);
+	if (start_session(s, &err) < 0)
+		conn_fail_err(s->c, CONN_FAIL_OTHER, &err);
+	else
+		ssh_hostkey_prefer(s);
+}
+
+static void jump_failed(struct ssh *s)
+{
+	bool needs_openssh;
+	const struct err *err;
+	enum conn_failure why = ssh_jump_failure(s, &err, &needs_openssh);
+
+	if (needs_openssh && s->phase < SSH_UP && !s->serves)
+		conn_fallback(s->c, why, "%s", err->text);
+	else
+		conn_fail_err(s->c, why, err);
+}
+
+static void tunnel_refused(struct ssh *s)
+{
+	struct err err = ERR_INIT;
+	enum conn_failure why;
+	bool again = ssh_tunnel_refused(s, &why, &err);
+
+	ssh_tunnel_close(s);
+	loop_timer_stop(s->timer);
+	s->phase = SSH_DIALLING;
+	if (!again || !dial_again(s->dial, &err))
+		conn_fail_err(s->c, why, &err);
+}
+
+/* Dialling, through a jump host. True: there is a tunnel, and the session goes on. */
+static bool step_jump(struct ssh *s)
+{
+	struct conn *c = s->c;
+
+	switch (ssh_jump_state(s)) {
+	case JUMP_FAILED:
+		jump_failed(s);
+		return false;
+	case JUMP_REFUSED:
+		tunnel_refused(s);
+		return false;
+	case JUMP_READY:
+		if (!s->dial)
+			start_dial(s);
+		return false;
+	case JUMP_OPENING:
+		if (s->phase == SSH_DIALLING)
+			loop_timer_set(s->timer, clock_ns() + connect_timeout_ns(s), 0);
+		s->phase = SSH_OPENING;
+		return false;
+	case JUMP_OPEN:
+		/* nothing is said when more comes, so it is looked for at each step */
+		s->may_read = true;
+		if (s->phase < SSH_HANDSHAKE)
+			start_handshake(s);
+		if (ssh_io_idle(s) && ssh_tunnel_ended(s))
+			s->peer_closed = true;
+		return !c->failed;
+	case JUMP_WAITING:
+		break;
+	}
+	return false;
+}
+
 void ssh_step(struct conn *c)
 {
 	struct ssh *s = c->impl;
 	bool more = false;
 
+	if (s->hop && !step_jump(s))
+		return;
 	if (s->phase == SSH_HANDSHAKE && !handshake(s) && s->phase == SSH_DIALLING)
 		return;
 	if ((s->phase == SSH_LOGIN || s->phase == SSH_METHODS) && !c->failed &&
@@ -161,6 +271,8 @@ void ssh_step(struct conn *c)
 		become_up(s);
 	if (s->phase == SSH_UP && !c->failed && !c->gone)
 		more = ssh_chans_step(s);
+	if (s->phase == SSH_UP && !c->failed && !c->gone && s->serves)
+		ssh_jump_step(s);
 	if (s->phase == SSH_DIALLING)
 		return;
 	ssh_io_flush(s);
@@ -177,6 +289,8 @@ static void on_socket(struct loop_fd *w, uint32_t events, void *user)
 	conn_enter(c);
 	if (events & ~(uint32_t)EPOLLOUT)
 		s->may_read = true;
+	if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) && ssh_io_idle(s))
+		s->peer_closed = true;
 	if (!c->failed)
 		ssh_step(c);
 	conn_leave(c);
@@ -187,7 +301,13 @@ static void login_timed_out(struct ssh *s)
 	struct conn *c = s->c;
 	struct units_text after = units_duration(login_timeout_ns(s));
 
-	if (!s->plain_in.len && s->phase == SSH_HANDSHAKE)
+	if (s->phase == SSH_OPENING)
+		conn_fail(c, CONN_FAIL_TIMEOUT,
+			"%s: no answer within %s through %s: is the host up, and do "
+			"firewalls let the jump host reach this port?",
+			dial_where(s->dial), units_duration(connect_timeout_ns(s)).s,
+			ssh_jump_where(s));
+	else if (!s->plain_in.len && s->phase == SSH_HANDSHAKE)
 		conn_fail(c, CONN_FAIL_TIMEOUT,
 			"%s: no SSH banner within %s: something accepts connections "
 			"there, but it "
@@ -216,37 +336,21 @@ static void on_timer(struct loop_timer *t, void *user)
 	conn_leave(c);
 }
 
-static int start_session(struct ssh *s, struct err *err)
-{
-	s->session = ssh_memory_session(s);
-	if (!s->session)
-		return err_set(err, ERR_SYSTEM, "libssh2: out of memory");
-	ssh_io_start(s);
-	libssh2_session_set_blocking(s->session, 0);
-	for (size_t i = 0; i < ARRAY_LEN(preferences); i++)
-		libssh2_session_method_pref(
-			s->session, preferences[i].method, preferences[i].names);
-	s->watch = loop_fd_add(s->c->t->loop, s->fd, EPOLLIN, on_socket, s, err);
-	return s->watch ? 0 : -1;
-}
-
 static void on_connected(struct dial *d, int fd, void *user)
 {
 	struct ssh *s = user;
 	struct conn *c = s->c;
-	struct err err = ERR_INIT;
 
 	conn_enter(c);
 	c->info.attempts = dial_attempts(d);
-	s->fd = fd;
-	s->phase = SSH_HANDSHAKE;
-	s->cred = 0;
-	buf_clear(&s->tried);
-	loop_timer_set(s->timer, clock_ns() + login_timeout_ns(s), 0);
-	if (start_session(s, &err) < 0)
-		conn_fail_err(c, CONN_FAIL_OTHER, &err);
-	else if (ssh_hostkey_prefer(s) == 0)
-		ssh_step(c);
+	if (s->hop) {
+		ssh_tunnel_open(s);
+	} else {
+		s->fd = fd;
+		start_handshake(s);
+		if (!c->failed)
+			ssh_step(c);
+	}
 	conn_leave(c);
 }
 
@@ -273,45 +377,82 @@ static void on_retry(struct dial *d, const struct err *err, void *user)
 	conn_leave(c);
 }
 
-static void ssh_open(struct conn *c)
+static void start_dial(struct ssh *s)
 {
 	static const struct dial_events events = {
 		.connected = on_connected, .failed = on_dial_failed, .retry = on_retry};
-	struct ssh *s = calloc(1, sizeof(*s));
+	const struct ssh_target *t = &s->target;
+
+	if (s->hop) {
+		s->way = text_printf("%s|%s", ssh_jump_key(s), t->where);
+		s->dial = dial_place(
+			s->c->t->dialer, t->hostname, t->port, s->way, &events, s);
+	} else {
+		s->dial = dial_start(s->c->t->dialer, t->hostname, t->port,
+			t->connect_timeout_ns, &events, s);
+	}
+	if (s->serves)
+		dial_jump_host(s->dial, t->where);
+}
+
+/* What libssh2 cannot do is known before anybody is asked. */
+static void start(struct ssh *s)
+{
+	struct conn *c = s->c;
+	struct ssh_target *t = &s->target;
 	struct err err = ERR_INIT;
+
+	if (ssh_target_init(t, s->shared, c->host, s->serves != NULL, &c->auth, &err) <
+		0) {
+		conn_fail_err(c, CONN_FAIL_OTHER, &err);
+		return;
+	}
+	s->address = text_printf(
+		strchr(t->hostname, ':') ? "%s@[%s]:%u%s%s" : "%s@%s:%u%s%s", t->user,
+		t->hostname, t->port, t->via ? " via " : "", t->via ? t->via : "");
+	c->info.address = s->address;
+	if (t->needs_openssh && s->serves)
+		conn_fail(c, CONN_FAIL_UNSUPPORTED, "%s", t->needs_openssh);
+	else if (t->needs_openssh)
+		conn_fallback(c, CONN_FAIL_UNSUPPORTED, "%s", t->needs_openssh);
+	else if (!t->via)
+		start_dial(s);
+	else if (ssh_jump_join(s, &err) < 0)
+		conn_fail_err(c, CONN_FAIL_OTHER, &err);
+	else
+		ssh_step(c);
+}
+
+static void ssh_open(struct conn *c)
+{
+	struct ssh *s = calloc(1, sizeof(*s));
 
 	if (!s)
 		abort();
 	s->c = c;
+	s->serves = ssh_jump_served(c);
 	s->shared = c->t->ssh;
 	s->fd = -1;
 	s->limit = CHANNELS_PER_CONN;
 	c->impl = s;
 	s->timer = loop_timer_add(c->t->loop, 1, 0, on_timer, s);
 	loop_timer_stop(s->timer);
-	if (ssh_target_init(&s->target, s->shared, c->host, &c->auth, &err) < 0) {
-		conn_fail_err(c, CONN_FAIL_OTHER, &err);
-		return;
-	}
-	s->address =
-		text_printf(strchr(s->target.hostname, ':') ? "%s@[%s]:%u" : "%s@%s:%u",
-			s->target.user, s->target.hostname, s->target.port);
-	c->info.address = s->address;
-	if (s->target.needs_openssh)
-		conn_fallback(c, CONN_FAIL_UNSUPPORTED, "%s", s->target.needs_openssh);
-	else
-		s->dial = dial_start(c->t->dialer, s->target.hostname, s->target.port,
-			s->target.connect_timeout_ns, &events, s);
+	start(s);
 }
 
 static void ssh_fini(struct conn *c)
 {
 	struct ssh *s = c->impl;
 
+	if (s) {
+		ssh_auth_finish(s);
+		ssh_io_stop(s);
+	}
+	if (ssh_jump_served(c))
+		ssh_jump_gone(c);
 	if (!s)
 		return;
-	ssh_auth_finish(s);
-	ssh_io_stop(s);
+	ssh_jump_leave(s);
 	dial_destroy(s->dial);
 	loop_timer_del(s->timer);
 	ssh_target_finish(&s->target);
@@ -320,6 +461,7 @@ static void ssh_fini(struct conn *c)
 	buf_finish(&s->plain_out);
 	buf_finish(&s->tried);
 	buf_finish(&s->sign.sig);
+	free(s->way);
 	free(s->address);
 	free(s->host_key);
 	free(s->login);

@@ -2,6 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/err.h"
+#include "inventory/ssh_config.h"
 #include "transport/agent.h"
 #include "transport/key_store.h"
 #include "transport/known_hosts.h"
@@ -50,20 +52,108 @@ struct known_hosts *ssh_shared_known(struct ssh_shared *sh, const char *path)
 	return sh->known[sh->n_known++] = known_hosts_load(path);
 }
 
-/* Building a target loads its keys and known_hosts files, and asks for passphrases. */
-static void warm_up(struct ssh_shared *sh, const struct host *h)
+static const char *address_of(const struct host *h)
 {
-	struct ssh_target target = {.port = 0};
-	struct err err = ERR_INIT;
-
-	/* what is wrong comes again, and is said, when the host is opened */
-	ssh_target_init(&target, sh, h, NULL, &err);
-	ssh_target_finish(&target);
+	return h->address ? h->address : h->name;
 }
 
 static bool goes_by_ssh(const struct host *h)
 {
 	return h->transport != TRANSPORT_LOCAL && h->transport != TRANSPORT_COMMAND;
+}
+
+/* Building a target loads its keys and known_hosts files, and asks for passphrases. */
+static void warm_up(struct ssh_shared *sh, const struct host *h, bool jump)
+{
+	struct ssh_target target = {.port = 0};
+	struct err err = ERR_INIT;
+
+	/* what is wrong comes again, and is said, when the host is opened */
+	ssh_target_init(&target, sh, h, jump, NULL, &err);
+	ssh_target_finish(&target);
+}
+
+/* ---- jump hosts ---- */
+
+struct jump_hosts {
+	struct host *v;
+	size_t n;
+};
+
+static bool same(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+/* Takes h over. */
+static void add_jump_host(struct jump_hosts *j, struct host *h)
+{
+	for (size_t i = 0; i < j->n; i++) {
+		if (same(j->v[i].address, h->address) && same(j->v[i].user, h->user) &&
+			same(j->v[i].jump, h->jump) && same(j->v[i].key, h->key) &&
+			same(j->v[i].known_hosts, h->known_hosts) &&
+			j->v[i].port == h->port) {
+			host_finish(h);
+			return;
+		}
+	}
+	j->v = reallocarray(j->v, j->n + 1, sizeof(*j->v));
+	if (!j->v)
+		abort();
+	j->v[j->n++] = *h;
+}
+
+static void add_next(struct ssh_shared *sh, struct jump_hosts *j, const struct host *h)
+{
+	struct err err = ERR_INIT;
+	const struct ssh_config *sc =
+		ssh_config_cache_get(sh->configs, address_of(h), &err);
+	struct host next;
+
+	if (!err.kind && ssh_route_next(h, sc, &next, &err) > 0)
+		add_jump_host(j, &next);
+}
+
+/* What ssh_config says of the jump hosts from number first on. */
+static void ask_for(struct ssh_shared *sh, const struct jump_hosts *j, size_t first)
+{
+	const char **addresses = calloc(j->n + 1, sizeof(*addresses));
+
+	if (!addresses)
+		abort();
+	for (size_t i = first; i < j->n; i++)
+		addresses[i - first] = j->v[i].address;
+	ssh_config_cache_ask(sh->configs, addresses, j->n - first);
+	free(addresses);
+}
+
+/* Jump hosts have jump hosts: as many rounds as it takes. A circle ends, for nothing new comes of it, or
+ * when a way would be too long anyway. */
+static void prepare_jump_hosts(
+	struct ssh_shared *sh, const struct host *const *hosts, size_t n)
+{
+	struct jump_hosts j = {NULL};
+	size_t done = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (goes_by_ssh(hosts[i]))
+			add_next(sh, &j, hosts[i]);
+	for (int round = 0; done < j.n && round < SSH_HOPS_MAX; round++) {
+		size_t end = j.n;
+
+		ask_for(sh, &j, done);
+		for (; done < end; done++) {
+			/* adding may move the table */
+			struct host at = j.v[done];
+
+			add_next(sh, &j, &at);
+		}
+	}
+	for (size_t i = 0; i < j.n; i++) {
+		warm_up(sh, &j.v[i], true);
+		host_finish(&j.v[i]);
+	}
+	free(j.v);
 }
 
 int ssh_shared_prepare(
@@ -76,8 +166,7 @@ int ssh_shared_prepare(
 		return err_set(err, ERR_SYSTEM, "out of memory");
 	for (size_t i = 0; i < n; i++)
 		if (goes_by_ssh(hosts[i]))
-			addresses[n_ssh++] =
-				hosts[i]->address ? hosts[i]->address : hosts[i]->name;
+			addresses[n_ssh++] = address_of(hosts[i]);
 	ssh_config_cache_ask(sh->configs, addresses, n_ssh);
 	free(addresses);
 	if (n_ssh && !sh->agent)
@@ -85,7 +174,21 @@ int ssh_shared_prepare(
 	sh->prepared = false;
 	for (size_t i = 0; i < n; i++)
 		if (goes_by_ssh(hosts[i]))
-			warm_up(sh, hosts[i]);
+			warm_up(sh, hosts[i], false);
+	prepare_jump_hosts(sh, hosts, n);
 	sh->prepared = true;
 	return 0;
+}
+
+const char *transport_data_address(const struct transport *t, const struct host *h)
+{
+	struct err err = ERR_INIT;
+	const struct ssh_config *sc =
+		h->data_address || !goes_by_ssh(h)
+			? NULL
+			: ssh_config_cache_get(t->ssh->configs, address_of(h), &err);
+
+	if (h->data_address)
+		return h->data_address;
+	return sc && sc->hostname ? sc->hostname : address_of(h);
 }

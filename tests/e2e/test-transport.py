@@ -277,11 +277,10 @@ def test_unrelated_ssh_config_asks_nobody(t, sshd):
         (t.tmp / "log").unlink(missing_ok=True)
 
 
-def test_jump_hosts_are_refused(t, sshd):
-    for line, what in (("ProxyJump bastion", "jump hosts are not supported yet"),
-                       ("ProxyCommand nc %h %p", "ProxyCommand")):
-        (t.home / ".ssh/config").write_text(f"Host 127.*\n{line}\n")
-        down(t, probe(t, sshd), "unsupported", what)
+def test_proxy_command_is_refused(t, sshd):
+    (t.home / ".ssh/config").write_text("Host 127.*\nProxyCommand nc %h %p\n")
+    down(t, probe(t, sshd, "true", "--transport", "libssh2"), "unsupported", "ssh_config has a ProxyCommand for it")
+    up(t, probe(t, sshd, "echo hello", "--transport", "libssh2", "--jump", "none"))
 
 
 def test_bad_ssh_config(t, sshd):

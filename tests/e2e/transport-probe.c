@@ -21,7 +21,7 @@
 #include "transport/upload.h"
 
 struct options {
-	const char *user, *key, *known_hosts, *transport, *upload, *extra, *dirs;
+	const char *user, *key, *known_hosts, *transport, *jump, *upload, *extra, *dirs;
 	struct conn_auth auth;
 	int policy;
 	bool policy_set, unprepared, count, hold, clean;
@@ -43,7 +43,8 @@ static const struct opt table[] = {
 		"host key policy", .choices = host_key_policy_names,
 		.set_offset = offsetof(struct options, policy_set)},
 	{"transport", 0, OPT_STR, offsetof(struct options, transport), "NAME",
-		"local or libssh2; auto"},
+		"instead of auto"},
+	{"jump", 0, OPT_STR, offsetof(struct options, jump), "CHAIN", "jump hosts"},
 	{"unprepared", 0, OPT_FLAG, offsetof(struct options, unprepared), NULL,
 		"no transport_prepare"},
 	{"connect-timeout", 0, OPT_DURATION, offsetof(struct options, connect_timeout_ns),
@@ -294,10 +295,11 @@ static void apply(const struct options *o, struct host *h)
 	}
 	if (o->known_hosts)
 		h->known_hosts = strdup(o->known_hosts);
-	if (o->transport && strcmp(o->transport, "local") == 0)
-		h->transport = TRANSPORT_LOCAL;
-	if (o->transport && strcmp(o->transport, "libssh2") == 0)
-		h->transport = TRANSPORT_LIBSSH2;
+	if (o->jump)
+		h->jump = strdup(o->jump);
+	for (int i = 0; o->transport && host_transport_names[i]; i++)
+		if (strcmp(o->transport, host_transport_names[i]) == 0)
+			h->transport = i;
 }
 
 static int run(struct probe *p, const char *command, struct err *err)
