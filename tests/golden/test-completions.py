@@ -9,7 +9,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 
 from harness import *  # noqa: E402,F403
 
-COMMANDS = ["check", "clean", "run", "setup", "validate"]
+COMMANDS = ["check", "clean", "run", "runs", "setup", "ssh-setup", "validate"]
 
 # Half a command line (the last word is being typed), and what is offered for it: words, "FILES", "DIRS"
 # or "NOTHING". A set: these are among the words.
@@ -36,6 +36,8 @@ ROWS = [
     (["muster", "check", ""], "NOTHING"),
     (["muster", "check", "-i", ""], "FILES"),
     (["muster", "check", "--agents", ""], "FILES"),
+    (["muster", "runs", ""], ["attach", "stop"]),
+    (["muster", "runs", "s"], ["stop"]),
     (["muster", "clean", "--data", ""], "DIRS"),
     (["muster", "run", "-o", ""], "DIRS"),
 ]
@@ -85,6 +87,22 @@ def test_bash(t):
             t.eq(note, "+o default;", words)
 
 
+def some_runs(t):
+    """A muster that knows two runs."""
+    program = t.write(t.home / "bin/muster", '#!/bin/sh\n[ "$*" = "runs --quiet" ] && printf "night\\nnoon\\n"\n')
+    program.chmod(0o755)
+    return {"PATH": f"{program.parent}:{t.env['PATH']}"}
+
+
+def test_bash_names_runs(t):
+    path = completion(t, "muster")
+    for words, want in [(["muster", "runs", "attach", ""], ["night", "noon"]),
+                        (["muster", "runs", "--now", "stop", "ni"], ["night"]),
+                        (["muster", "runs", "attach", "noon", ""], [])]:
+        done = t.run(["bash", "--norc", "-c", BASH_ASK, "bash", path, *words], env=some_runs(t))
+        t.eq([word for word in done.out.splitlines()[1:] if word], want, words)
+
+
 def test_bash_on_a_terminal(t):
     """As readline calls it: names, choices behind =, file names with blanks, folders alone."""
     t.write("my work.yaml", "")
@@ -108,7 +126,7 @@ def test_zsh(t):
     t.ends(t.run([zsh, "-n", path]), 0)
     t.write("my-work.yaml", "")
     t.write("my-results/x", "")
-    prompt = t.pty([zsh, "-f", "-i"], env={"PS1": "%% ", "TERM": "dumb"}, columns=200)
+    prompt = t.pty([zsh, "-f", "-i"], env={"PS1": "%% ", "TERM": "dumb", **some_runs(t)}, columns=200)
     prompt.send("unset zle_bracketed_paste; autoload -U compinit\n")
     prompt.send(f"compinit -u -D; source '{path}'; print -r read''y\n")
     prompt.wait_for("^ready")
@@ -118,6 +136,7 @@ def test_zsh(t):
                         ("run --on-host-loss=ab\t", "<run><--on-host-loss=abort>"),
                         ("run --on-host-loss ab\t", "<run><--on-host-loss><abort>"),
                         ("run -o my\t", "<run><-o><my-results/?>"),
+                        ("runs att\tnoo\t", "<runs><attach><noon>"),
                         ("clean --data my\t", "<clean><--data><my-results/?>")]:
         prompt.send(f"muster {typed}\n")
         prompt.wait_for("^" + want)
@@ -137,9 +156,11 @@ def test_fish(t):
                        ("muster run --on-host-loss=", {"--on-host-loss=continue",
                                                        "--on-host-loss=abort"}),
                        ("muster run ", files), ("muster check ", set()),
+                       ("muster runs ", {"attach", "stop"}), ("muster runs stop n", {"night", "noon"}),
                        ("muster check --hosts ", files), ("muster run --duration ", set()),
                        ("muster clean --data ", {"my-results/"})]:
-        done = t.run([fish, "--no-config", "-c", 'source $argv[1]; complete -C $argv[2]', path, line])
+        done = t.run([fish, "--no-config", "-c", 'source $argv[1]; complete -C $argv[2]', path, line],
+                     env=some_runs(t))
         t.ends(done, 0)
         t.eq({row.split("\t")[0] for row in done.out.splitlines()}, want, line)
 

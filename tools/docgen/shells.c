@@ -61,10 +61,20 @@ static bool completes_files(const struct opt *o)
 
 /* --- bash --- */
 
-static void bash_value(struct buf *out, const struct opt *o)
+/* "COMMAND:-x | COMMAND:--name" for each name of o. */
+static void bash_pattern(struct buf *out, const char *command, const struct opt *o)
+{
+	if (o->letter)
+		buf_printf(out, "%s:-%c | ", command, o->letter);
+	buf_printf(out, "%s:--%s", command, o->name);
+	for (const char *const *a = o->aliases; a && *a; a++)
+		buf_printf(out, " | %s:--%s", command, *a);
+}
+
+static void bash_value(struct buf *out, const char *command, const struct opt *o)
 {
 	buf_puts(out, "\t");
-	each_name(out, o, " | ", true);
+	bash_pattern(out, command, o);
 	buf_printf(out, ") value='%s", o->type == OPT_OPTIONAL ? "=" : "");
 	if (o->choices) {
 		buf_puts(out, "words");
@@ -78,21 +88,51 @@ static void bash_value(struct buf *out, const struct opt *o)
 	buf_puts(out, "' ;;\n");
 }
 
+static bool has_value(const struct opt *o)
+{
+	return docgen_shown(o) && (docgen_takes_value(o) || o->type == OPT_OPTIONAL);
+}
+
+/* Whether one of the groups before has the name of o for something else. */
+static bool means_more(
+	const struct option_group *const *groups, size_t n, const struct opt *o)
+{
+	for (size_t i = 0; i < n; i++)
+		for (const struct opt *e = groups[i]->options; e->name; e++)
+			if (strcmp(e->name, o->name) == 0)
+				return true;
+	return false;
+}
+
+static void bash_command_values(struct buf *out, const struct command *c,
+	const struct option_group *const *groups, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct option_group *const *g = c->groups;
+
+		while (*g && *g != groups[i])
+			g++;
+		for (const struct opt *o = groups[i]->options; *g && o->name; o++)
+			if (has_value(o) && means_more(groups, i, o))
+				bash_value(out, c->name, o);
+	}
+}
+
 static void bash_values(struct buf *out)
 {
 	const struct option_group *groups[DOCGEN_GROUPS_MAX];
 	size_t n = docgen_groups(groups, DOCGEN_GROUPS_MAX);
 
 	buf_puts(out, "# Sets value to what the value of option $1 is: file, dir, any, "
-		      "words W...; empty "
-		      "when it\n# takes none, with a = in front when it only takes one "
-		      "behind a =.\n"
-		      "_muster_value()\n{\n\tcase $1 in\n");
+		      "words W...; empty when it\n# takes none, with a = in front when "
+		      "it only takes one behind a =.\n"
+		      "_muster_value()\n{\n\tcase $command:$1 in\n");
+	for (const struct command *c = commands; c->name; c++)
+		bash_command_values(out, c, groups, n);
 	for (size_t i = 0; i < n; i++)
 		for (const struct opt *o = groups[i]->options; o->name; o++)
-			if (docgen_shown(o) &&
-				(docgen_takes_value(o) || o->type == OPT_OPTIONAL))
-				bash_value(out, o);
+			if (has_value(o) && !means_more(groups, i, o))
+				bash_value(out, "*", o);
 	buf_puts(out, "\t*) value='' ;;\n\tesac\n}\n\n");
 }
 
