@@ -5,6 +5,7 @@
 #include "common/cleanup.h"
 #include "common/text.h"
 #include "transport/agent.h"
+#include "transport/key_rsa.h"
 #include "transport/keyfile.h"
 #include "transport/ssh.h"
 
@@ -89,6 +90,33 @@ static int try_key(struct ssh *s, const struct cred *cred)
 		(const uint8_t *)login.data, login.len, on_sign, &self);
 }
 
+/* Others than OpenSSH's sshd refuse a blob of that name, or hang up (see key_login_blob). */
+static bool takes_rsa(const struct ssh *s)
+{
+	const char *banner = libssh2_session_banner_get(s->session);
+
+	return banner && strstr(banner, "OpenSSH");
+}
+
+static bool is_rsa(const struct cred *cred)
+{
+	const char *type = cred->agent ? cred->agent->about.type : cred->file->type;
+
+	return strcmp(type, KEY_RSA) == 0;
+}
+
+/* ssh may still log in with it. */
+static void leave_rsa(struct ssh *s, const struct cred *cred)
+{
+	struct ssh_target *t = &s->target;
+
+	note_tried(s, cred, "RSA, with which libssh2 logs in to OpenSSH only");
+	if (!t->openssh_key)
+		t->openssh_key = text_printf("%s is an RSA key, with which libssh2 logs "
+					     "in to OpenSSH only",
+			cred->label);
+}
+
 static size_t keys_to_try(const struct ssh *s)
 {
 	size_t n = s->target.n_creds;
@@ -100,8 +128,14 @@ static bool try_keys(struct ssh *s)
 {
 	while (s->cred < keys_to_try(s)) {
 		const struct cred *cred = &s->target.creds[s->cred];
-		int rc = try_key(s, cred);
+		int rc;
 
+		if (is_rsa(cred) && !takes_rsa(s)) {
+			leave_rsa(s, cred);
+			s->cred++;
+			continue;
+		}
+		rc = try_key(s, cred);
 		if (rc == LIBSSH2_ERROR_EAGAIN)
 			return false;
 		if (rc == 0) {
@@ -128,13 +162,16 @@ static bool try_keys(struct ssh *s)
 static void keys_refused(struct ssh *s, const char *methods)
 {
 	const struct ssh_target *t = &s->target;
+	const char *password = s->c->auth.password;
 
-	s->c->info.methods = methods;
-	if (s->c->auth.password)
-		ssh_password_start(s, methods);
-	else if (t->openssh_key && s->c->host->transport == TRANSPORT_AUTO)
+	if (!password && t->openssh_key && s->c->host->transport == TRANSPORT_AUTO) {
 		conn_fallback(s->c, CONN_FAIL_LOGIN, "%s: %s, and no other was accepted",
 			dial_where(s->dial), t->openssh_key);
+		return;
+	}
+	s->c->info.methods = methods;
+	if (password)
+		ssh_password_start(s, methods);
 	else
 		ssh_auth_refused(s, methods);
 }
@@ -170,8 +207,7 @@ bool ssh_auth_step(struct ssh *s)
 	       ssh_password_step(s);
 }
 
-/* What makes a key that the host takes. */
-static void advise(const struct ssh_target *t, struct buf *out)
+void ssh_auth_advise(const struct ssh_target *t, struct buf *out)
 {
 	bool v6 = strchr(t->hostname, ':');
 
@@ -193,7 +229,7 @@ void ssh_auth_refused(struct ssh *s, const char *methods)
 	buf_append(&text, t->skipped.data, t->skipped.len);
 	if (text.len > 2)
 		text.data[text.len -= 2] = '\0'; /* the last comma */
-	advise(t, &advice);
+	ssh_auth_advise(t, &advice);
 	if (!t->n_creds)
 		conn_fail(s->c, CONN_FAIL_LOGIN,
 			"%s: no key to log in with as %s%s%.500s; make one and hand it "

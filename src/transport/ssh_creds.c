@@ -1,6 +1,9 @@
 /* ssh_creds: which keys to log in with, and why others were left out. */
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/cleanup.h"
 #include "common/file.h"
@@ -55,24 +58,30 @@ static const struct agent_key *agent_has(
 }
 
 /* ssh may log in where libssh2 cannot: what the first such key is. */
-static void for_openssh(
-	struct ssh_target *t, const char *whose, const char *label, const char *what)
+__attribute__((format(printf, 2, 3))) static void for_openssh(
+	struct ssh_target *t, const char *fmt, ...)
 {
-	if (!t->openssh_key)
-		t->openssh_key = text_printf("the %skey %.200s %s", whose, label, what);
+	va_list ap;
+
+	if (t->openssh_key)
+		return;
+	va_start(ap, fmt);
+	if (vasprintf(&t->openssh_key, fmt, ap) < 0)
+		t->openssh_key = NULL;
+	va_end(ap);
 }
 
 /* ssh is given nobody to ask, so it has no use for a certificate of a key that is encrypted. */
 static void add_certificate(struct ssh_target *t, const struct stored_key *k, bool agent)
 {
-	if (k->cert_path && (agent || (k->key.state == KEYFILE_OK && !k->asked)))
-		for_openssh(t, "", k->path, "has a certificate");
+	if (!k->cert_path || (!agent && (k->key.state != KEYFILE_OK || k->asked)))
+		return;
+	skip(t, k->cert_path, "a certificate, for transport openssh only");
+	for_openssh(t, "the key %.200s has a certificate", k->path);
 }
 
 static void add_unlocked(struct ssh_target *t, struct stored_key *k)
 {
-	AUTO_FREE char *is = NULL;
-
 	switch (k->key.state) {
 	case KEYFILE_OK:
 		if (!have_cred(t, k->key.blob, k->key.blob_len))
@@ -86,8 +95,7 @@ static void add_unlocked(struct ssh_target *t, struct stored_key *k)
 				 : "encrypted; ssh-add it, or run on a terminal");
 		return;
 	case KEYFILE_OPENSSH:
-		is = text_printf("is %s", k->key.reason);
-		for_openssh(t, "", k->path, is ? is : "");
+		for_openssh(t, "the key %.200s is %s", k->path, k->key.reason);
 		break;
 	case KEYFILE_UNUSABLE:
 		break;
@@ -95,28 +103,35 @@ static void add_unlocked(struct ssh_target *t, struct stored_key *k)
 	skip(t, k->path, k->key.reason);
 }
 
-/* One key file. An encrypted one that the agent has needs no passphrase; ask: a person may be asked
- * for it now. */
-static void add_file(struct ssh_target *t, struct ssh_shared *sh, const char *path,
-	bool wanted, bool ask)
+/* How a key file is looked at. */
+enum {
+	WANTED = 1,       /* that it is missing is worth a word */
+	ASK = 2,          /* a person may be asked for its passphrase now */
+	CERTIFICATES = 4, /* what signed it counts, too */
+};
+
+/* One key file. An encrypted one that the agent has needs no passphrase. */
+static void add_file(
+	struct ssh_target *t, struct ssh_shared *sh, const char *path, unsigned how)
 {
 	AUTO_FREE char *full = file_expand_home(path);
 	struct stored_key *k = full ? key_store_get(sh->keys, full) : NULL;
 	const struct agent_key *agent;
 
-	if (!k || (k->missing && !wanted))
+	if (!k || (k->missing && !(how & WANTED)))
 		return;
-	agent = k->key.state == KEYFILE_ENCRYPTED ? agent_has(sh, &k->key) : NULL;
+	agent = k->key.state != KEYFILE_OK ? agent_has(sh, &k->key) : NULL;
 	if (agent) {
 		if (!have_cred(t, agent->blob, agent->blob_len))
 			add_cred(t,
 				(struct cred){.agent = agent, .label = agent->comment});
 	} else {
-		if (k->key.state == KEYFILE_ENCRYPTED && ask)
+		if (k->key.state == KEYFILE_ENCRYPTED && how & ASK)
 			key_store_unlock(sh->keys, k);
 		add_unlocked(t, k);
 	}
-	add_certificate(t, k, agent);
+	if (how & CERTIFICATES)
+		add_certificate(t, k, agent);
 }
 
 static void add_agent(struct ssh_target *t, struct ssh_shared *sh)
@@ -126,7 +141,6 @@ static void add_agent(struct ssh_target *t, struct ssh_shared *sh)
 
 	for (size_t i = 0; i < n; i++) {
 		const struct agent_key *k = &keys[i];
-		AUTO_FREE char *is = text_printf("is %s", k->about.reason);
 
 		if (k->about.type && !have_cred(t, k->blob, k->blob_len))
 			add_cred(t, (struct cred){.agent = k, .label = k->comment});
@@ -134,7 +148,8 @@ static void add_agent(struct ssh_target *t, struct ssh_shared *sh)
 			continue;
 		skip(t, k->comment, k->about.reason);
 		if (k->about.openssh)
-			for_openssh(t, "agent's ", k->comment, is ? is : "");
+			for_openssh(t, "the agent's key %.200s is %s", k->comment,
+				k->about.reason);
 	}
 }
 
@@ -156,29 +171,50 @@ static void set_needs(struct ssh_target *t, const struct conn_auth *auth)
 			t->hostname, t->port, t->openssh_key);
 }
 
+static void add_certificate_files(struct ssh_target *t, char **files)
+{
+	for (char **p = files; p && *p; p++)
+		if (access(*p, R_OK) == 0)
+			for_openssh(
+				t, "ssh_config has the certificate %.200s for it", *p);
+}
+
+/* True when the key of the inventory is one for ssh itself, which is free to be used. */
+static bool set_usual(struct ssh_target *t, struct ssh_shared *sh, const struct host *h,
+	const struct ssh_config *sc)
+{
+	char **files = sc ? sc->identity_files : NULL;
+	const unsigned may_ask = CERTIFICATES | (sh->prepared ? 0 : ASK);
+	bool at_once;
+
+	if (h->key)
+		add_file(t, sh, h->key, WANTED | may_ask);
+	at_once = t->openssh_key && h->transport == TRANSPORT_AUTO;
+	for (char **p = files; p && *p; p++)
+		if (!is_default_key(*p))
+			add_file(t, sh, *p, WANTED | may_ask);
+	if (!sc || !sc->identities_only)
+		add_agent(t, sh);
+	/* a person is asked about a default key only where there is no other */
+	for (char **p = files; p && *p; p++)
+		if (is_default_key(*p))
+			add_file(t, sh, *p, t->n_creds ? CERTIFICATES : may_ask);
+	for (size_t i = 0; !files && i < ARRAY_LEN(default_keys); i++)
+		add_file(t, sh, default_keys[i], t->n_creds ? CERTIFICATES : may_ask);
+	if (sc)
+		add_certificate_files(t, sc->certificate_files);
+	return at_once;
+}
+
 void ssh_creds_set(struct ssh_target *t, struct ssh_shared *sh, const struct host *h,
 	const struct ssh_config *sc, const struct conn_auth *auth)
 {
-	char **files = sc ? sc->identity_files : NULL;
-	const char *only = auth ? auth->only_key : NULL;
-	const char *named = only ? only : h->key;
 	bool at_once = false;
 
-	if (named) {
-		add_file(t, sh, named, true, !sh->prepared);
-		at_once = t->openssh_key && h->transport == TRANSPORT_AUTO;
-	}
-	for (char **p = files; !only && p && *p; p++)
-		if (!is_default_key(*p))
-			add_file(t, sh, *p, true, !sh->prepared);
-	if (!only && (!sc || !sc->identities_only))
-		add_agent(t, sh);
-	/* a person is asked about a default key only where there is no other */
-	for (char **p = files; !only && p && *p; p++)
-		if (is_default_key(*p))
-			add_file(t, sh, *p, false, !sh->prepared && !t->n_creds);
-	for (size_t i = 0; !only && !files && i < ARRAY_LEN(default_keys); i++)
-		add_file(t, sh, default_keys[i], false, !sh->prepared && !t->n_creds);
+	if (auth && auth->only_key)
+		add_file(t, sh, auth->only_key, WANTED | (sh->prepared ? 0 : ASK));
+	else
+		at_once = set_usual(t, sh, h, sc);
 	if (t->openssh_key && (at_once || !t->n_creds))
 		set_needs(t, auth);
 }

@@ -17,6 +17,7 @@ static const char plain[] =
 	"stricthostkeychecking ask\n"
 	"identityfile ~/.ssh/id_rsa\n"
 	"identityfile ~/.ssh/id_ed25519\n"
+	"certificatefile ~/.ssh/work-cert.pub\n"
 	"canonicaldomains none\n"
 	"globalknownhostsfile /etc/ssh/ssh_known_hosts "
 	"/etc/ssh/ssh_known_hosts2\n"
@@ -78,6 +79,7 @@ static void test_plain(void)
 	CHECK_STR(c.proxy_command, NULL);
 	CHECK_STR(c.host_key_alias, NULL);
 	check_joined(c.identity_files, "/home/me/.ssh/id_rsa|/home/me/.ssh/id_ed25519");
+	check_joined(c.certificate_files, "/home/me/.ssh/work-cert.pub");
 	check_joined(c.user_known_hosts,
 		"/home/ann/.ssh/known_hosts|/home/ann/.ssh/known_hosts2");
 	check_joined(c.global_known_hosts,
