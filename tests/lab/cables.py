@@ -2,10 +2,10 @@
 
 import os
 
+from network import BRIDGE
 from procs import run, wait_until
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-BRIDGE = "br0"
 BRIDGE_STATE = {"cut": "0", "whole": "3"}
 
 
@@ -34,6 +34,9 @@ class Cables:
         """The interface of the bridge that the host hangs on."""
         port = self._facts["ports"][host]
         return port.replace("v", "t") if self._flag(host, "delay.pid").exists() else port
+
+    def _bridge(self, host):
+        return self._facts["links"][host][0]["bridge"]
 
     def _set_port(self, host, state):
         # by bridge(8): ip(8) announces a change of the link, upon which the bridge opens the port again
@@ -119,7 +122,7 @@ class Cables:
                                 self._flag(host, "delay")])
         self._flag(host, "delay.pid").write_text(done.out)
         wait_until(lambda: self._exists(tap), 5, f"the delay line: {log}")
-        self._ip([f"link set {tap} master {BRIDGE}", f"link set {tap} up"])
+        self._ip([f"link set {tap} master {self._bridge(host)}", f"link set {tap} up"])
         if self._flag(host, "cut").exists():
             self._set_port(host, "cut")
 
@@ -135,6 +138,6 @@ class Cables:
         tap = self._facts["ports"][host].replace("v", "t")
         wait_until(lambda: not self._exists(tap), 5, "the delay line's end")
         if port_is_there:
-            self._ip([f"link set {self._facts['ports'][host]} master {BRIDGE}"])
+            self._ip([f"link set {self._facts['ports'][host]} master {self._bridge(host)}"])
             if self._flag(host, "cut").exists():
                 self._set_port(host, "cut")

@@ -13,6 +13,7 @@ import subprocess
 import time
 
 import kernel
+import network
 import traits as odd
 
 # where -> mode. KEPT are made outside the host, so that a reboot finds them again.
@@ -65,7 +66,7 @@ def live(state, facts, name, report, plugged):
         tell()
         if os.read(plugged, 1) != b"!":
             os._exit(1)
-        connect(facts, name)
+        network.connect(facts, name)
         change_root(root)
         start_sshd()
         os.chdir("/")
@@ -125,7 +126,7 @@ def accounts(root, traits):
     """root and one user."""
     user, uid = USER
     secret = odd.password_hash(traits["password"])
-    shell = "/bin/bash" if os.path.exists("/bin/bash") else "/bin/sh"
+    shell = traits["shell"] or ("/bin/bash" if os.path.exists("/bin/bash") else "/bin/sh")
     lines = {"passwd": (f"root:x:0:0:root:/root:{shell}", f"{user}:x:{uid}:{uid}::/home/{user}:{shell}"),
              "shadow": (f"root:{secret}:19000:0:99999:7:::", f"{user}:{secret}:19000:0:99999:7:::"),
              "group": ("root:x:0:", f"{user}:x:{uid}:")}
@@ -139,8 +140,7 @@ def accounts(root, traits):
 
 def sshd_configuration(traits):
     lines = odd.sshd_lines(traits)  # the first value of a keyword wins
-    lines += [f"HostKey /etc/ssh/lab_{kind}" for kind in traits["host_keys"]]
-    lines += ["Port 22", "PidFile /run/sshd.pid", "UsePAM no", "UseDNS no", "PermitRootLogin yes",
+    lines += ["PidFile /run/sshd.pid", "UsePAM no", "UseDNS no", "PermitRootLogin yes",
               "PasswordAuthentication no", "KbdInteractiveAuthentication no", "PrintMotd no",
               "PrintLastLog no", "AcceptEnv LANG LC_*", "Subsystem sftp internal-sftp"]
     return "\n".join(lines) + "\n"
@@ -150,21 +150,19 @@ def write_files(state, facts, name, root):
     traits = facts["traits"][name]
     if not os.path.exists(f"{root}/etc/lab-host"):
         accounts(root, traits)
-        files = {"/etc/lab-host": name, "/etc/hostname": name, "/etc/motd": "",
-                 "/etc/machine-id": secrets.token_hex(16),
-                 "/etc/ssh/sshd_config": sshd_configuration(traits), **odd.files(traits)}
-        for file, text in files.items():
-            path = root + file
-            if os.path.islink(path):
-                os.unlink(path)
-            with open(path, "w", encoding="utf-8") as new:
-                new.write(text + ("" if text.endswith("\n") else "\n"))
-        for file in ("hosts", "nsswitch.conf"):
-            shutil.copyfile(state.dir / "etc" / file, f"{root}/etc/{file}")
-        for kind in traits["host_keys"]:
-            shutil.copy2(state.host(name) / f"key_{kind}", f"{root}/etc/ssh/lab_{kind}")
+        keys = {kind: (state.home / f".ssh/id_{kind}.pub").read_text() for kind in traits["keys"]}
         for home, uid in (("/root", 0), (f"/home/{USER[0]}", USER[1])):
-            make_home(state, root + home, uid, traits["keys"])
+            make_home(root + home, uid, odd.authorized(keys))
+        files = {"/etc/lab-host": name + "\n", "/etc/hostname": name + "\n", "/etc/motd": "",
+                 "/etc/machine-id": secrets.token_hex(16) + "\n",
+                 "/etc/hosts": (state.dir / "hosts.all").read_text(),
+                 "/etc/nsswitch.conf": (state.dir / "etc/nsswitch.conf").read_text(),
+                 "/etc/ssh/sshd_config": sshd_configuration(traits), **odd.files(state, traits)}
+        for file, text in files.items():
+            write_file(root + file, text)
+        for kind in traits["host_keys"]:
+            for path in state.host(name).glob(f"key_{kind}*"):
+                shutil.copy2(path, f"{root}/etc/ssh/{path.name.replace('key_', 'lab_')}")
     os.makedirs(f"{root}/run/sshd", mode=0o755)
     # each boot has its own id; where /proc cannot be covered, the machine-id tells hosts apart
     boot = f"{root}/run/boot_id"
@@ -177,25 +175,28 @@ def write_files(state, facts, name, root):
         pass
 
 
-def make_home(state, home, uid, keys):
+def write_file(path, text):
+    """A script becomes a program; a last newline is where the text has one."""
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    if os.path.islink(path):
+        os.unlink(path)
+    with open(path, "w", encoding="utf-8") as new:
+        new.write(text)
+    if text.startswith("#!"):
+        os.chmod(path, 0o755)
+
+
+def make_home(home, uid, authorized):
     os.makedirs(home, mode=0o700, exist_ok=True)
     os.chown(home, uid, uid)
-    if not keys:
+    if not authorized:
         return
-    authorized = f"{home}/.ssh/authorized_keys"
-    os.makedirs(f"{home}/.ssh", mode=0o700)
-    with open(authorized, "w", encoding="utf-8") as new:
-        for kind in keys:
-            new.write((state.home / f".ssh/id_{kind}.pub").read_text())
-    os.chmod(authorized, 0o600)
-    for path in (f"{home}/.ssh", authorized):
+    folder = f"{home}/.ssh"
+    os.makedirs(folder, mode=0o700)
+    write_file(f"{folder}/authorized_keys", authorized)
+    os.chmod(f"{folder}/authorized_keys", 0o600)
+    for path in (folder, f"{folder}/authorized_keys"):
         os.chown(path, uid, uid)
-
-
-def connect(facts, name):
-    lines = ["link set lo up", f"addr add {facts['ips'][name]}/16 dev eth0", "link set eth0 up",
-             f"route add default via {facts['gateway']}"]
-    subprocess.run(["ip", "-batch", "-"], input="\n".join(lines) + "\n", text=True, check=True)
 
 
 def change_root(root):

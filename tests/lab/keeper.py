@@ -15,26 +15,17 @@ import pathlib
 import select
 import shutil
 import signal
-import subprocess
 import sys
 
 import host
 import kernel
+import network
 import state as states
+import traits as odd
 from state import State
-
-BRIDGE = "br0"
-
 
 class Refused(Exception):
     """This machine cannot hold a lab; the text says what is missing."""
-
-
-def run_ip(lines, what):
-    done = subprocess.run(["ip", "-batch", "-"], input="\n".join(lines) + "\n", text=True,
-                          capture_output=True, check=False)
-    if done.returncode:
-        raise OSError(f"{what}: {done.stderr.strip()}")
 
 
 # the controller ------------------------------------------------------------
@@ -43,9 +34,12 @@ def write_controller_files(state, options):
     """What the controller's /etc says: the hosts, its own HOME, and no name server to wait for."""
     etc = state.dir / "etc"
     etc.mkdir()
-    names = [f"{ip} {name} {name}.lab" for name, ip in options["ips"].items()]
-    (etc / "hosts").write_text("\n".join(["127.0.0.1 localhost", "::1 localhost",
-                                          f"{options['gateway']} ctl", *names]) + "\n")
+    names = {name: f"{ip} {name} {name}.lab" for name, ip in options["ips"].items()}
+    first = ["127.0.0.1 localhost", "::1 localhost", f"{options['gateway']} ctl"]
+    # what is behind a bastion is known by name there, and not here
+    here = [line for name, line in names.items() if not options["traits"][name]["behind"]]
+    (etc / "hosts").write_text("\n".join(first + here) + "\n")
+    (state.dir / "hosts.all").write_text("\n".join([*first, *names.values()]) + "\n")
     (etc / "nsswitch.conf").write_text("passwd: files\ngroup: files\nshadow: files\nhosts: files\n"
                                        "services: files\nprotocols: files\n")
     with open("/etc/passwd", encoding="utf-8") as passwd:
@@ -56,8 +50,7 @@ def write_controller_files(state, options):
     (etc / "passwd").write_text("".join(":".join(account) + "\n" for account in accounts))
     ssh = state.home / ".ssh"
     ssh.mkdir(mode=0o700, parents=True)
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "lab",
-                    "-f", ssh / "id_ed25519"], check=True)
+    odd.make_user_keys(state, options["traits"])
 
 
 def become_controller(state, options):
@@ -70,10 +63,7 @@ def become_controller(state, options):
     for file in (state.dir / "etc").iterdir():
         if os.path.exists(f"/etc/{file.name}"):
             kernel.bind(file, f"/etc/{file.name}")
-    run_ip(["link set lo up",
-            f"link add {BRIDGE} address {options['gateway_mac']} type bridge"
-            " forward_delay 0 stp_state 0 mcast_snooping 0",
-            f"addr add {options['gateway']}/16 dev {BRIDGE}", f"link set {BRIDGE} up"], "bridge")
+    network.make_bridges(options)
 
 
 def start_controller(state, options):
@@ -146,20 +136,9 @@ def wait_for_end(owner, controller):
 
 def prepare(state, facts, names):
     """What must be there before a host starts, and stays when it is killed."""
-    keygens = []
+    odd.make_host_keys(state, facts, names)
     for name in names:
-        folder = state.host(name)
-        folder.mkdir(parents=True, exist_ok=True)
-        for kind in facts["traits"][name]["host_keys"]:
-            if not (folder / f"key_{kind}").exists():
-                bits = ["-b", "2048"] if kind == "rsa" else []
-                keygens.append(subprocess.Popen(
-                    ["ssh-keygen", "-q", "-t", kind, *bits, "-N", "", "-C", name,
-                     "-f", folder / f"key_{kind}"], stdin=subprocess.DEVNULL))
         host.make_disks(state, facts, name)
-    for keygen in keygens:
-        if keygen.wait():
-            raise OSError("ssh-keygen failed")
 
 
 def birth(state, names):
@@ -224,16 +203,12 @@ def collect(reports, names):
 
 
 def wire(state, facts, found):
-    lines = []
     for name, pid in found.items():
-        port = facts["ports"][name]
         record = state.host(name) / "pid"
-        if record.exists():  # it was killed, and the kernel takes its link away at leisure
-            subprocess.run(["ip", "link", "del", port], stderr=subprocess.DEVNULL, check=False)
+        if record.exists():
+            network.unplug_the_dead(facts, name)
         record.write_text(f"{pid} {kernel.start_time(pid)}")
-        lines += [f"link add {port} type veth peer name eth0 address {facts['macs'][name]}"
-                  f" netns {pid}", f"link set {port} master {BRIDGE}", f"link set {port} up"]
-    run_ip(lines, "links")
+    network.plug_in(facts, found)
 
 
 def main(argv):

@@ -52,6 +52,7 @@ SOURCE = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(SOURCE / "tests/lab"), str(SOURCE / "tests/e2e")]
 
 import kernel  # noqa: E402
+import network  # noqa: E402
 import state as states  # noqa: E402
 import traits as odd  # noqa: E402
 from cables import PATH, Cables, LabError, Unsupported  # noqa: E402
@@ -75,7 +76,7 @@ def find_helper():
     return max(found, key=lambda path: path.stat().st_mtime)
 
 
-def require():
+def require(traits):
     """Raises Unsupported with what is missing here."""
     if os.getuid() != 0:
         raise Unsupported("a lab needs root")
@@ -84,6 +85,11 @@ def require():
             raise Unsupported(f"no {tool}: the {package} package is needed")
     if not os.path.exists("/proc/self/ns/pid") or not hasattr(os, "pidfd_open"):
         raise Unsupported("no namespaces in this kernel")
+    for host, own in traits.items():
+        if own["shell"] and not os.path.exists(own["shell"]):
+            raise Unsupported(f"{host}: no {own['shell']} on this machine")
+        if own["ipv6"] and not os.path.exists("/proc/net/if_inet6"):
+            raise Unsupported(f"{host}: no IPv6 in this kernel")
 
 
 class Lab(Cables):
@@ -93,18 +99,11 @@ class Lab(Cables):
 
     def __init__(self, count=1, names=None, clocks=None, rsa=False, disk_mib=256, each=None, **traits):
         self.hosts = list(names or (f"h{i}" for i in range(1, count + 1)))
-        numbers = dict(enumerate(self.hosts, 1))
-        net = f"10.{16 + os.getpid() % 200}"
-        self._options = {
-            "ips": {name: f"{net}.{i >> 8}.{i & 255}" for i, name in numbers.items()},
-            "macs": {name: f"02:4c:00:{i >> 8:02x}:{i & 255:02x}:01" for i, name in numbers.items()},
-            "ports": {name: f"v{i}" for i, name in numbers.items()},
-            "gateway": f"{net}.255.1", "gateway_mac": "02:4c:00:ff:ff:01",
-            "clocks": clocks or {}, "disk_mib": disk_mib, "hide": [str(SOURCE)],
-        }
         if rsa:
             traits["host_keys"] = ["ed25519", "ecdsa", "rsa"]
-        self._options["traits"] = odd.of_hosts(self.hosts, traits, each or {})
+        found = odd.of_hosts(self.hosts, traits, each or {})
+        self._options = {"clocks": clocks or {}, "disk_mib": disk_mib, "hide": [str(SOURCE)],
+                         "traits": found, **network.plan(self.hosts, found)}
         self._guard = None
         self._state = None
         self._facts = None
@@ -138,7 +137,7 @@ class Lab(Cables):
 
     def up(self, owner=None):
         """owner: the pid whose end is the lab's; by default ours, 0 for none (then until down)."""
-        require()
+        require(self._options["traits"])
         for state in states.leftovers():
             states.remove(state)
         options = json.dumps({**self._options, "helper": str(find_helper())})
@@ -173,6 +172,9 @@ class Lab(Cables):
                    env={"PATH": PATH, **self._python_env()}, cwd="/")
         if done.rc:
             raise LabError(f"hosts do not start: {done.err.strip()}")
+        for name in names:
+            for where, condition in self._traits(name)["disks"].items():
+                self.tmp(name, condition, where)
 
     def down(self):
         """End everything; returns when it is gone."""
@@ -202,20 +204,53 @@ class Lab(Cables):
         """Write a hosts.yaml and return its path. hosts: some of them. keys: defaults for all, as
         workers=2; each: host -> {key: value}."""
         defaults = {"ssh_user": "root", "ssh_key": str(self.home / ".ssh/id_ed25519"), **keys}
-        entries = [{"name": name, "address": self.ip(name), **(each or {}).get(name, {})}
-                   for name in hosts or self.hosts]
+        entries = [{"name": name, "address": self.ip(name), **self._way_in(name),
+                    **(each or {}).get(name, {})} for name in hosts or self.hosts]
         lines = [f"defaults: {json.dumps(defaults)}", "hosts:"]
         path = pathlib.Path(path)
         path.write_text("\n".join(lines + [f"  - {json.dumps(entry)}" for entry in entries]) + "\n")
         return path
 
+    def _traits(self, name):
+        return self._facts["traits"][name]
+
+    def bastions(self, host):
+        """The hosts on the way to a host, the nearest first."""
+        found = []
+        while self._traits(host)["behind"]:
+            host = self._traits(host)["behind"]
+            found.insert(0, host)
+        return found
+
+    def _way_in(self, name):
+        """Keys of the inventory without which the host is not reached."""
+        own, keys = self._traits(name), {}
+        if own["port"] != 22:
+            keys["ssh_port"] = own["port"]
+        if own["keys"] and "ed25519" not in own["keys"]:
+            keys["ssh_key"] = str(self.home / f".ssh/id_{own['keys'][0]}")
+        if own["behind"]:
+            keys["jump"] = ",".join(f"root@{bastion}" for bastion in self.bastions(name))
+        return keys
+
+    def ssh_config(self):
+        """A configuration for `ssh -F` that says of each host what the inventory says. It is not the
+        controller's own, or muster would find there what a test wants from the inventory alone."""
+        lines = []
+        for name in self.hosts:
+            own, way = self._traits(name), self._way_in(name)
+            lines += [f"Host {name}", f"HostName {self.ip(name)}", "User root", f"Port {own['port']}",
+                      f"IdentityFile {way.get('ssh_key', self.home / '.ssh/id_ed25519')}",
+                      f"ProxyJump {own['behind'] or 'none'}"]
+        path = self.home / "ssh_config"
+        path.write_text("\n".join([*lines, "Host *", "BatchMode yes", "IdentitiesOnly yes"]) + "\n")
+        return path
+
     def _write_known_hosts(self):
         lines = []
-        for name in (name for name in self.hosts if self._facts["traits"][name]["known"]):
-            for kind in self._facts["traits"][name]["host_keys"]:
-                key = (self._state.host(name) / f"key_{kind}.pub").read_text().split()
-                lines.append(f"{name},{name}.lab,{self.ip(name)} {key[0]} {key[1]}\n")
-        (self.home / ".ssh/known_hosts").write_text("".join(lines))
+        for name in self.hosts:
+            lines += odd.known_hosts(self._state, self._traits(name), name, self.ip(name))
+        (self.home / ".ssh/known_hosts").write_text("".join(line + "\n" for line in lines))
 
     # inside a host ---------------------------------------------------------
 

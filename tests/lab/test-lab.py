@@ -367,6 +367,43 @@ def test_hosts_that_know_only_a_password(t, possible):
                        0, rf"\A{user}\n", rf'using "{method}"')
 
 
+def test_no_way_but_through_the_bastions(t, possible):
+    each = {"deep": {"behind": "inner", "port": 2222}, "inner": {"behind": "outer"}, "new": {"ipv6": True}}
+    with Lab(names=["outer", "inner", "deep", "new"], each=each) as other:
+        config = other.ssh_config()
+        for host in other.hosts:
+            t.ends(other.run_ctl(["ssh", "-F", config, host, "uname -n"]), 0, rf"\A{host}$")
+        for host in ("inner", "deep"):
+            t.ends(ssh(other, other.ip(host)), 255, err="Network is unreachable")
+            t.ends(ssh(other, host), 255, err="not known")
+        text = other.inventory(t.tmp / "hosts.yaml").read_text()
+        t.match(text, r'"deep".* "ssh_port": 2222, "jump": "root@outer,root@inner"}')
+        other.cut("inner")
+        t.ends(ssh(other, "outer"), 0)
+        other.heal("inner")
+        other.kill("outer")
+        other.start("outer")
+        t.ends(other.run_ctl(["ssh", "-F", config, "deep", "uname -n"]), 0, r"\Adeep$")
+
+
+def test_keys_and_cas(t, possible):
+    each = {"rsa": {"keys": ["rsa"]}, "signed": {"ca": True, "keys": ["cert"], "port": 24}}
+    with Lab(names=["rsa", "signed"], each=each) as other:
+        for host in other.hosts:
+            t.ends(other.run_ctl(["ssh", "-F", other.ssh_config(), host, "uname -n"]), 0, rf"\A{host}$")
+        known = (other.home / ".ssh/known_hosts").read_text()
+        t.match(known, r"^@cert-authority \[signed\]:24,\S+ ssh-ed25519 \S+$")
+        t.eq(known.count("signed"), 2, known)  # with its .lab
+        t.ends(ssh(other, "root@rsa", "true"), 0)
+
+
+def test_files_disks_and_shells(t, possible):
+    with Lab(files={"/usr/local/bin/mine": "#!/bin/sh\necho $0\n"}, shell="/bin/sh",
+             disks={"/tmp": "noexec"}) as other:
+        t.ends(ssh(other, "h1", "mine; grep ^root /etc/passwd; cp /bin/true /tmp; /tmp/true"), 126,
+               r"\A/usr/local/bin/mine\nroot:.*:/bin/sh$")
+
+
 def test_unknown_traits_are_named(t, possible):
     for traits in ({"shel": "x"}, {"each": {"h1": {"shel": "x"}}}, {"each": {"shel": {}}}):
         try:
