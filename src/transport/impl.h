@@ -33,7 +33,7 @@ struct transport_ops {
 	void (*fini)(struct conn *c);
 };
 
-extern const struct transport_ops local_ops, command_ops, ssh_ops;
+extern const struct transport_ops local_ops, command_ops, ssh_ops, openssh_ops;
 
 enum chan_state {
 	CHAN_WAITING, /* for a place, or for another channel to be opened */
@@ -84,6 +84,7 @@ struct conn {
 	void *user;
 	unsigned busy;
 	bool kicked, opened, up, gone, failed;
+	bool falls_back; /* to openssh, in conn_leave; failed is set as well */
 	enum conn_failure why;
 	struct err err;
 	struct conn_info info;
@@ -138,4 +139,6 @@ struct transport {
 	struct reaper *reaper;
 	struct dialer *dialer;
 	struct ssh_shared *ssh;
+	const struct host **fallen; /* those that libssh2 cannot reach */
+	size_t n_fallen;
 };

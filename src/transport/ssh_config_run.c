@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <glob.h>
 #include <poll.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -22,6 +21,7 @@
 #include "common/text.h"
 #include "common/units.h"
 #include "inventory/ssh_config.h"
+#include "transport/ssh_home.h"
 #include "transport/subprocess.h"
 
 #define AT_ONCE 8
@@ -174,22 +174,9 @@ static bool worth_asking(const char *address)
 
 /* ---- asking ---- */
 
-/* ssh looks into the home that the password file has. Where $HOME is another one, the configuration
- * there is meant: its file, or that of the system, to be named to ssh; else NULL. */
-static char *other_home(void)
-{
-	const struct passwd *pw = getpwuid(getuid());
-	const char *home = getenv("HOME");
-	AUTO_FREE char *own = file_expand_home("~/.ssh/config");
-
-	if (!pw || !home || !own || strcmp(home, pw->pw_dir) == 0)
-		return NULL;
-	return access(own, R_OK) == 0 ? STEAL_PTR(&own) : strdup("/etc/ssh/ssh_config");
-}
-
 static int start(struct question *q)
 {
-	AUTO_FREE char *file = other_home();
+	AUTO_FREE char *file = ssh_home_config();
 	const char *argv[] = {"ssh", "-G", "-T", file ? "-F" : "--",
 		file ? file : q->answer->address, file ? "--" : NULL, q->answer->address,
 		NULL};

@@ -18,7 +18,7 @@ bool ssh_explain_no_algorithm(struct ssh *s)
 	}
 	list = kexinit_mismatch(&ours, &theirs);
 	if (list >= 0)
-		conn_fail(s->c, CONN_FAIL_NO_ALGORITHM,
+		conn_fallback(s->c, CONN_FAIL_NO_ALGORITHM,
 			"%s: no common %s: the host offers %.*s; libssh2 %s offers %.*s",
 			dial_where(s->dial), kex_list_name(list), LIST_SHOWN,
 			theirs.lists[list], libssh2_version(0), LIST_SHOWN,

@@ -7,12 +7,12 @@
 
 #include "common/cleanup.h"
 #include "common/err.h"
-#include "common/file.h"
 #include "common/text.h"
 #include "inventory/ssh_config.h"
 #include "transport/known_hosts.h"
 #include "transport/ssh.h"
 #include "transport/ssh_config_run.h"
+#include "transport/ssh_home.h"
 
 static char *local_user(void)
 {
@@ -27,7 +27,7 @@ static char *local_user(void)
 static void add_known(
 	struct ssh_target *t, struct ssh_shared *sh, const char *path, bool user)
 {
-	AUTO_FREE char *full = file_expand_home(path);
+	AUTO_FREE char *full = ssh_home_path(path);
 	struct known_hosts *k;
 
 	if (!full || strcmp(full, "none") == 0)
@@ -200,7 +200,8 @@ int ssh_target_init(struct ssh_target *t, struct ssh_shared *sh, const struct ho
 					: 0;
 	set_known(t, sh, h, jump, sc);
 	set_needs(t, h, jump, sc);
-	if (!t->needs_openssh)
+	/* ssh has keys of its own */
+	if (!t->needs_openssh && h->transport != TRANSPORT_OPENSSH)
 		set_creds(t, sh, h, jump, sc, auth);
 	return 0;
 }

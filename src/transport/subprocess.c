@@ -5,8 +5,11 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
-#include <stdbool.h>
+#include <string.h>
 #include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/text.h"
 
 static int spawn_with(const char *const *argv, const int fds[3], posix_spawnattr_t *attr,
 	posix_spawn_file_actions_t *actions, pid_t *ret_pid)
@@ -62,4 +65,19 @@ int spawn_pipe(int ret_fds[2], int ours)
 	ret_fds[0] = fds[0];
 	ret_fds[1] = fds[1];
 	return 0;
+}
+
+bool subprocess_find(const char *name)
+{
+	const char *path = getenv("PATH");
+	AUTO_FREE char *list = strdup(path ? path : "/usr/bin:/bin");
+	char *rest = list;
+
+	for (char *dir; rest && (dir = strsep(&rest, ":"));) {
+		AUTO_FREE char *file = text_printf("%s/%s", *dir ? dir : ".", name);
+
+		if (file && access(file, X_OK) == 0)
+			return true;
+	}
+	return false;
 }

@@ -12,6 +12,7 @@
 #include "transport/impl.h"
 #include "transport/reaper.h"
 #include "transport/ssh.h"
+#include "transport/subprocess.h"
 
 /* By enum host_transport. */
 static const struct transport_ops *const table[] = {
@@ -19,6 +20,7 @@ static const struct transport_ops *const table[] = {
 	[TRANSPORT_LIBSSH2] = &ssh_ops,
 	[TRANSPORT_LOCAL] = &local_ops,
 	[TRANSPORT_COMMAND] = &command_ops,
+	[TRANSPORT_OPENSSH] = &openssh_ops,
 };
 
 static void conn_free(struct conn *c)
@@ -79,16 +81,30 @@ static void sweep(struct conn *c)
 	}
 }
 
+/* Over openssh it begins anew; the channels that wait go on waiting. */
+static void fall_back(struct conn *c)
+{
+	c->ops->fini(c);
+	c->impl = NULL;
+	c->ops = &openssh_ops;
+	c->info = (struct conn_info){.transport = c->ops->name};
+	c->failed = c->falls_back = c->opened = false;
+	conn_kick(c);
+}
+
 void conn_leave(struct conn *c)
 {
-	if (c->busy == 1 && c->failed && !c->gone)
+	if (c->busy == 1 && c->failed && !c->falls_back && !c->gone)
 		report_down(c);
 	if (--c->busy)
 		return;
-	if (c->gone)
+	if (c->gone) {
 		conn_free(c);
-	else
-		sweep(c);
+		return;
+	}
+	sweep(c);
+	if (c->falls_back)
+		fall_back(c);
 }
 
 static void run_kicked(struct loop_timer *timer, void *user)
@@ -161,15 +177,51 @@ void conn_note(struct conn *c, const char *fmt, ...)
 		c->t->config.note(c->host, text, c->t->config.user);
 }
 
+/* ---- from libssh2 to ssh ---- */
+
+static bool fell_back(const struct transport *t, const struct host *h)
+{
+	for (size_t i = 0; i < t->n_fallen; i++)
+		if (t->fallen[i] == h)
+			return true;
+	return false;
+}
+
+/* The next connections to the host need not find out again, and say nothing. */
+static void remember_fallback(struct transport *t, const struct host *h)
+{
+	t->fallen = reallocarray(t->fallen, t->n_fallen + 1, sizeof(const struct host *));
+	if (!t->fallen)
+		abort();
+	t->fallen[t->n_fallen++] = h;
+}
+
 void conn_fallback(struct conn *c, enum conn_failure why_not, const char *fmt, ...)
 {
-	struct err err = ERR_INIT;
+	AUTO_FREE char *reason = NULL;
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(err.text, sizeof(err.text), fmt, ap);
+	if (vasprintf(&reason, fmt, ap) < 0)
+		abort();
 	va_end(ap);
-	conn_fail_err(c, why_not, &err);
+	if (c->failed)
+		return;
+	if (c->up || c->host->transport != TRANSPORT_AUTO) {
+		conn_fail(c, why_not,
+			"%.800s; transport auto or openssh goes through ssh", reason);
+	} else if (!subprocess_find("ssh")) {
+		conn_fail(c, why_not,
+			"%.800s; ssh might reach it, and is not on this machine: install "
+			"openssh-client",
+			reason);
+	} else {
+		if (!fell_back(c->t, c->host))
+			conn_note(c, "%.800s; going through ssh", reason);
+		remember_fallback(c->t, c->host);
+		/* nobody steps it until conn_leave has made it another one */
+		c->failed = c->falls_back = true;
+	}
 }
 
 struct conn *conn_open(struct transport *t, const struct host *h,
@@ -191,7 +243,7 @@ struct conn *conn_open_auth(struct transport *t, const struct host *h,
 	if (auth)
 		c->auth = *auth;
 	c->user = user;
-	c->ops = table[h->transport];
+	c->ops = fell_back(t, h) ? &openssh_ops : table[h->transport];
 	c->info.transport = c->ops->name;
 	TAILQ_INIT(&c->chans);
 	TAILQ_INSERT_TAIL(&t->conns, c, link);
@@ -262,6 +314,7 @@ void transport_destroy(struct transport *t)
 	ssh_shared_destroy(t->ssh);
 	dialer_destroy(t->dialer);
 	reaper_destroy(t->reaper);
+	free(t->fallen);
 	loop_timer_del(t->kick);
 	free(t->iobuf);
 	free(t);

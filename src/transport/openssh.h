@@ -1,0 +1,34 @@
+/* openssh: what the files of the openssh transport share.
+ *
+ * One ssh process per channel. The first one logs in when the connection is opened, with a shell behind
+ * it that waits for one line: it proves the login, and becomes the first channel. */
+#pragma once
+
+#include "transport/dial.h"
+#include "transport/exec.h"
+#include "transport/openssh_log.h"
+#include "transport/ssh.h"
+
+struct ssh_config;
+
+struct openssh {
+	struct conn *c;
+	struct ssh_target target;
+	char *address;             /* "user@10.0.1.10:22" */
+	char *through;             /* the jump host or program it goes through, or NULL */
+	char **args;               /* of ssh, the host at the end; NULL-terminated */
+	struct openssh_run *first; /* has no channel yet; NULL: taken */
+	bool retry_said;
+	char *host_key, *login; /* of conn_info */
+};
+
+/* openssh_args.c: the words of a command line of ssh, without the remote command. sc: what ssh_config says
+ * about the host, or NULL. */
+char **openssh_args(const struct openssh *o, const struct ssh_config *sc);
+void openssh_args_free(char **args); /* takes NULL */
+
+/* openssh_explain.c: why a login did not come about, or a connection went away. */
+enum conn_failure openssh_login_failed(
+	const struct openssh *o, const struct openssh_log *l, struct err *err);
+void openssh_lost(const struct openssh *o, const struct openssh_log *l, int wait_status,
+	struct err *err);
