@@ -145,7 +145,7 @@ static void note_machines(struct check *k)
 	}
 }
 
-static json_t *host_json(const struct fleet_worker *w)
+static json_t *host_json(const struct check *k, const struct fleet_worker *w)
 {
 	const struct conn_info *ci = fleet_conn_info(w);
 	const struct msg_hello *h = &w->hello;
@@ -156,9 +156,8 @@ static json_t *host_json(const struct fleet_worker *w)
 		worker_state_name(w->state));
 
 	json_object_set_new(o, "role", json_string(host_role_names[w->host->role]));
-	if (w->host->data_address)
-		json_object_set_new(
-			o, "data_address", json_string(w->host->data_address));
+	json_object_set_new(o, "data_address",
+		json_string(transport_data_address(k->ctx.transport, w->host)));
 	if (worker_gone(w)) {
 		json_object_set_new(o, "error", json_string(w->reason ? w->reason : ""));
 		return o;
@@ -190,7 +189,7 @@ static int export(struct check *k, const char *path, struct err *err)
 	AUTO_FREE char *text = NULL;
 
 	for (size_t i = 0; i < fleet_size(k->fleet); i++)
-		json_array_append_new(hosts, host_json(fleet_worker(k->fleet, i)));
+		json_array_append_new(hosts, host_json(k, fleet_worker(k->fleet, i)));
 	all = json_pack("{s:i, s:s, s:i, s:i, s:o}", "schema_version", 1, "command",
 		"check", "online", (int)k->online, "total", (int)fleet_size(k->fleet),
 		"hosts", hosts);
