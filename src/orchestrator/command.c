@@ -21,7 +21,7 @@ static const struct option_group *const groups_run[] = {&group_workload, &group_
 static const struct option_group *const groups_validate[] = {
 	&group_workload, &group_hosts, &group_common, NULL};
 static const struct option_group *const groups_runs[] = {
-	&group_runs, &group_export, &group_common, NULL};
+	&group_runs, &group_common, NULL};
 static const struct option_group *const groups_clean[] = {
 	&group_clean, &group_hosts, &group_common, NULL};
 

@@ -141,6 +141,8 @@ static const struct opt ssh_setup_options[] = {
 };
 
 static const struct opt runs_options[] = {
+	{"export", 'e', OPT_STR, AT(export_file), "FILE",
+		"the list as .json; - is stdout", .complete = "file"},
 	{"now", 0, OPT_FLAG, AT(now), NULL,
 		"stop at once, as a second Ctrl-C does: do not wait for what is in "
 		"flight"},
