@@ -92,7 +92,7 @@ const struct command commands[] = {
 		"would do. "
 		"Contacts no host.",
 		examples_validate, groups_validate, cmd_validate},
-	{"runs", NULL, "[attach|stop [RUN]]", 0, 2,
+	{"runs", NULL, "[attach|stop RUN]", 0, 2,
 		"the runs on this machine: list, watch, stop",
 		"Lists the runs of this user on this machine, those that are on and "
 		"those "
