@@ -66,7 +66,8 @@ struct setup_host {
 	struct secret *password;  /* its own, or NULL */
 	unsigned refused;         /* passwords */
 	struct buf in;            /* of chan, up to a line's end */
-	struct buf said;          /* last line of stderr */
+	struct buf said;          /* stderr */
+	char *noise;              /* the last line of stdout that is no answer */
 	struct buf lines;         /* of the report, each with its mark in front */
 	char *label;              /* user@name, as far as it is known */
 	/* what was found out */
@@ -90,6 +91,8 @@ void setup_host_start(struct setup_host *h);
 /* Goes on with a password that lives until then; NULL: there is none, and why says so. */
 void setup_host_password(struct setup_host *h, const struct secret *s, const char *why);
 void setup_host_finish(struct setup_host *h);
+/* Whether there is an sshd to set anything up with. */
+bool setup_by_ssh(const struct host *h);
 
 /* ---- what runs on a host: ssh_setup_script.c ---- */
 
@@ -100,7 +103,7 @@ char *setup_script_why(void);
 /* worker_path may be NULL. Waits for a line before it says the time. */
 char *setup_script_look(
 	const struct worker_file *files, size_t n, const char *worker_path);
-/* One line of output; what is no answer is skipped. 1 when it asks for the go ahead to tell the time. */
+/* One line of output (it is changed): 1 when the time may be asked for, -1 when it is no answer, else 0. */
 int setup_script_answer(struct setup_host *h, char *line);
 /* Why sshd refuses the key, in a few words. malloc. */
 char *setup_script_reason(const struct setup_host *h);

@@ -17,6 +17,11 @@
 #define LINE_MAX_BYTES 8192
 #define PASSWORD_TRIES 3
 
+bool setup_by_ssh(const struct host *h)
+{
+	return h->transport != TRANSPORT_LOCAL && h->transport != TRANSPORT_COMMAND;
+}
+
 static bool removing(const struct setup_host *h)
 {
 	return h->setup->ctx.app->o.remove;
@@ -136,6 +141,19 @@ static void note_connection(struct setup_host *h, const struct conn *c)
 static void on_exit_status(struct setup_host *h);
 static void start_command(struct setup_host *h, enum setup_step step, struct conn *c);
 
+static void take_line(struct setup_host *h, struct chan *ch, char *line)
+{
+	int r = setup_script_answer(h, line);
+
+	if (r > 0) {
+		h->asked_ns = clock_ns();
+		chan_write(ch, "\n", 1);
+		chan_eof(ch);
+	} else if (r < 0 && *line) {
+		keep_text(&h->noise, line);
+	}
+}
+
 static void on_data(struct chan *ch, int stream, const char *data, size_t len, void *user)
 {
 	struct setup_host *h = user;
@@ -149,11 +167,7 @@ static void on_data(struct chan *ch, int stream, const char *data, size_t len, v
 		return;
 	while (stream == 1 && (end = memchr(b->data, '\n', b->len))) {
 		*end = '\0';
-		if (setup_script_answer(h, b->data) == 1) {
-			h->asked_ns = clock_ns();
-			chan_write(ch, "\n", 1);
-			chan_eof(ch);
-		}
+		take_line(h, ch, b->data);
 		buf_consume(b, (size_t)(end - b->data) + 1);
 	}
 }
@@ -218,7 +232,10 @@ static void start_command(struct setup_host *h, enum setup_step step, struct con
 /* What the shell said instead of an answer. */
 static void fail_unanswered(struct setup_host *h)
 {
-	const char *said = h->said.len ? h->said.data : h->in.len ? h->in.data : "";
+	const char *said = h->said.len ? h->said.data
+			   : h->in.len ? h->in.data
+			   : h->noise  ? h->noise
+				       : "";
 	AUTO_FREE char *text = text_sanitize(said, strcspn(said, "\r\n"));
 
 	fail(h, "no POSIX shell answered there%s%.300s", text && *text ? ": " : "",
@@ -378,6 +395,38 @@ static void key_refused(struct setup_host *h)
 	}
 }
 
+/* The key does not log in, which is what --remove is for. */
+static void end_unseen(struct setup_host *h, const char *why)
+{
+	setup_say(h, MARK_PLAIN,
+		"nobody looked whether a line of the key is left in authorized_keys: %s",
+		why);
+	h->proven = true;
+	ready(h);
+}
+
+/* The words of a method list: whether a password is of any use. Not known: it may be. */
+static bool takes_password(const char *methods)
+{
+	return !methods || strstr(methods, "password") ||
+	       strstr(methods, "keyboard-interactive");
+}
+
+/* No key logs in: a password may, unless the host takes none. */
+static void need_password(struct setup_host *h, const char *methods)
+{
+	if (takes_password(methods))
+		rest(h, SETUP_PARKED);
+	else if (removing(h))
+		end_unseen(h, "no other key logs in, and the host takes no password");
+	else
+		fail(h,
+			"no key logs in as %s, and the host takes no password (only "
+			"%s): put the key there from a machine that can log in, or by "
+			"the console: %s",
+			h->label, methods, h->setup->key.line);
+}
+
 static void password_refused(struct setup_host *h, const struct err *err)
 {
 	/* one that is the same for all hosts is never tried twice */
@@ -407,7 +456,7 @@ static void on_down(
 		fail(h, "%s%s", h->step == SETUP_PROOF ? "a new connection failed: " : "",
 			err->text);
 	else if (h->step == SETUP_LOGIN)
-		rest(h, SETUP_PARKED);
+		need_password(h, conn_info(c)->methods);
 	else if (h->step == SETUP_PASSWORD)
 		password_refused(h, err);
 	else
@@ -421,8 +470,7 @@ void setup_host_start(struct setup_host *h)
 	struct setup *s = h->setup;
 
 	s->active++;
-	if (h->host->transport == TRANSPORT_LOCAL ||
-		h->host->transport == TRANSPORT_COMMAND) {
+	if (!setup_by_ssh(h->host)) {
 		setup_say(h, MARK_PLAIN, "it is reached without SSH (transport: %s)",
 			host_transport_names[h->host->transport]);
 		ready(h);
@@ -445,13 +493,7 @@ void setup_host_password(
 		/* the keys were refused already: only what sshd counts as one try */
 		h->login = dial_out(h, true, secret);
 	} else if (removing(h)) {
-		h->fate = FATE_ABSENT;
-		h->proven = true;
-		setup_say(h, MARK_PLAIN,
-			"the key does not log in; whether a line of it is left could not "
-			"be looked at: %s",
-			why);
-		ready(h);
+		end_unseen(h, why);
 	} else {
 		fail(h, "no key logs in, and %s", why);
 	}
@@ -465,6 +507,7 @@ void setup_host_finish(struct setup_host *h)
 	buf_finish(&h->lines);
 	buf_finish(&h->sshd);
 	free(h->label);
+	free(h->noise);
 	free(h->reason);
 	free(h->login_by);
 	free(h->host_key);

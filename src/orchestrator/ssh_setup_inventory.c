@@ -86,7 +86,7 @@ static int ready_hosts(const struct setup *s, struct inventory *ret, struct err 
 			free(*e);
 		free(h->env);
 		h->env = NULL;
-		if (h->transport == TRANSPORT_LOCAL || h->transport == TRANSPORT_COMMAND)
+		if (!setup_by_ssh(h))
 			continue;
 		free(h->key);
 		h->key = setup_short_path(s->key.path);
@@ -165,7 +165,7 @@ static const char *common_user(const struct setup *s)
 	for (size_t i = 0; i < s->n; i++) {
 		const char *own = s->given.hosts[i].user;
 
-		if (!s->hosts[i].ready)
+		if (!s->hosts[i].ready || !setup_by_ssh(&s->given.hosts[i]))
 			continue;
 		if (!own || (!first && strcmp(own, user) != 0))
 			return NULL;
@@ -195,7 +195,7 @@ void setup_inventory_block(const struct setup *s, struct buf *out)
 	for (size_t i = 0; i < s->n; i++) {
 		const struct host *h = &s->given.hosts[i];
 
-		if (!s->hosts[i].ready)
+		if (!s->hosts[i].ready || !setup_by_ssh(h))
 			continue;
 		put_agent(out, h, !user);
 		ports += h->port && h->port != 22;

@@ -47,8 +47,9 @@
 
 /* One at a time: hosts often share a home directory. A lock that stays for 10 s belongs to nobody. */
 #define LOCK                                                                             \
-	"k=$d/.muster-lock; n=0; until mkdir \"$k\" 2>/dev/null; do n=$((n+1)); "        \
-	"[ $n -lt 10 ] && [ -d \"$k\" ] && sleep 1 || break; done; "                     \
+	"k=$d/.muster-lock; n=0; until mkdir \"$k\" 2>/dev/null; do "                    \
+	"[ $n -lt 100 ] && [ -w \"$d\" ] || break; "                                     \
+	"sleep 0.1 2>/dev/null && n=$((n+1)) || { sleep 1; n=$((n+10)); }; done; "       \
 	"bye() { rmdir \"$k\" 2>/dev/null; }; trap bye 0; "
 
 #define LABEL                                                                            \
@@ -297,7 +298,7 @@ int setup_script_answer(struct setup_host *h, char *line)
 
 	text_sanitize_inplace(line);
 	if (!text_starts_with(line, ANSWER))
-		return 0;
+		return -1;
 	word = line + strlen(ANSWER);
 	text = word + strcspn(word, " ");
 	if (*text)

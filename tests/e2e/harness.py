@@ -135,14 +135,15 @@ class Case:
 
     def spawn(self, argv, env=None, cwd=None, on=None):
         """Start argv: a Proc, that is ended with the test."""
-        return self._ended_with_test(Proc(**self._place(argv, env, cwd, on)))
+        return self.own(Proc(**self._place(argv, env, cwd, on)))
 
     def pty(self, argv, env=None, cwd=None, on=None, rows=24, columns=80):
         """Start argv on a terminal of its own: a Pty."""
-        return self._ended_with_test(
+        return self.own(
             Pty(rows=rows, columns=columns, **self._place(argv, env, cwd, on)))
 
-    def _ended_with_test(self, proc):
+    def own(self, proc):
+        """proc.end() is called when the test ends; returns proc."""
         self._procs.append(proc)
         return proc
 

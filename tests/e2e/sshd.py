@@ -155,6 +155,12 @@ class Sshd:
                 break
         raise AssertionError(f"sshd did not start:\n{self.log}")
 
+    def restart(self, extra):
+        """With other lines of sshd_config, on the same port."""
+        self.stop()
+        self._extra = extra
+        return self.start()
+
     def stop(self, sessions=True):
         """Stop listening; with sessions=True end the logins that are open, too."""
         if not self._child:
