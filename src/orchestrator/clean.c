@@ -119,6 +119,12 @@ static void on_down(
 	host_over(h, err->text);
 }
 
+/* The worker was there before muster came; there may not even be a shell that could look. */
+static bool puts_nothing(const struct host *h)
+{
+	return h->worker_path && !h->container.image;
+}
+
 static void on_signal(int signo, void *user)
 {
 	struct clean *c = user;
@@ -146,10 +152,14 @@ static int clean_files(struct clean *c, struct err *err)
 	c->left = n;
 	for (size_t i = 0; i < n; i++) {
 		c->hosts[i] = (struct clean_host){.clean = c, .host = c->ctx.refs[i]};
+		if (puts_nothing(c->ctx.refs[i])) {
+			host_over(&c->hosts[i], NULL);
+			continue;
+		}
 		c->hosts[i].conn = conn_open(
 			c->ctx.transport, c->ctx.refs[i], &events, &c->hosts[i]);
 	}
-	if (loop_run(c->ctx.loop, err) < 0)
+	if (c->left && loop_run(c->ctx.loop, err) < 0)
 		return -1;
 	if (c->signo)
 		return 128 + c->signo;

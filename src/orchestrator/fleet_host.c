@@ -236,7 +236,7 @@ static void never_spoke(
 			w->host->worker_path, w->on->file->path);
 	} else {
 		exit_text(e, out);
-		buf_puts(out, " before it said hello");
+		buf_puts(out, e->why ? "" : " before it said hello");
 	}
 	if (w->last_stderr && *w->last_stderr)
 		buf_printf(out, ": %s", w->last_stderr);
