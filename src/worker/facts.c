@@ -1,11 +1,9 @@
 /* facts: what a worker says of itself and its machine in its hello. */
 #include "worker/facts.h"
 
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/sysinfo.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -18,6 +16,7 @@
 #include "common/text.h"
 #include "muster_version.h"
 #include "proto/msg.h"
+#include "worker/limits.h"
 
 #define MACHINE_ID_DIGITS 16
 #define FACT_MAX 65536
@@ -79,22 +78,6 @@ static uint64_t hard_limit(int resource)
 	return limit.rlim_max > INT64_MAX ? INT64_MAX : limit.rlim_max;
 }
 
-static uint32_t cpu_count(void)
-{
-	cpu_set_t set;
-
-	if (sched_getaffinity(0, sizeof(set), &set) == 0)
-		return (uint32_t)CPU_COUNT(&set);
-	return 1;
-}
-
-static uint64_t memory_bytes(void)
-{
-	struct sysinfo info;
-
-	return sysinfo(&info) == 0 ? (uint64_t)info.totalram * info.mem_unit : 0;
-}
-
 static char **backend_names(void)
 {
 	size_t n = 0;
@@ -112,6 +95,7 @@ void facts_gather(struct msg_hello *h)
 {
 	struct utsname u = {.sysname = ""};
 	struct err err = ERR_INIT;
+	struct limits limits;
 
 	*h = (struct msg_hello){.protocol = PROTO_VERSION, .pid = (uint64_t)getpid()};
 	if (digest_sha256_file("/proc/self/exe", h->sha256, &err) < 0)
@@ -124,8 +108,9 @@ void facts_gather(struct msg_hello *h)
 	h->os = os_name();
 	h->boot_id = read_fact("/proc/sys/kernel/random/boot_id");
 	h->machine_id = machine_id(h->boot_id ? h->boot_id : "");
-	h->cpus = cpu_count();
-	h->memory_bytes = memory_bytes();
+	limits_read("", &limits);
+	h->cpus = limits.cpus;
+	h->memory_bytes = limits.memory_bytes;
 	h->nofile = hard_limit(RLIMIT_NOFILE);
 	h->memlock = hard_limit(RLIMIT_MEMLOCK);
 	h->run_dir = strdup("");

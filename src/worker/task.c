@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <sched.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 #include "common/err.h"
 #include "common/text.h"
 #include "worker/engine.h"
+#include "worker/limits.h"
 
 #define SLOTS_MAX 65536u
 
@@ -31,11 +31,10 @@ static int warn(struct task *t, char *text)
 
 static uint32_t cpus(void)
 {
-	cpu_set_t set;
+	struct limits l;
 
-	if (sched_getaffinity(0, sizeof(set), &set) < 0 || CPU_COUNT(&set) < 1)
-		return 1;
-	return (uint32_t)CPU_COUNT(&set);
+	limits_read("", &l);
+	return l.cpus;
 }
 
 static void plan_threads(struct task *t)

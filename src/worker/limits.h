@@ -1,0 +1,13 @@
+/* limits: how many processors and how much memory this process may use: of the machine, or what its control
+ * groups (a container, a job of a batch system, a systemd unit) leave of it. */
+#pragma once
+
+#include <stdint.h>
+
+struct limits {
+	uint64_t memory_bytes;
+	uint32_t cpus; /* at least 1; part of one counts as one */
+};
+
+/* root: "" or, for tests, a folder that holds proc/self/cgroup and sys/fs/cgroup. */
+void limits_read(const char *root, struct limits *ret);
