@@ -164,8 +164,8 @@ LIBSSH2_SESSION *ssh_memory_session(struct ssh *s);
 void *ssh_memory_alloc(struct ssh *s, size_t size);
 void ssh_memory_release(struct ssh *s);
 
-/* ssh_jump.c: connections through jump hosts. The whole way of one that has target.via; the owner calls
- * ssh_jump_leave in the end. */
+/* ssh_jump.c, ssh_tunnel.c: connections through jump hosts. The whole way of one that has target.via; the
+ * owner calls ssh_jump_leave in the end. */
 int ssh_jump_join(struct ssh *s, struct err *err);
 void ssh_jump_leave(struct ssh *s);
 enum ssh_jump_state {

@@ -411,9 +411,7 @@ static void start(struct ssh *s)
 		strchr(t->hostname, ':') ? "%s@[%s]:%u%s%s" : "%s@%s:%u%s%s", t->user,
 		t->hostname, t->port, t->via ? " via " : "", t->via ? t->via : "");
 	c->info.address = s->address;
-	if (t->needs_openssh && s->serves)
-		conn_fail(c, CONN_FAIL_UNSUPPORTED, "%s", t->needs_openssh);
-	else if (t->needs_openssh)
+	if (t->needs_openssh)
 		conn_fallback(c, CONN_FAIL_UNSUPPORTED, "%s", t->needs_openssh);
 	else if (!t->via)
 		start_dial(s);

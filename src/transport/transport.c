@@ -208,8 +208,11 @@ void conn_fallback(struct conn *c, enum conn_failure why_not, const char *fmt, .
 	if (c->failed)
 		return;
 	if (c->up || c->host->transport != TRANSPORT_AUTO) {
-		conn_fail(c, why_not,
-			"%.800s; transport auto or openssh goes through ssh", reason);
+		/* whoever goes over a jump host says that */
+		conn_fail(c, why_not, "%.800s%s", reason,
+			ssh_jump_served(c)
+				? ""
+				: "; transport auto or openssh goes through ssh");
 	} else if (!subprocess_find("ssh")) {
 		conn_fail(c, why_not,
 			"%.800s; ssh might reach it, and is not on this machine: install "

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Jump hosts in the libssh2 transport: private sshds on loopback stand for bastions and the hosts behind."""
 
+import os
 import re
+import socket
 
 from harness import *
 from probe import probe_path
@@ -49,6 +51,13 @@ def know(t, site, *names):
     (t.home / ".ssh/known_hosts").write_text(site.known(*names))
 
 
+def config(t, site, more="", of_bastion=""):
+    """bastion; and inner, which lies behind it."""
+    (t.home / ".ssh/config").write_text(
+        f"Host bastion\n HostName 127.0.0.1\n Port {site.bastion.port}\n{of_bastion}\n"
+        f"Host inner\n HostName 127.0.0.2\n Port {site.inner.port}\n ProxyJump bastion\n{more}")
+
+
 def argv(site, *options, hosts="127.0.0.1", command="echo hello"):
     return [str(a) for a in (probe_path(), "--port", site.target.port, "--key", site.key, *options, hosts, command)]
 
@@ -74,6 +83,14 @@ def logins(server, since=0):
     return len(re.findall("Accepted publickey", server.log[since:]))
 
 
+def kill_sessions(server):
+    for pid in server.sessions():
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass  # the other process of the same login
+
+
 # ways -----------------------------------------------------------------------
 
 
@@ -90,6 +107,249 @@ def test_two_hops(t, site):
     up(t, done)
     t.match(done.out, "via 127.0.0.1, 127.0.0.1 ")
     t.eq([logins(site.bastion, marks[0]), logins(site.inner, marks[1])], [1, 1])
+
+
+def test_chain_grows_by_the_jump_hosts_own_configuration(t, site):
+    config(t, site)
+    done = behind(t, site, "--jump", "inner")
+    up(t, done)
+    t.match(done.out, "via bastion, inner ")
+    # what the inventory says of the way wins over that
+    done = behind(t, site, "--jump", "bastion,inner")
+    up(t, done)
+    t.match(done.out, "via bastion, inner ")
+
+
+def test_ssh_config_names_the_jump_host(t, site):
+    """Through Include, Match and tokens, for a host that is only an alias."""
+    config(t, site)
+    (t.home / ".ssh/conf.d").mkdir()
+    (t.home / ".ssh/conf.d/lab").write_text(
+        f"Match originalhost node*\n HostName 127.0.0.2\n Port {site.target.port}\n"
+        " ProxyJump bast%%n\nHost node2\n ProxyJump none\nHost node1\n ProxyJump none\n")
+    text = (t.home / ".ssh/config").read_text()
+    (t.home / ".ssh/config").write_text("Include conf.d/*\n" + text.replace("Host bastion\n", "Host bastion bast%n\n"))
+    (t.home / ".ssh/conf.d/lab").write_text(
+        (t.home / ".ssh/conf.d/lab").read_text().replace("bast%%n", "bastion"))
+    know(t, site)
+    args = [probe_path(), "--key", str(site.key)]
+    done = t.run([*args, "node1", "echo hello"])
+    up(t, done)
+    t.match(done.out, rf"address=\S+@127\.0\.0\.2:{site.target.port} via bastion ")
+    t.ends(t.run([*args, "--unprepared", "node1", "echo hello"]), 0, out="via bastion ")
+    # jump: none of the inventory is stronger
+    done = t.run([*args, "--jump", "none", "node1", "echo hello"])
+    up(t, done)
+    t.no_match(done.out, "via")
+
+
+def test_tokens_of_proxy_jump(t, site):
+    config(t, site, f"Host tion\n HostName 127.0.0.2\n Port {site.target.port}\n ProxyJump bas%n\n")
+    know(t, site)
+    up(t, t.run([probe_path(), "--key", str(site.key), "tion", "echo hello"]))
+
+
+# many -------------------------------------------------------------------------
+
+
+def many(t, site, n, extra=""):
+    config(t, site, f"Host h*\n HostName 127.0.0.1\n Port {site.target.port}\n ProxyJump bastion\n{extra}")
+    know(t, site)
+    return ",".join(f"h{i}" for i in range(n))
+
+
+def test_thirty_hosts_one_login(t, site):
+    mark = len(site.bastion.log)
+    done = t.run([probe_path(), "--key", str(site.key), many(t, site, 30), "echo hello"])
+    up(t, done, 30)
+    t.eq(logins(site.bastion, mark), 1)
+    t.no_match(done.out, "note")
+
+
+def test_more_hosts_than_one_connection_carries(t, site):
+    mark = len(site.bastion.log)
+    run = t.spawn([probe_path(), "--key", str(site.key), "--hold", many(t, site, 70), "echo hello; cat"])
+    wait_until(lambda: run.out.count("data 1 hello") == 70, 30, "70 hosts")
+    t.eq(logins(site.bastion, mark), 2)
+
+
+def test_bytes_through_two(t, site):
+    done = behind(t, site, "--jump", f"{site.jump('bastion')},{site.jump('inner')}", "--send", "16MiB", "--count",
+                  "--channels", "3", command="cat")
+    t.ends(done, 0)
+    t.eq(done.out.count("bytes 1 16777216"), 3, done.out)
+
+
+def test_bytes_side_by_side(t, site):
+    """Eight streams in both directions share one connection."""
+    done = t.run([probe_path(), "--key", str(site.key), "--send", "4MiB", "--count", many(t, site, 8), "cat"])
+    t.ends(done, 0)
+    t.eq(done.out.count("bytes 1 4194304"), 8, done.out)
+
+
+# what goes wrong ----------------------------------------------------------------
+
+
+def test_jump_host_is_down(t, site):
+    port = free_port()
+    done = behind(t, site, "--jump", f"127.0.0.1:{port}", hosts="127.0.0.1,127.0.0.2")
+    t.eq(done.rc, 2)
+    t.eq(len(re.findall(rf"down refused 127\.0\.0\.1:{port} \(jump host\): connection refused: is sshd running", done.out)),
+         2, done.out)
+    t.eq(len(re.findall("note .*trying again", done.out)), 1, done.out)
+
+
+def test_second_jump_host_is_down(t, site):
+    port = free_port()
+    done = behind(t, site, "--jump", f"{site.jump('bastion')},127.0.0.1:{port}")
+    down(t, done, "refused", rf"^127\.0\.0\.1:{port} \(jump host\): {re.escape(site.jump('bastion'))} \(jump host\) "
+         "cannot connect to it")
+
+
+def test_host_behind_is_down(t, site):
+    port = free_port()
+    done = behind(t, site, "--jump", site.jump("bastion"), "--port", port)
+    down(t, done, "refused", rf"^127\.0\.0\.1:{port}: {re.escape(site.jump('bastion'))} \(jump host\) cannot connect")
+    t.match(done.out, "note .*; trying again")
+
+
+def test_name_behind_does_not_resolve(t, site):
+    """The jump host resolves it."""
+    done = behind(t, site, "--jump", site.jump("bastion"), hosts="no-such-host.invalid")
+    down(t, done, "refused", r"^no-such-host\.invalid:\d+: \S+ \(jump host\) cannot connect to it: .*know the name")
+
+
+def test_silent_host_holds_nobody_up(t, site):
+    """libssh2 opens one channel at a time; the others get another connection."""
+    with socket.socket() as silent, socket.socket() as first, socket.socket() as second:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(0)
+        for filler in (first, second):
+            filler.setblocking(False)
+            filler.connect_ex(silent.getsockname())
+        hosts = many(t, site, 12, f"Host silent\n HostName 127.0.0.1\n Port {silent.getsockname()[1]}\n"
+                     " ProxyJump bastion\n")
+        done = t.run([probe_path(), "--key", str(site.key), "--connect-timeout", "3s", f"silent,{hosts}", "echo hello"])
+    t.eq(done.rc, 1)
+    t.eq(done.out.count("data 1 hello"), 12, done.out)
+    down(t, done, "timeout", rf"^127\.0\.0\.1:\d+: no answer within 3s through bastion:{site.bastion.port} \(jump host\)")
+    t.check(done.out.index("down timeout") > done.out.rindex("data 1 hello"), done.out)
+
+
+def test_host_key_of_jump_host(t, site):
+    know(t, site, "target")
+    where = re.escape(site.jump("bastion"))
+    done = t.run(argv(site, "--jump", site.jump("bastion")))
+    down(t, done, "host-key", rf"^{where} \(jump host\): host key is not known: ssh-ed25519 SHA256:")
+    other = make_key(t.tmp / "other").with_name("other.pub").read_text()
+    with (t.home / ".ssh/known_hosts").open("a") as file:
+        file.write(f"[127.0.0.1]:{site.bastion.port} {other}")
+    for policy in ("strict", "accept-new"):
+        done = t.run(argv(site, "--jump", site.jump("bastion"), "--host-key", policy))
+        down(t, done, "host-key", rf"^{where} \(jump host\): HOST KEY CHANGED: ")
+        t.no_match(done.out, "note")
+
+
+def test_host_key_policy_goes_for_jump_hosts(t, site):
+    kh = t.tmp / "kh"
+    done = t.run(argv(site, "--jump", site.jump("bastion"), "--host-key", "accept-new", "--known-hosts", kh))
+    up(t, done)
+    t.eq(len(kh.read_text().splitlines()), 2)
+    t.eq(len(re.findall("note .*new host key", done.out)), 2, done.out)
+    up(t, t.run(argv(site, "--jump", site.jump("bastion"), "--known-hosts", kh)))
+    done = t.run(argv(site, "--jump", site.jump("bastion"), "--host-key", "off"))
+    up(t, done)
+    t.eq(len(re.findall("note .*checking is off", done.out)), 2, done.out)
+    # ssh_config says something of the jump host itself
+    config(t, site, "", "StrictHostKeyChecking yes")
+    done = t.run(argv(site, "--jump", "bastion", "--host-key", "accept-new"))
+    down(t, done, "host-key", r"^bastion:\d+ \(jump host\): host key is not known")
+
+
+def test_jump_host_known_by_either_file(t, site):
+    know(t, site, "bastion")
+    kh = t.write("kh", site.known("target"))
+    up(t, t.run(argv(site, "--jump", site.jump("bastion"), "--known-hosts", kh)))
+
+
+def test_login_at_jump_host(t, site):
+    """The inventory's key is tried last there, and not where ssh_config says which keys alone may be."""
+    know(t, site)
+    make_key(t.home / ".ssh/id_ed25519")
+    done = t.run(argv(site, "--jump", f"no-such-user@{site.jump('bastion')}"))
+    down(t, done, "login", rf"^{re.escape(site.jump('bastion'))} \(jump host\): login as no-such-user refused: tried "
+         rf"\S+/id_ed25519 \(refused\), {site.key} \(refused\)")
+    config(t, site, "", f"IdentityFile {make_key(t.tmp / 'other')}\nIdentitiesOnly yes")
+    done = t.run(argv(site, "--jump", "bastion"))
+    down(t, done, "login", rf"^bastion:\d+ \(jump host\): login as \S+ refused: tried {t.tmp}/other \(refused\); ")
+
+
+def test_forwarding_forbidden(t, site):
+    server = Sshd(t.tmp / "closed", extra="AllowTcpForwarding no")
+    (server.dir / "authorized_keys").write_text(site.key.with_name("key.pub").read_text())
+    with server:
+        (t.home / ".ssh/known_hosts").write_text(site.known() + server.known_hosts().read_text())
+        done = t.run(argv(site, "--jump", f"127.0.0.1:{server.port}"))
+    down(t, done, "unreachable", rf"^127\.0\.0\.1:{site.target.port}: 127\.0\.0\.1:{server.port} \(jump host\) forbids "
+         r"connections to it \(AllowTcpForwarding")
+    t.no_match(done.out, "trying again")
+
+
+def test_lost_jump_host(t, site):
+    run = t.spawn([probe_path(), "--key", str(site.key), "--hold", many(t, site, 5), "echo hello; cat"])
+    wait_until(lambda: run.out.count("data 1 hello") == 5, 20, "5 hosts")
+    kill_sessions(site.bastion)
+    done = run.wait(20)
+    t.eq(done.rc, 5)
+    t.eq(len(re.findall(r"down lost bastion:\d+ \(jump host\): connection lost: ", done.out)), 5, done.out)
+    t.eq(len(re.findall(r"closed exited=0 status=0 signal= why=bastion:\d+ \(jump host\): connection lost", done.out)), 5)
+
+
+def test_lost_host_behind(t, site):
+    know(t, site)
+    mark = len(site.target.log)
+    run = t.spawn(argv(site, "--jump", site.jump("bastion"), "--hold", command="echo hello; cat"))
+    wait_until(lambda: "data 1 hello" in run.out, 20, "the host")
+    kill_sessions(site.target)
+    t.check(mark < len(site.target.log))
+    down(t, run.wait(20), "lost", rf"^127\.0\.0\.1:{site.target.port}: connection lost: ")
+
+
+def test_circles(t, site):
+    text = "Host a\n ProxyJump b\nHost b\n ProxyJump c\nHost c\n ProxyJump a\n"
+    (t.home / ".ssh/config").write_text(text)
+    done = t.run([probe_path(), "a", "true"])
+    down(t, done, "other", "^a: the jump hosts on the way go round in a circle: a, c, b; end it with jump: none")
+    done = t.run([probe_path(), "--unprepared", "x,c", "true", "--jump", "b"])
+    t.match(done.out, "^x down other x: the jump hosts on the way go round in a circle: b, a, c, b;")
+    (t.home / ".ssh/config").write_text("Host *\n ProxyJump bastion\n")
+    done = t.run([probe_path(), "x", "true"])
+    down(t, done, "other", "^ssh -G bastion failed: jumphost loop via bastion")
+
+
+def test_too_long_a_way(t, site):
+    (t.home / ".ssh/config").write_text("".join(f"Host n{i}\n ProxyJump n{i + 1}\n" for i in range(30)))
+    down(t, t.run([probe_path(), "n0", "true"]), "other", "^n0: more than 16 jump hosts on the way")
+
+
+def test_bad_chain(t, site):
+    down(t, behind(t, site, "--jump", "bastion,"), "other", "^'bastion,', the jump of 127.0.0.1, has no jump host at its")
+
+
+def test_jump_host_that_only_ssh_can_reach(t, site):
+    config(t, site, "", "ProxyCommand nc %h %p")
+    know(t, site)
+    down(t, t.run(argv(site, "--transport", "libssh2", "--jump", "bastion")), "unsupported",
+         rf"^bastion:{site.bastion.port} \(jump host\): ssh_config has a ProxyCommand for it")
+
+
+def test_closed_while_connecting(t, site):
+    """Whatever state the way is in."""
+    hosts = many(t, site, 20)
+    for wait in ("1ms", "20ms", "60ms", "120ms", "200ms", "300ms"):
+        done = t.run([probe_path(), "--key", str(site.key), "--close-after", wait, "--jump",
+                      f"bastion,{site.jump('inner')}", hosts, "cat"])
+        t.ends(done, 0, out="closed all")
 
 
 if __name__ == "__main__":
