@@ -112,9 +112,10 @@ static void leave_rsa(struct ssh *s, const struct cred *cred)
 
 	note_tried(s, cred, "RSA, with which libssh2 logs in to OpenSSH only");
 	if (!t->openssh_key)
-		t->openssh_key = text_printf("%s is an RSA key, with which libssh2 logs "
-					     "in to OpenSSH only",
-			cred->label);
+		t->openssh_key =
+			text_printf("the key %.200s is of RSA, with which libssh2 "
+				    "logs in to OpenSSH only",
+				cred->label);
 }
 
 static size_t keys_to_try(const struct ssh *s)

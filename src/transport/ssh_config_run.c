@@ -116,9 +116,9 @@ static bool include_matters(struct look *l, const char *list, char *words)
 static bool line_matters(struct look *l, const char *line, size_t len)
 {
 	static const char *const honoured[] = {"hostname", "user", "port", "identityfile",
-		"identitiesonly", "proxyjump", "proxycommand", "stricthostkeychecking",
-		"userknownhostsfile", "globalknownhostsfile", "hostkeyalias",
-		"connecttimeout", "canonicalizehostname"};
+		"certificatefile", "identitiesonly", "proxyjump", "proxycommand",
+		"stricthostkeychecking", "userknownhostsfile", "globalknownhostsfile",
+		"hostkeyalias", "connecttimeout", "canonicalizehostname"};
 	AUTO_FREE char *text = strndup(line, len), *copy = strndup(line, len);
 	char *word, *rest;
 	size_t n;

@@ -161,16 +161,6 @@ static bool is_default_key(const char *path)
 	return slash && ssh && text_starts_with(path, ssh);
 }
 
-/* ssh at once, where nothing else could log in. A password can. */
-static void set_needs(struct ssh_target *t, const struct conn_auth *auth)
-{
-	if (auth && auth->password)
-		return;
-	t->needs_openssh =
-		text_printf(strchr(t->hostname, ':') ? "[%s]:%u: %s" : "%s:%u: %s",
-			t->hostname, t->port, t->openssh_key);
-}
-
 static void add_certificate_files(struct ssh_target *t, char **files)
 {
 	for (char **p = files; p && *p; p++)
@@ -215,6 +205,7 @@ void ssh_creds_set(struct ssh_target *t, struct ssh_shared *sh, const struct hos
 		add_file(t, sh, auth->only_key, WANTED | (sh->prepared ? 0 : ASK));
 	else
 		at_once = set_usual(t, sh, h, sc);
-	if (t->openssh_key && (at_once || !t->n_creds))
-		set_needs(t, auth);
+	/* ssh at once, where nothing else could log in; a password can */
+	if (t->openssh_key && (at_once || !t->n_creds) && !(auth && auth->password))
+		t->needs_openssh = text_printf("%s: %s", t->where, t->openssh_key);
 }

@@ -155,8 +155,11 @@ def test_short_rsa(t, sshd):
 
 def test_rsa_at_other_servers(t, rsa):
     """What is said to OpenSSH, others do not understand: ssh has to speak to them."""
-    done = odd(t, "echo hello", "--transport", "libssh2", "--key", rsa, keys=[fingerprint(t, rsa)])
+    keys = [fingerprint(t, rsa)]
+    done = odd(t, "echo hello", "--transport", "libssh2", "--key", rsa, keys=keys, heard=[])
     down(t, done, "login", r"rsa \(RSA, with which libssh2 logs in to OpenSSH only\)")
+    by_ssh(t, odd(t, "echo hello", "--key", rsa, keys=keys),
+           f"the key {rsa} is of RSA, with which libssh2 logs in to OpenSSH only, and no other was accepted")
 
 
 # keys for ssh itself --------------------------------------------------------
@@ -192,10 +195,21 @@ def certified(t, sshd, ca, path):
     return key
 
 
+def by_ssh(t, done, why):
+    """Up over ssh, and one line says why."""
+    t.ends(done, 0, out=r"^127\.0\.0\.1 up transport=openssh ")
+    t.match(done.out, r"data 1 hello$")
+    t.eq(re.findall(r"note 127\.0\.0\.1:\d+: (.*); going through ssh$", done.out, re.MULTILINE), [why])
+
+
 def test_fido_key_that_is_named(t, sshd):
     key = fido_key(t.tmp / "fido")
     down(t, probe(t, sshd, "true", "--transport", "libssh2", key=key), "unsupported",
-         rf"^127\.0\.0\.1:{sshd.port}: the key {key} is {FIDO}$")
+         rf"^127\.0\.0\.1:{sshd.port}: the key {key} is {FIDO}; transport auto or openssh goes through ssh$")
+    # ssh finds no device here
+    done = probe(t, sshd, "true", key=key)
+    down(t, done, "login", rf"login as \S+ refused: tried {key} ")
+    t.match(done.out, rf"note 127\.0\.0\.1:{sshd.port}: the key {key} is {FIDO}; going through ssh$")
 
 
 def test_fido_key_among_others(t, sshd):
@@ -220,6 +234,43 @@ def test_certificates_are_for_ssh(t, ca):
     key = certified(t, sshd, authority, t.tmp / "signed")
     down(t, probe(t, sshd, "true", "--transport", "libssh2", key=key), "login",
          rf"tried {key} \(refused\), {key}-cert\.pub \(a certificate, for transport openssh only\); the host takes")
+
+
+def test_certificate_of_a_named_key(t, ca):
+    sshd, authority = ca
+    key = certified(t, sshd, authority, t.tmp / "signed")
+    by_ssh(t, probe(t, sshd, key=key), f"the key {key} has a certificate")
+
+
+def test_certificate_of_a_default_key(t, ca):
+    """The plain key comes first; it is refused, and ssh goes on."""
+    sshd, authority = ca
+    key = certified(t, sshd, authority, t.home / ".ssh/id_ed25519")
+    by_ssh(t, probe(t, sshd, key=None), f"the key {key} has a certificate, and no other was accepted")
+
+
+def test_certificate_of_ssh_config(t, ca):
+    sshd, authority = ca
+    key = certified(t, sshd, authority, t.home / ".ssh/id_ed25519")
+    card = key.with_name("id_ed25519-cert.pub").rename(t.home / ".ssh/card-cert.pub")
+    (t.home / ".ssh/config").write_text(f"Host 127.*\n CertificateFile {card}\n")
+    by_ssh(t, probe(t, sshd, key=None), f"ssh_config has the certificate {card} for it, and no other was accepted")
+
+
+def test_certificate_in_the_agent(t, ca):
+    """Beside the plain key, as ssh-add leaves them, and alone."""
+    sshd, authority = ca
+    key = certified(t, sshd, authority, t.tmp / "signed")
+    env = agent(t, key)
+    key.unlink()
+    done = t.run(argv(sshd, "127.0.0.1", "echo hello", key=None), env=env)
+    by_ssh(t, done, "the agent's key test-ed25519 is a certificate, and no other was accepted")
+
+
+def test_nothing_left_is_no_reason_for_ssh(t, sshd):
+    done = probe(t, sshd, key=make_key(t.tmp / "other"))
+    down(t, done, "login", r"other \(refused\); the host takes publickey; hand the key out")
+    t.no_match(done.out, "note")
 
 
 def test_only_key_is_the_key_alone(t, ca):
