@@ -124,12 +124,15 @@ const struct key distributed_keys[] = {
 	{.name = NULL},
 };
 
+static const char always_there[] = "timeseries.tsv is in every results directory";
+
 const struct key perf_log_keys[] = {
 	{"interval", KEY_DURATION, offsetof(struct perf_log_spec, interval_ns),
 		.def = "1s", .min = 100 * NS_PER_MS, .max = 60 * NS_PER_SEC,
 		.help = "Length of a row of timeseries.tsv."},
-	{"path", KEY_IGNORED, .arg = "timeseries.tsv is in every results directory",
-		.help = "(old) File of the figures."},
+	{"path", KEY_IGNORED, .arg = always_there, .help = "(old) File of the figures."},
+	{"enabled", KEY_IGNORED, .arg = always_there,
+		.help = "(old) Whether they are kept."},
 	{.name = NULL},
 };
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The README and docs/guide.md are true: what they tell people to type is run, and says what they show.
+"""The README, docs/guide.md and docs/coming-from.md are true: what they tell people to type is run, and says
+what they show.
 
 In ```console blocks each line that begins with "$ " is run, with exit status 0; the lines behind it must be
 in its output, in any order, with any numbers. ```yaml blocks that begin with "# NAME.yaml" are files. node1
@@ -21,7 +22,7 @@ BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FILE = re.compile(r"# (\S+\.yaml)\n")
 
 # What stands in a page, and what is run instead.
-SHORTER = [(re.compile(r"duration: \d+s"), "duration: 1s"),
+SHORTER = [(re.compile(r'(?<=duration: )("?)\d+[sm]\b'), r"\g<1>1s"),
            (re.compile(r"warmup_period: \d+s"), "warmup_period: 200ms"),
            (re.compile(r"--duration \d+s"), "--duration 1s")]
 
@@ -139,6 +140,12 @@ def test_guide(t, sshd):
     t.check(page.commands >= 10, f"only {page.commands} commands")
     left = [path for path in page.store.rglob("*") if path.is_file()]
     t.check(not left, f"the last step leaves {len(left)} files, {left[:1]}")
+
+
+def test_coming_from(t, sshd):
+    page = Page(t, "docs/coming-from.md", sshd)
+    page.read()
+    t.check(page.commands >= 8, f"only {page.commands} commands")
 
 
 def test_links(t):
