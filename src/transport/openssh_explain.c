@@ -137,7 +137,8 @@ enum conn_failure openssh_login_failed(
 	}
 	if (l->proxied && !l->spoke) {
 		err_set(err, ERR_HOST, "%s: no way there through %s: %s", o->target.where,
-			o->through ? o->through : "the ProxyCommand", l->said);
+			o->through ? o->through : "the ProxyCommand",
+			l->why == CONN_FAIL_BANNER && *l->other ? l->other : l->said);
 		return l->why;
 	}
 	if (l->why == CONN_FAIL_HOST_KEY)

@@ -226,6 +226,8 @@ static void take_reason(struct openssh_log *l, const char *line)
 
 	while (i < ARRAY_LEN(reasons) && !strstr(line, reasons[i].words))
 		i++;
+	if (i == ARRAY_LEN(reasons) && *line)
+		copy(l->other, sizeof(l->other), line, strlen(line));
 	if (i == ARRAY_LEN(reasons) || reasons[i].rank < l->rank)
 		return;
 	l->failed = true;

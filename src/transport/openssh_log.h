@@ -37,6 +37,7 @@ struct openssh_log {
 	char said[400];   /* the line that says so; after the login: ssh's last words */
 	char known[300];  /* PATH:LINE of the key that differs */
 	char banner[100]; /* what came instead of SSH */
+	char other[200];  /* the last line of somebody else: a program on the way */
 	/* within */
 	int rank;
 	bool offering, accepted;
