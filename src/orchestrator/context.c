@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -16,6 +15,7 @@
 #include "common/log.h"
 #include "common/loop.h"
 #include "common/text.h"
+#include "orchestrator/ask.h"
 #include "orchestrator/command.h"
 #include "orchestrator/console.h"
 #include "orchestrator/fleet.h"
@@ -161,7 +161,7 @@ int context_open(struct context *c, struct app *app, bool plain, struct err *err
 	c->config = (struct transport_config){
 		.connect_timeout_ns = app->o.timeout_ns,
 		.login_timeout_ns = app->o.timeout_ns,
-		.ask_secret = context_ask_secret,
+		.ask_secret = ask_secret,
 		.note = transport_note,
 	};
 	c->loop = loop_create(err);
@@ -172,34 +172,6 @@ int context_open(struct context *c, struct app *app, bool plain, struct err *err
 		return -1;
 	console_take_log(c->console);
 	return open_json(c, err);
-}
-
-int context_ask_secret(const char *prompt, char *out, size_t size, void *user)
-{
-	AUTO_CLOSE int fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
-	struct termios old, quiet;
-	bool interrupted = false;
-	size_t n = 0;
-	char ch;
-
-	(void)user;
-	if (fd < 0 || tcgetattr(fd, &old) < 0)
-		return -1;
-	quiet = old;
-	/* Ctrl-C as a character: as a signal it would leave the terminal without echo */
-	quiet.c_lflag &= ~(tcflag_t)(ECHO | ISIG);
-	tcsetattr(fd, TCSAFLUSH, &quiet);
-	dprintf(fd, "%s", prompt);
-	while (!interrupted && n + 1 < size && read(fd, &ch, 1) == 1 && ch != '\n') {
-		interrupted = (cc_t)ch == old.c_cc[VINTR];
-		out[n++] = ch;
-	}
-	out[n] = '\0';
-	tcsetattr(fd, TCSAFLUSH, &old);
-	dprintf(fd, "\n");
-	if (interrupted)
-		raise(SIGINT);
-	return 0;
 }
 
 /* libexec beside an installed program, or the build tree. */

@@ -44,9 +44,6 @@ int context_hosts(struct context *c, const struct inventory *given, struct err *
 
 /* Loop, signals are the command's own, console, json lines. */
 int context_open(struct context *c, struct app *app, bool plain, struct err *err);
-/* Asks on the terminal without echo: 0, or -1 when there is nobody to ask. Ctrl-C is a SIGINT, and the
- * terminal is as it was. out is wiped by the caller. */
-int context_ask_secret(const char *prompt, char *out, size_t size, void *user);
 /* Transport and worker programs; asks for passphrases. */
 int context_transport(struct context *c, struct err *err);
 void context_close(struct context *c);

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -10,6 +11,7 @@
 #include "common/log.h"
 #include "common/loop.h"
 #include "common/text.h"
+#include "orchestrator/ask.h"
 #include "orchestrator/command.h"
 #include "orchestrator/console.h"
 #include "orchestrator/ssh_setup.h"
@@ -118,13 +120,19 @@ static int open_transport(struct setup *s, struct err *err)
 
 /* ---- passwords ---- */
 
-/* Ctrl-C at a question came as a signal that the loop has not seen yet. */
+/* Ctrl-C at a question came as a signal that the loop, which takes these two, has not seen yet. */
 static bool interrupted(struct setup *s)
 {
-	sigset_t pending;
+	static const struct timespec now = {0};
+	sigset_t ours;
+	int signo;
 
-	if (sigpending(&pending) == 0 && sigismember(&pending, SIGINT))
-		s->signo = SIGINT;
+	sigemptyset(&ours);
+	sigaddset(&ours, SIGINT);
+	sigaddset(&ours, SIGTERM);
+	signo = sigtimedwait(&ours, NULL, &now);
+	if (signo > 0)
+		s->signo = signo;
 	return s->signo;
 }
 
@@ -133,10 +141,10 @@ static struct secret *ask(struct setup *s, const char *prompt)
 {
 	struct secret *secret = secret_create(&s->secrets);
 
-	if (secret &&
-		context_ask_secret(prompt, secret->text, sizeof(secret->text), NULL) ==
-			0 &&
-		!interrupted(s))
+	int r = secret ? ask_secret(prompt, secret->text, sizeof(secret->text), NULL)
+		       : -1;
+
+	if (!interrupted(s) && r == 0)
 		return secret;
 	secret_destroy(&s->secrets, secret);
 	return NULL;

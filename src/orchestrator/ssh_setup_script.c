@@ -186,8 +186,8 @@ static void answer_loose(struct setup_host *h, const char *text)
 {
 	h->loose = true;
 	setup_say(h, MARK_WARN,
-		"%s may be written by others: sshd refuses keys there (StrictModes); on "
-		"the host: chmod go-w %s",
+		"%s may be written by others: sshd may refuse keys for that "
+		"(StrictModes); on the host: chmod go-w %s",
 		text, text);
 }
 
@@ -195,7 +195,8 @@ static void answer_owner(struct setup_host *h, const char *text)
 {
 	h->loose = true;
 	setup_say(h, MARK_WARN,
-		"%s belongs to somebody else: sshd refuses keys there (StrictModes)",
+		"%s belongs to somebody else: sshd may refuse keys for that "
+		"(StrictModes)",
 		text);
 }
 
