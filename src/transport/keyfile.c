@@ -74,8 +74,10 @@ void key_about(const void *blob, size_t len, struct key_about *ret)
 		return;
 	ret->type = NULL;
 	snprintf(ret->reason, sizeof(ret->reason),
-		"RSA of %u bits is too %s: make a key with ssh-keygen -t ed25519", bits,
-		bits < KEY_RSA_BITS_MIN ? "weak" : "long");
+		bits < KEY_RSA_BITS_MIN ? "RSA of %u bits is too weak: make a key with "
+					  "ssh-keygen -t ed25519"
+					: "RSA of %u bits is too long",
+		bits);
 }
 
 const char *key_signature_type(const char *type)
