@@ -29,7 +29,7 @@ class Registry:
 
     def __init__(self, t):
         self.folder = t.home / ".local/state/muster/runs"
-        t._ended_with_test(self)  # pylint: disable=protected-access
+        t.own(self)
 
     def entry(self, name="*"):
         files = [path for path in self.folder.glob(f"{name}.json") if path.stat().st_size]
@@ -297,7 +297,7 @@ class Terminal:
                                       start_new_session=True)
         os.close(slave)
         self.out = b""
-        t._ended_with_test(self)  # pylint: disable=protected-access
+        t.own(self)
 
     def read_until(self, pattern, timeout=20):
         deadline = time.monotonic() + timeout
