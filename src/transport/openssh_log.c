@@ -60,7 +60,8 @@ static void on_host_key(struct openssh_log *l, const char *rest)
 	copy(l->host_key, sizeof(l->host_key), rest, strlen(rest));
 }
 
-/* "PATH ED25519 SHA256:... explicit", "COMMENT RSA SHA256:... agent" */
+/* "PATH ED25519 SHA256:... explicit", "COMMENT RSA SHA256:... agent"; before OpenSSH 7.8 "RSA SHA256:...
+ * PATH" */
 static void on_offer(struct openssh_log *l, const char *rest)
 {
 	const char *print = NULL, *p = rest;
@@ -75,6 +76,10 @@ static void on_offer(struct openssh_log *l, const char *rest)
 			len--;
 		while (len && rest[len - 1] == ' ')
 			len--;
+	}
+	if (!len && (p = strchr(print ? print + 1 : rest, ' '))) {
+		rest = p + 1;
+		len = strlen(rest);
 	}
 	snprintf(l->offered, sizeof(l->offered), "%s %.*s",
 		print && strstr(print, " agent") ? "agent" : "publickey",
