@@ -140,7 +140,7 @@ def test_leave_and_the_run_goes_on(t):
         watch.send(leave)
         t.eq(watch.wait(10).rc, code, watch.out)
         t.match(watch.out, r"The run goes on \(muster runs attach r\)")
-    t.eq(registry.state(), "running")
+    wait_until(lambda: registry.state() == "running")
 
 
 def test_onlookers_hold_nothing_up(t):
@@ -212,7 +212,7 @@ def test_two_at_once(t):
     t.eq(t.muster("runs", "-q").out.split(), ["r", "r-2"])
     t.ends(t.muster("runs", "attach"), 2, err=r"more than one run is on, as r.* say which")
     t.ends(t.muster("runs", "stop", "other/r"), 0, r"^Stopped: r-2, .*/other/r$")
-    t.eq((registry.state("r"), registry.state("r-2")), ("running", "done"))
+    wait_until(lambda: (registry.state("r"), registry.state("r-2")) == ("running", "done"))
     # the beginning of a name, of which only one is on
     t.ends(t.muster("runs", "stop", ""), 0, r"^Stopped: r,")
 
@@ -270,7 +270,7 @@ def test_passphrase_is_asked_in_front(t, sshd):
     run.send("open sesame\n")
     run.wait_for("The run goes on without this terminal: r", timeout=30)
     t.eq(run.wait(10).rc, 0, run.out)
-    t.eq(registry.state(), "running")
+    wait_until(lambda: registry.state() == "running")
     t.no_match((t.tmp / "r/console.log").read_text(), "open sesame")
 
 
