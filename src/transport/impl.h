@@ -23,7 +23,6 @@
 /* One kind of transport. */
 struct transport_ops {
 	const char *name;
-	unsigned max_channels; /* 0: no limit */
 	/* Sets impl up; first step of the connection. */
 	void (*open)(struct conn *c);
 	/* Something was queued, or a channel came or went. */
