@@ -145,6 +145,18 @@ static void note_machines(struct check *k)
 	}
 }
 
+/* The address that benchmark traffic goes to, and who says so. */
+static void add_data_address(json_t *o, const struct check *k, const struct host *h)
+{
+	const char *address = transport_data_address(k->ctx.transport, h);
+	const char *from = h->data_address                    ? "inventory"
+			   : strcmp(address, h->address) != 0 ? "ssh_config"
+							      : "address";
+
+	json_object_set_new(o, "data_address", json_string(address));
+	json_object_set_new(o, "data_address_from", json_string(from));
+}
+
 static json_t *host_json(const struct check *k, const struct fleet_worker *w)
 {
 	const struct conn_info *ci = fleet_conn_info(w);
@@ -156,17 +168,17 @@ static json_t *host_json(const struct check *k, const struct fleet_worker *w)
 		worker_state_name(w->state));
 
 	json_object_set_new(o, "role", json_string(host_role_names[w->host->role]));
-	json_object_set_new(o, "data_address",
-		json_string(transport_data_address(k->ctx.transport, w->host)));
+	add_data_address(o, k, w->host);
 	if (worker_gone(w)) {
 		json_object_set_new(o, "error", json_string(w->reason ? w->reason : ""));
 		return o;
 	}
 	clock_sync_at(&w->clock, clock_ns(), &offset, &bound);
 	json_object_update_new(
-		o, json_pack("{s:s, s:s, s:s, s:f, s:f, s:f, s:s, s:s, s:b, s:s, s:s, "
-			     "s:i, s:I, s:s}",
-			   "transport", ci ? ci->transport : "", "login",
+		o, json_pack("{s:s, s:s, s:s, s:s, s:f, s:f, s:f, s:s, s:s, s:b, s:s, "
+			     "s:s, s:i, s:I, s:s}",
+			   "transport", ci ? ci->transport : "", "connection",
+			   ci && ci->address ? ci->address : "", "login",
 			   ci && ci->login ? ci->login : "", "host_key",
 			   ci && ci->host_key ? ci->host_key : "", "rtt_us",
 			   (double)w->clock.rtt_ns / 1e3, "clock_offset_us",

@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """Jump hosts in the libssh2 transport: private sshds on loopback stand for bastions and the hosts behind."""
 
+import json
 import os
 import re
 import socket
 
+import runs
 from harness import *
 from probe import probe_path
 
@@ -350,6 +352,65 @@ def test_closed_while_connecting(t, site):
         done = t.run([probe_path(), "--key", str(site.key), "--close-after", wait, "--jump",
                       f"bastion,{site.jump('inner')}", hosts, "cat"])
         t.ends(done, 0, out="closed all")
+
+
+# muster ---------------------------------------------------------------------------
+
+
+def inventory(t, site, jump="bastion", hosts=("127.0.0.1", "127.0.0.2"), more=""):
+    know(t, site)
+    lines = "".join(f"  - {{name: n{i + 1}, address: {address}}}\n" for i, address in enumerate(hosts))
+    return t.write("hosts.yaml", f"defaults: {{ssh_port: {site.target.port}, ssh_key: {site.key}, jump: {jump}}}\n"
+                   f"hosts:\n{lines}{more}")
+
+
+def test_check(t, site):
+    config(t, site)
+    hosts = inventory(t, site, "inner", more="  - {name: near, address: 127.0.0.1, jump: none}\n")
+    mark = len(site.bastion.log)
+    done = t.muster("check", "--hosts", hosts, "--export", "fleet.json")
+    t.ends(done, 0, out="Result: 3/3 hosts online")
+    t.match(done.out, rf"n2 +\(127\.0\.0\.2\)  {site.target.user}@127\.0\.0\.2:{site.target.port} via bastion, inner by publickey ")
+    t.eq(done.out.count(" via "), 2, done.out)
+    t.eq(logins(site.bastion, mark), 1)
+    fleet = {host["name"]: host for host in json.loads((t.tmp / "fleet.json").read_text())["hosts"]}
+    t.match(fleet["n1"]["connection"], r"@127\.0\.0\.1:\d+ via bastion, inner$")
+    t.match(fleet["near"]["connection"], r"@127\.0\.0\.1:\d+$")
+    t.eq(fleet["n1"]["data_address_from"], "address")
+
+
+def test_check_of_thirty(t, site):
+    hosts = many(t, site, 30)
+    mark = len(site.bastion.log)
+    done = t.muster("check", "--hosts", hosts, "--key", site.key, "--export", "fleet.json", timeout=60)
+    t.ends(done, 0, out="Result: 30/30 hosts online")
+    t.eq(logins(site.bastion, mark), 1)
+    for host in json.loads((t.tmp / "fleet.json").read_text())["hosts"]:
+        t.eq((host["data_address"], host["data_address_from"]), ("127.0.0.1", "ssh_config"))
+
+
+def test_run(t, site):
+    config(t, site)
+    t.write("w.yaml", runs.null("1s"))
+    done = t.muster("run", "w.yaml", "--hosts", inventory(t, site, "inner"), "--output", "out", timeout=60)
+    t.ends(done, 0, out="All 2 workers completed")
+    t.eq({runs.Results(t.tmp / "out").state(name) for name in ("n1", "n2")}, {"COMPLETED"})
+
+
+def test_run_loses_the_jump_host(t, site):
+    """Those behind it, and nobody else."""
+    config(t, site)
+    t.write("w.yaml", runs.null("4s"))
+    hosts = inventory(t, site, "bastion", more="  - {name: near, address: 127.0.0.1, jump: none}\n")
+    run = t.spawn(t.muster_argv("run", "w.yaml", "--hosts", hosts, "--output", "out", "--json-lines=events"))
+    events = t.tmp / "events"
+    wait_until(lambda: events.exists() and '"interval"' in events.read_text(), 30, "the load")
+    kill_sessions(site.bastion)
+    done = run.wait(40)
+    t.eq(done.rc, 1, done.out + done.err)
+    for name in ("n1", "n2"):
+        t.match(done.out + done.err, rf"❌ {name} lost: bastion:{site.bastion.port} \(jump host\): connection lost: ")
+    t.eq([runs.Results(t.tmp / "out").state(name) for name in ("n1", "n2", "near")], ["LOST", "LOST", "COMPLETED"])
 
 
 if __name__ == "__main__":
