@@ -91,8 +91,21 @@ void setup_host_start(struct setup_host *h);
 /* Goes on with a password that lives until then; NULL: there is none, and why says so. */
 void setup_host_password(struct setup_host *h, const struct secret *s, const char *why);
 void setup_host_finish(struct setup_host *h);
+/* It is not ready, and why: its end. */
+void setup_host_fail(struct setup_host *h, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+/* The command of its step has ended. */
+void setup_host_ran(struct setup_host *h);
 /* Whether there is an sshd to set anything up with. */
 bool setup_by_ssh(const struct host *h);
+
+/* ---- a command there: ssh_setup_shell.c ---- */
+
+/* Runs the command of step on c; setup_host_ran or setup_host_fail follow. */
+void setup_shell_start(struct setup_host *h, enum setup_step step, struct conn *c);
+void setup_shell_stop(struct setup_host *h);
+/* Fails with what was said instead of an answer. */
+void setup_shell_unanswered(struct setup_host *h);
 
 /* ---- what runs on a host: ssh_setup_script.c ---- */
 

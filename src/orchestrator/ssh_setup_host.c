@@ -5,16 +5,11 @@
 #include <string.h>
 
 #include "common/cleanup.h"
-#include "common/clock.h"
 #include "common/err.h"
-#include "common/loop.h"
 #include "common/text.h"
-#include "common/units.h"
 #include "orchestrator/command.h"
 #include "orchestrator/ssh_setup.h"
 
-#define COMMAND_TIMEOUT_NS (60 * NS_PER_SEC)
-#define LINE_MAX_BYTES 8192
 #define PASSWORD_TRIES 3
 
 bool setup_by_ssh(const struct host *h)
@@ -31,12 +26,9 @@ static bool removing(const struct setup_host *h)
 
 static void close_all(struct setup_host *h)
 {
-	loop_timer_del(h->timer);
-	chan_close(h->chan);
+	setup_shell_stop(h);
 	conn_close(h->proof);
 	conn_close(h->login);
-	h->timer = NULL;
-	h->chan = NULL;
 	h->proof = h->login = NULL;
 }
 
@@ -52,8 +44,7 @@ static void rest(struct setup_host *h, enum setup_step step)
 	setup_host_rests(s);
 }
 
-static void __attribute__((format(printf, 2, 3)))
-fail(struct setup_host *h, const char *fmt, ...)
+void setup_host_fail(struct setup_host *h, const char *fmt, ...)
 {
 	va_list ap;
 	char *text;
@@ -136,112 +127,6 @@ static void note_connection(struct setup_host *h, const struct conn *c)
 	}
 }
 
-/* ---- commands ---- */
-
-static void on_exit_status(struct setup_host *h);
-static void start_command(struct setup_host *h, enum setup_step step, struct conn *c);
-
-static void take_line(struct setup_host *h, struct chan *ch, char *line)
-{
-	int r = setup_script_answer(h, line);
-
-	if (r > 0) {
-		h->asked_ns = clock_ns();
-		chan_write(ch, "\n", 1);
-		chan_eof(ch);
-	} else if (r < 0 && *line) {
-		keep_text(&h->noise, line);
-	}
-}
-
-static void on_data(struct chan *ch, int stream, const char *data, size_t len, void *user)
-{
-	struct setup_host *h = user;
-	struct buf *b = stream == 1 ? &h->in : &h->said;
-	char *end;
-
-	/* a line that never ends is not one of ours */
-	if (b->len + len > LINE_MAX_BYTES)
-		buf_clear(b);
-	if (len > LINE_MAX_BYTES || buf_append(b, data, len) < 0)
-		return;
-	while (stream == 1 && (end = memchr(b->data, '\n', b->len))) {
-		*end = '\0';
-		take_line(h, ch, b->data);
-		buf_consume(b, (size_t)(end - b->data) + 1);
-	}
-}
-
-static void on_closed(struct chan *ch, const struct chan_exit *e, void *user)
-{
-	struct setup_host *h = user;
-
-	(void)ch;
-	h->chan = NULL;
-	loop_timer_del(h->timer);
-	h->timer = NULL;
-	if (e->why && !e->exited) {
-		fail(h, "%s", e->why);
-		return;
-	}
-	on_exit_status(h);
-}
-
-static void on_late(struct loop_timer *t, void *user)
-{
-	struct setup_host *h = user;
-
-	(void)t;
-	fail(h, "no answer from the shell there for %s",
-		units_duration(COMMAND_TIMEOUT_NS).s);
-}
-
-static char *command_of(const struct setup_host *h, enum setup_step step)
-{
-	const struct context *ctx = &h->setup->ctx;
-
-	if (step == SETUP_LOOK)
-		return setup_script_look(ctx->files, ctx->n_files, h->host->worker_path);
-	if (step == SETUP_WHY)
-		return setup_script_why();
-	return removing(h) ? setup_script_remove() : setup_script_add();
-}
-
-static void start_command(struct setup_host *h, enum setup_step step, struct conn *c)
-{
-	static const struct chan_events events = {.data = on_data, .closed = on_closed};
-	AUTO_FREE char *command = command_of(h, step);
-
-	if (!command) {
-		fail(h, "out of memory");
-		return;
-	}
-	h->step = step;
-	buf_clear(&h->in);
-	buf_clear(&h->said);
-	h->timer = loop_timer_add(
-		h->setup->ctx.loop, clock_ns() + COMMAND_TIMEOUT_NS, 0, on_late, h);
-	h->chan = chan_open(c, command, &events, h);
-	if (step != SETUP_CHANGE)
-		return;
-	chan_write(h->chan, h->setup->key.line, strlen(h->setup->key.line));
-	chan_write(h->chan, "\n", 1);
-	chan_eof(h->chan);
-}
-
-/* What the shell said instead of an answer. */
-static void fail_unanswered(struct setup_host *h)
-{
-	const char *said = h->said.len ? h->said.data
-			   : h->in.len ? h->in.data
-			   : h->noise  ? h->noise
-				       : "";
-	AUTO_FREE char *text = text_sanitize(said, strcspn(said, "\r\n"));
-
-	fail(h, "no POSIX shell answered there%s%.300s", text && *text ? ": " : "",
-		text ? text : "");
-}
-
 /* ---- from step to step ---- */
 
 static void changed(struct setup_host *h)
@@ -251,7 +136,7 @@ static void changed(struct setup_host *h)
 	if (h->reason) {
 		AUTO_FREE char *why = STEAL_PTR(&h->reason);
 
-		fail(h, "%s", why);
+		setup_host_fail(h, "%s", why);
 		return;
 	}
 	switch (h->fate) {
@@ -270,7 +155,7 @@ static void changed(struct setup_host *h)
 		setup_say(h, MARK_GOOD, "SSH key is not in authorized_keys of %s", name);
 		break;
 	case FATE_NONE:
-		fail_unanswered(h);
+		setup_shell_unanswered(h);
 		return;
 	}
 	conn_close(h->proof);
@@ -281,13 +166,14 @@ static void changed(struct setup_host *h)
 static void verified(struct setup_host *h)
 {
 	if (removing(h)) {
-		fail(h, "the key still logs in: it stands in another file as well "
+		setup_host_fail(h,
+			"the key still logs in: it stands in another file as well "
 			"(AuthorizedKeysFile, AuthorizedKeysCommand of sshd there)");
 		return;
 	}
 	h->proven = true;
 	setup_say(h, MARK_GOOD, "Passwordless SSH access verified");
-	start_command(h, SETUP_LOOK, h->proof);
+	setup_shell_start(h, SETUP_LOOK, h->proof);
 }
 
 static bool have_worker_for(const struct setup *s, const char *arch)
@@ -315,7 +201,7 @@ static void looked(struct setup_host *h)
 	const struct host *host = h->host;
 
 	if (!h->os) {
-		fail_unanswered(h);
+		setup_shell_unanswered(h);
 		return;
 	}
 	if (h->worker)
@@ -329,12 +215,13 @@ static void looked(struct setup_host *h)
 		setup_say(h, MARK_PLAIN, "podman found: %s", h->podman);
 	say_clock(h);
 	if (strcmp(h->os, "Linux") != 0) {
-		fail(h, "SSH works, but the worker runs on Linux, and this is %s %s",
+		setup_host_fail(h,
+			"SSH works, but the worker runs on Linux, and this is %s %s",
 			h->os, h->arch);
 		return;
 	}
 	if (!h->worker && !host->worker_path && !have_worker_for(h->setup, h->arch)) {
-		fail(h,
+		setup_host_fail(h,
 			"SSH works, but there is no worker for %s here (see "
 			"MUSTER_WORKER_DIR)",
 			h->arch);
@@ -347,7 +234,7 @@ static void looked(struct setup_host *h)
 	ready(h);
 }
 
-static void on_exit_status(struct setup_host *h)
+void setup_host_ran(struct setup_host *h)
 {
 	if (h->step == SETUP_CHANGE) {
 		changed(h);
@@ -356,7 +243,8 @@ static void on_exit_status(struct setup_host *h)
 	} else {
 		AUTO_FREE char *why = setup_script_reason(h);
 
-		fail(h, "the key stands in authorized_keys, and is refused: %s",
+		setup_host_fail(h,
+			"the key stands in authorized_keys, and is refused: %s",
 			why ? why : "");
 	}
 }
@@ -377,7 +265,7 @@ static void on_up(struct conn *c, void *user)
 		verified(h);
 		return;
 	}
-	start_command(h, SETUP_CHANGE, c);
+	setup_shell_start(h, SETUP_CHANGE, c);
 }
 
 /* Nothing but the key was offered, and the host did not take it. */
@@ -389,9 +277,9 @@ static void key_refused(struct setup_host *h)
 		h->proven = true;
 		ready(h);
 	} else if (h->login) {
-		start_command(h, SETUP_WHY, h->login);
+		setup_shell_start(h, SETUP_WHY, h->login);
 	} else {
-		fail(h, "the key stands in authorized_keys, and is refused");
+		setup_host_fail(h, "the key stands in authorized_keys, and is refused");
 	}
 }
 
@@ -412,28 +300,49 @@ static bool takes_password(const char *methods)
 	       strstr(methods, "keyboard-interactive");
 }
 
+static void fail_by_openssh(struct setup_host *h)
+{
+	AUTO_FREE char *path = setup_short_path(h->setup->key.path);
+	AUTO_FREE char *port =
+		h->host->port ? text_printf("-p %u ", h->host->port) : NULL;
+	const char *user = h->host->user;
+
+	setup_host_fail(h,
+		"no key logs in, and where ssh itself leads there it takes no password "
+		"from muster: hand the key out with: ssh-copy-id -i %s.pub %s%s%s%s",
+		path, port ? port : "", user ? user : "", user ? "@" : "",
+		h->host->address);
+}
+
 /* No key logs in: a password may, unless the host takes none. */
 static void need_password(struct setup_host *h, const char *methods)
 {
-	if (takes_password(methods))
+	bool by_openssh = h->host->transport == TRANSPORT_OPENSSH;
+
+	if (takes_password(methods) && !by_openssh)
 		rest(h, SETUP_PARKED);
 	else if (removing(h))
-		end_unseen(h, "no other key logs in, and the host takes no password");
+		end_unseen(h, "no other key logs in, and no password can be given");
+	else if (by_openssh)
+		fail_by_openssh(h);
 	else
-		fail(h,
+		setup_host_fail(h,
 			"no key logs in as %s, and the host takes no password (only "
 			"%s): put the key there from a machine that can log in, or by "
 			"the console: %s",
 			h->label, methods, h->setup->key.line);
 }
 
-static void password_refused(struct setup_host *h, const struct err *err)
+static void password_refused(
+	struct setup_host *h, const struct conn_info *i, const struct err *err)
 {
+	if (strcmp(i->transport, "openssh") == 0)
+		fail_by_openssh(h);
 	/* one that is the same for all hosts is never tried twice */
-	if (h->password && ++h->refused < PASSWORD_TRIES)
+	else if (h->password && ++h->refused < PASSWORD_TRIES)
 		rest(h, SETUP_PARKED);
 	else
-		fail(h, "%s", err->text);
+		setup_host_fail(h, "%s", err->text);
 }
 
 static void on_down(
@@ -453,12 +362,13 @@ static void on_down(
 	if (h->step == SETUP_OVER)
 		return;
 	if (why != CONN_FAIL_LOGIN)
-		fail(h, "%s%s", h->step == SETUP_PROOF ? "a new connection failed: " : "",
+		setup_host_fail(h, "%s%s",
+			h->step == SETUP_PROOF ? "a new connection failed: " : "",
 			err->text);
 	else if (h->step == SETUP_LOGIN)
 		need_password(h, conn_info(c)->methods);
 	else if (h->step == SETUP_PASSWORD)
-		password_refused(h, err);
+		password_refused(h, conn_info(c), err);
 	else
 		key_refused(h);
 }
@@ -495,7 +405,7 @@ void setup_host_password(
 	} else if (removing(h)) {
 		end_unseen(h, why);
 	} else {
-		fail(h, "no key logs in, and %s", why);
+		setup_host_fail(h, "no key logs in, and %s", why);
 	}
 }
 

@@ -20,7 +20,7 @@ HOMES = {"h1": "/root", "h2": "/home/bench", "h3": "/home/bench", "h4": "/root"}
 
 RULES = [(r"muster@\S+", "muster@HERE"), (r"SHA256:[A-Za-z0-9+/]{43}", "SHA256:FINGERPRINT"),
          (r"\S+/home/\.ssh", "$HOME/.ssh"), (r"Linux \w+\)", "Linux ARCH)"),
-         (r"^- (docker|podman) found: .*\n", "")]
+         (r"(?m)^- (docker|podman) found: .*\n", "")]
 
 
 @fixture

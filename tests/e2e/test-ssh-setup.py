@@ -413,6 +413,20 @@ def test_hosts_that_do_not_take_it(t):
                                                  (r"cannot be written: .*", "cannot be written: WHY"), *h.rules()])
 
 
+def test_through_ssh_itself(t):
+    h = host(t)
+    h.knows(t)
+    t.write("in.yaml", f"hosts: [{{name: h, address: 127.0.0.1, ssh_port: {h.sshd.port}, "
+            f"transport: openssh, ssh_key: {t.home}/.ssh/id_ed25519}}]\n")
+    t.ends(t.muster("ssh-setup", "--hosts", "in.yaml"), 0, "^✓ SSH key copied to h$")
+    t.ends(t.muster("ssh-setup", "--hosts", "in.yaml"), 0, "^✓ SSH key is already there$")
+    t.ends(t.muster("ssh-setup", "--hosts", "in.yaml", "--remove"), 0, "^✓ SSH key removed from h$")
+    h.keys.write_text("")
+    done = t.muster("ssh-setup", "--hosts", "in.yaml")
+    t.ends(done, 3, r"takes no password from muster: hand the key out with: "
+           rf"ssh-copy-id -i ~/.ssh/muster_ed25519.pub -p {h.sshd.port} 127.0.0.1$")
+
+
 def test_a_key_that_logs_in_some_other_way_is_not_removed(t):
     h = host(t)
     h.knows(t)
