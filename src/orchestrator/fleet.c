@@ -290,6 +290,7 @@ static void tick_worker(struct fleet_worker *w, uint64_t now, bool beat)
 			fleet_worker_hello(w);
 		return;
 	}
+	fleet_container_tick(w, now);
 	if (quiet > SILENCE_NS) {
 		fleet_worker_failf(w, WORKER_LOST,
 			"silent for %s (host frozen or cut off)",

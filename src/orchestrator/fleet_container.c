@@ -14,6 +14,8 @@
 #define PULL_TIMEOUT_NS (600 * NS_PER_SEC)
 /* What is kept of the runtime's words: its last ones tell why it failed. */
 #define WORDS_MAX 8192u
+/* An sshd with MaxSessions 1 has none to spare while the worker runs. */
+#define FORGET_NS (10 * NS_PER_SEC)
 
 bool fleet_contained(const struct fleet_host *h)
 {
@@ -142,5 +144,21 @@ bool fleet_container_forget(struct fleet_worker *w)
 	if (command)
 		h->forget = chan_open(fleet_worker_conn(w), command, &events, w);
 	free(command);
+	h->forget_ns = clock_ns();
 	return h->forget != NULL;
+}
+
+void fleet_container_tick(struct fleet_worker *w, uint64_t now)
+{
+	struct fleet_host *h = w->on;
+
+	if (!h->forget || w->number + 1 < h->n || now - h->forget_ns < FORGET_NS)
+		return;
+	log_warn(
+		"%s: the worker's file stays on the host: there was no second session to "
+		"remove it in",
+		w->host->name);
+	chan_close(h->forget);
+	h->forget = NULL;
+	fleet_worker_greeted(w);
 }

@@ -4,7 +4,8 @@
 #include "common/buf.h"
 #include "orchestrator/fleet.h"
 
-/* A connection carries at most 8 channels; further workers of a host go over another one. */
+/* A connection carries at most 8 channels, or fewer where the host says so (MaxSessions); further workers of
+ * a host go over another one. */
 #define WORKERS_PER_LINK 8
 
 struct fleet_link {
@@ -17,7 +18,7 @@ struct fleet_link {
 struct fleet_host {
 	struct fleet *fleet;
 	const struct host *host;
-	struct fleet_link *links; /* the first one also carries uploads */
+	struct fleet_link *links; /* room for n; the first one also carries uploads */
 	size_t n_links;
 	struct conn_info info; /* copied strings, so that it outlives conn */
 	bool has_info;
@@ -27,6 +28,7 @@ struct fleet_host {
 	unsigned uploads;             /* so far */
 	char *runtime;                /* docker, podman: what runs its container */
 	struct chan *forget;          /* removes the file that runs in a container */
+	uint64_t forget_ns;           /* when that began */
 	struct fleet_worker *workers; /* n of them, part of fleet->workers */
 	size_t n;
 };
@@ -77,6 +79,8 @@ void fleet_container_stderr(struct fleet_worker *w, const char *data, size_t len
 char *fleet_container_failure(const struct fleet_worker *w);
 /* w said hello: whether its file has to be removed before it is online. */
 bool fleet_container_forget(struct fleet_worker *w);
+/* Once a second, after hello: w goes on without, when the host has no session for it. */
+void fleet_container_tick(struct fleet_worker *w, uint64_t now);
 
 /* fleet_line.c: what a worker says */
 void fleet_worker_data(struct fleet_worker *w, const char *data, size_t len);

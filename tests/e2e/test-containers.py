@@ -5,64 +5,13 @@ srun are stand-ins (stand-ins/) that are strict about their command lines. test-
 import json
 import os
 import pathlib
-import shlex
 import shutil
-import sys
 
 from harness import *
 from runs import Results, mix, null
+from standins import Place
 
-STAND_INS = pathlib.Path(__file__).resolve().parent / "stand-ins"
 GONE_SECONDS = 20
-
-
-class Place:
-    """A host's home, its PATH, and the state of its runtimes."""
-
-    def __init__(self, folder):
-        self.home = folder / "home"
-        self.bin = folder / "bin"
-        self.state = folder / "state"
-        for path in (self.home, self.bin):
-            path.mkdir(parents=True)
-        for name in ("sh", "id", "ls", "mkdir", "chmod", "rm", "rmdir", "cat", "uname", "sha256sum", "mv",
-                     "sed", "tr", "env", "true"):
-            (self.bin / name).symlink_to(shutil.which(name))
-
-    def script(self, name, *words):
-        path = self.bin / name
-        path.unlink(missing_ok=True)
-        path.write_text("#!/bin/sh\nPATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n"
-                        f"exec {shlex.join(map(str, words))} \"$@\"\n")
-        path.chmod(0o755)
-        return path
-
-    def runtime(self, name, **images):
-        """Puts docker or podman there, anew."""
-        shutil.rmtree(self.state / name, ignore_errors=True)
-        for folder in ("images", "registry", "networks", "containers"):
-            (self.state / name / folder).mkdir(parents=True)
-        for folder, names in images.items():
-            for image in names:
-                (self.state / name / folder / image.replace("/", "%")).touch()
-        return self.script(name, sys.executable, STAND_INS / "runtime.py", name, self.state / name)
-
-    def without(self, *names):
-        for name in names:
-            (self.bin / name).unlink(missing_ok=True)
-
-    def mode(self, name, mode):
-        (self.state / name / "mode").write_text(mode)
-
-    def calls(self, name):
-        path = self.state / name / "calls"
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-
-    def containers(self, name):
-        return sorted(p.name for p in (self.state / name / "containers").iterdir())
-
-    def workers(self):
-        return list(self.home.glob(".cache/muster-*/w-*"))
 
 
 @fixture
@@ -130,6 +79,13 @@ def test_no_cache_removes_the_file(t, place, sshd):
     inventory = hosts(t, sshd, "image: img", more=", workers: 2")
     t.ends(t.muster("run", t.write("n.yaml", null("200ms")), "--hosts", inventory, "--no-cache"), 0)
     t.eq(place.workers(), [])
+
+
+def test_no_cache_without_a_second_session(t, place):
+    place.runtime("docker", images=["img"])
+    with Sshd(t.tmp / "sshd", extra=f"MaxSessions 1\nSetEnv HOME={place.home} PATH={place.bin}") as server:
+        done = t.muster("check", "--hosts", hosts(t, server, "image: img"), "--no-cache")
+    t.ends(done, 0, err="h1: the worker's file stays on the host: there was no second session to remove it in$")
 
 
 def start_run(t, place, inventory, count, runtime="docker"):
@@ -334,14 +290,11 @@ def commands(t, place, *rows, more=""):
     """An inventory of hosts behind commands: (name, program, words, what else)."""
     lines = ["hosts:"]
     for name, program, words, other in rows:
-        program = place.script(program, sys.executable, STAND_INS / f"{program}.py", place.state / program)
+        program = place.command(program)
         lines.append(f"  - {{name: {name}, transport: command, command: "
                      f"{json.dumps([str(program), *words])}{other}}}")
-    (place.state / "srun").mkdir(parents=True, exist_ok=True)
-    (place.state / "srun/nodes").write_text("node1\nnode2\n")
-    for pod, text in (("bench-1", ""), ("bench-2", ""), ("tiny", "scratch")):
-        (place.state / "kubectl/pods").mkdir(parents=True, exist_ok=True)
-        (place.state / "kubectl/pods" / pod).write_text(text)
+    place.nodes("node1", "node2")
+    place.pods(**{"bench-1": "", "bench-2": "", "tiny": "scratch"})
     return t.write("hosts.yaml", "\n".join(lines) + "\n" + more)
 
 
