@@ -14,21 +14,32 @@
 /* With --no-cache another host that is the same machine may take the file away. */
 #define MAX_UPLOADS 3
 
+/* Workers first..end-1 of the host get links of their own, `each` of them to a link. */
+static void add_links(struct fleet_host *h, size_t first, size_t end, size_t each)
+{
+	for (; first < end; first += each)
+		h->links[h->n_links++] = (struct fleet_link){
+			.on = h,
+			.first = first,
+			.n = end - first < each ? end - first : each,
+		};
+}
+
 bool fleet_host_init(struct fleet_host *h)
 {
-	h->n_links = (h->n + WORKERS_PER_LINK - 1) / WORKERS_PER_LINK;
-	h->links = calloc(h->n_links, sizeof(*h->links));
-	if (!h->links)
-		return false;
-	for (size_t i = 0; i < h->n_links; i++) {
-		struct fleet_link *l = &h->links[i];
+	h->links = calloc(h->n, sizeof(*h->links));
+	if (h->links)
+		add_links(h, 0, h->n, WORKERS_PER_LINK);
+	return h->links;
+}
 
-		l->on = h;
-		l->first = i * WORKERS_PER_LINK;
-		l->n = h->n - l->first < WORKERS_PER_LINK ? h->n - l->first
-							  : WORKERS_PER_LINK;
-	}
-	return true;
+static struct fleet_link *link_of(const struct fleet_worker *w)
+{
+	struct fleet_link *l = w->on->links;
+
+	while (w->number < l->first || w->number >= l->first + l->n)
+		l++;
+	return l;
 }
 
 static void drop_info(struct fleet_host *h)
@@ -57,7 +68,7 @@ static void keep_info(struct fleet_host *h, const struct conn *c)
 
 struct conn *fleet_worker_conn(const struct fleet_worker *w)
 {
-	return w->on->links[w->number / WORKERS_PER_LINK].conn;
+	return link_of(w)->conn;
 }
 
 void fleet_host_info(struct fleet_worker *w)
@@ -73,7 +84,7 @@ void fleet_host_close(struct fleet_host *h)
 	h->upload = NULL;
 	chan_close(h->forget);
 	h->forget = NULL;
-	for (size_t i = 0; h->links && i < h->n_links; i++)
+	for (size_t i = 0; i < h->n_links; i++)
 		conn_close(h->links[i].conn);
 	free(h->links);
 	h->links = NULL;
@@ -168,15 +179,45 @@ void fleet_host_open(struct fleet_host *h)
 	open_link(&h->links[0]);
 }
 
+static bool has_unconnected(const struct fleet_link *l)
+{
+	for (size_t i = l->first; i < l->first + l->n; i++)
+		if (l->on->workers[i].state == WORKER_CONNECTING)
+			return true;
+	return false;
+}
+
 void fleet_host_start_rest(struct fleet_host *h)
 {
 	for (size_t i = 0; i < h->n_links; i++) {
 		if (h->links[i].up)
 			start_workers(&h->links[i]);
-		else if (h->workers[h->links[i].first].state == WORKER_CONNECTING &&
-			 !h->links[i].conn)
+		else if (!h->links[i].conn && has_unconnected(&h->links[i]))
 			open_link(&h->links[i]);
 	}
+}
+
+/* w and those after it move to connections with as many workers as this one turned out to carry. */
+static void on_crowded(struct chan *ch, void *user)
+{
+	struct fleet_worker *w = user;
+	struct fleet_host *h = w->on;
+	struct fleet_link *l = link_of(w);
+	size_t fit = w->number - l->first, end = l->first + l->n;
+
+	(void)ch;
+	if (!fit)
+		return; /* what takes its place is no worker, and ends soon */
+	l->n = fit;
+	for (size_t i = w->number; i < end; i++) {
+		if (worker_gone(&h->workers[i]))
+			continue;
+		chan_close(h->workers[i].chan);
+		h->workers[i].chan = NULL;
+		fleet_worker_state(&h->workers[i], WORKER_CONNECTING);
+	}
+	add_links(h, w->number, end, fit);
+	fleet_host_start_rest(h);
 }
 
 void fleet_host_never_came(struct fleet_worker *w)
@@ -282,7 +323,8 @@ static const char *worker_path(const struct fleet_host *h)
 
 static struct chan *open_chan(struct fleet_worker *w, const char *path)
 {
-	static const struct chan_events events = {.data = on_data, .closed = on_closed};
+	static const struct chan_events events = {
+		.data = on_data, .crowded = on_crowded, .closed = on_closed};
 	struct fleet_host *h = w->on;
 	/* its siblings need the file too: the last one removes it */
 	bool remove =

@@ -26,6 +26,21 @@ static LIBSSH2_CHANNEL *channel(const struct chan *ch)
 	return ch->impl;
 }
 
+static void say_crowded(struct ssh *s, struct chan *ch)
+{
+	if (ch->events.crowded) {
+		if (!ch->gone)
+			ch->events.crowded(ch, ch->user);
+		return;
+	}
+	if (!s->limit_said)
+		conn_note(s->c,
+			"%s: sshd allows %u channels on a connection (MaxSessions); more "
+			"commands wait for one to end",
+			dial_where(s->dial), s->limit);
+	s->limit_said = true;
+}
+
 /* The host did not give a channel: too many on this connection (MaxSessions), or none at all. */
 static void open_refused(struct ssh *s, struct chan *ch)
 {
@@ -36,13 +51,7 @@ static void open_refused(struct ssh *s, struct chan *ch)
 	ch->state = CHAN_WAITING;
 	if (others) {
 		s->limit = others;
-		if (!s->limit_said)
-			conn_note(s->c,
-				"%s: sshd allows %u channels on a connection "
-				"(MaxSessions); more "
-				"commands wait for one to end",
-				dial_where(s->dial), others);
-		s->limit_said = true;
+		say_crowded(s, ch);
 	} else if (s->channels && s->refused++ < REFUSED_MAX) {
 		/* sshd counts a session until it has reaped its process, a moment after the end */
 		s->paused = true;
