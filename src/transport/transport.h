@@ -116,11 +116,11 @@ struct chan_events {
 		struct chan *ch, int stream, const char *data, size_t len, void *user);
 	/* The queue of chan_write has become empty. May be NULL. */
 	void (*drained)(struct chan *ch, void *user);
+	/* Both streams ended and the command is gone, or the connection is. */
+	void (*closed)(struct chan *ch, const struct chan_exit *e, void *user);
 	/* The host gives the connection no more channels (MaxSessions), so it waits for another one to end,
 	 * unless it is closed. NULL: a note says so. */
 	void (*crowded)(struct chan *ch, void *user);
-	/* Both streams ended and the command is gone, or the connection is. */
-	void (*closed)(struct chan *ch, const struct chan_exit *e, void *user);
 };
 
 /* Runs command (a line for the user's login shell there; use transport_sh for anything but words) on a
