@@ -77,7 +77,8 @@ char *setup_script_add(void)
 {
 	return wrap_text(DEFINE_SAY DEFINE_MODE DEFINE_PLACES DEFINE_HAS LABEL
 		"if [ -e \"$d\" ]; then [ -d \"$d\" ] || die \"$d is not a directory\"; "
-		"else e=$(mkdir -m 700 \"$d\" 2>&1) || die \"$d cannot be made:\" $e; "
+		"else e=$(mkdir -m 700 \"$d\" 2>&1) || [ -d \"$d\" ] || die \"$d cannot "
+		"be made:\" $e; "
 		"fi; "
 		"fix \"$d\" 700 \"drwx------*\"; " LOCK
 		"[ -d \"$f\" ] && die \"$f is a directory\"; "

@@ -179,7 +179,8 @@ def test_the_password_stays_in_its_place(t, lab):
             pass
     t.eq(seen, [])
     status = pathlib.Path(f"/proc/{pty.pid}/status").read_text()
-    t.check(int(re.search(r"VmLck:\s+(\d+)", status)[1]) > 0, status)
+    if "libasan" not in pathlib.Path(f"/proc/{pty.pid}/maps").read_text():  # it makes nothing of mlock
+        t.check(int(re.search(r"VmLck:\s+(\d+)", status)[1]) > 0, status)
     t.match(pathlib.Path(f"/proc/{pty.pid}/limits").read_text(), r"^Max core file size\s+0 ")
     pty.send("\n")
     for host in ("bench@h3", "root@h4"):

@@ -40,7 +40,9 @@ SOMETIMES = ("may have been the limit", "ended after the measured time", "one ma
 
 @fixture
 def sshd():
-    with Sshd(scratch("sshd"), listen=ADDRESSES) as server:
+    folder = scratch("sshd")
+    keys = f"AuthorizedKeysFile {folder}/authorized_keys {folder}/home/.ssh/authorized_keys"
+    with Sshd(folder, listen=ADDRESSES, extra=keys) as server:
         yield server
 
 

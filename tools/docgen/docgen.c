@@ -24,6 +24,7 @@ static const struct part {
 	{"fish", docgen_fish},
 	{"man-commands", docgen_man_commands},
 	{"man-options", docgen_man_options},
+	{"man-ssh-setup-options", docgen_man_ssh_setup_options},
 	{"man-worker-options", docgen_man_worker_options},
 	{"man-host-keys", docgen_man_host_keys},
 	{"man-container-keys", docgen_man_container_keys},

@@ -27,6 +27,7 @@ void docgen_fish(struct buf *out);
 /* Sections of manual pages, in scdoc's language. */
 void docgen_man_commands(struct buf *out);
 void docgen_man_options(struct buf *out);
+void docgen_man_ssh_setup_options(struct buf *out);
 void docgen_man_worker_options(struct buf *out);
 void docgen_man_host_keys(struct buf *out);
 void docgen_man_container_keys(struct buf *out);

@@ -131,6 +131,11 @@ void docgen_man_options(struct buf *out)
 	group(out, &group_common);
 }
 
+void docgen_man_ssh_setup_options(struct buf *out)
+{
+	options(out, group_ssh_setup.options);
+}
+
 void docgen_man_worker_options(struct buf *out)
 {
 	options(out, worker_options);
