@@ -261,6 +261,17 @@ void console_always(struct console *c, const char *fmt, ...)
 	va_end(ap);
 }
 
+void console_aside(struct console *c, const char *fmt, ...)
+{
+	AUTO_BUF struct buf line = BUF_INIT;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (buf_vprintf(&line, fmt, ap) == 0)
+		put(c, c->config.fd, line.data ? line.data : "");
+	va_end(ap);
+}
+
 void console_stderr(struct console *c, const char *line)
 {
 	if (c->config.copy)

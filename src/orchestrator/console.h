@@ -37,6 +37,9 @@ void console_line(struct console *c, const char *fmt, ...)
 /* The same, also when quiet. */
 void console_always(struct console *c, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
+/* A line of the moment: shown also when quiet, and not copied. */
+void console_aside(struct console *c, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 /* A line for stderr (errors, plain progress): never mixed into the live block. */
 void console_stderr(struct console *c, const char *line);
 

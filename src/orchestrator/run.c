@@ -18,11 +18,10 @@
 #include "orchestrator/console.h"
 #include "orchestrator/detach.h"
 #include "orchestrator/events.h"
-#include "orchestrator/registration.h"
 #include "orchestrator/run_private.h"
 #include "orchestrator/validate.h"
 
-void run_copy_line(const char *line, void *user)
+static void copy_line(const char *line, void *user)
 {
 	rundir_console(user, line);
 }
@@ -122,7 +121,7 @@ static int make_dir(struct run *r, struct err *err)
 		if (!r->agg || rundir_write(r->dir, "config.yaml", config, err) < 0 ||
 			(hosts && rundir_write(r->dir, "hosts.yaml", hosts, err) < 0))
 			res = -1;
-		console_set_copy(r->ctx.console, run_copy_line, r->dir);
+		console_set_copy(r->ctx.console, copy_line, r->dir);
 	}
 	free(ids);
 	return res;
@@ -191,7 +190,7 @@ static int go(struct run *r, struct err *err)
 		if (code == 0)
 			code = 1;
 	}
-	run_unregister(r, code);
+	away_end(&r->away, code);
 	return code;
 }
 
@@ -226,7 +225,7 @@ static void release(struct run *r)
 	agg_destroy(r->agg);
 	console_set_copy(r->ctx.console, NULL, NULL);
 	rundir_close(r->dir, &ignored);
-	registration_end(r->registration, 1, &ignored);
+	away_end(&r->away, 1);
 	if (r->planned)
 		plan_finish(&r->plan);
 	workload_destroy(r->workload);
@@ -240,7 +239,7 @@ static int run_command(struct app *app, bool plan_only, int detach_fd, struct er
 		.exit_code = -1,
 		.shown_interval = UINT_MAX,
 		.remarks = &remarks,
-		.detach_fd = detach_fd,
+		.away = {.detach_fd = detach_fd},
 		.wall_start_ns = clock_wall_ns(),
 		.began_ns = clock_ns()};
 	int code = context_open(&r.ctx, app, false, err);

@@ -136,6 +136,6 @@ void run_begin_phase(struct run *r)
 	}
 	r->last_plain_ns = r->start_ns;
 	loop_timer_set(r->show, r->start_ns + NS_PER_SEC + SHOW_LAG_NS, NS_PER_SEC);
-	run_hand_over(r);
+	away_hand_over(&r->away);
 	run_check(r);
 }

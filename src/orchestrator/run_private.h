@@ -8,12 +8,13 @@
  *   run_live.c    the live display
  *   run_end.c     run_info, the final report
  *   run_left.c    what was left behind
- *   run_registry.c  what `muster runs` knows of it; going on without the terminal
+ *   run_registry.c  what `muster runs` says of it
  *   display.c     header, live block and lines (pure text)
  */
 #pragma once
 
 #include "common/loop.h"
+#include "orchestrator/away.h"
 #include "orchestrator/context.h"
 #include "orchestrator/fleet.h"
 #include "results/agg.h"
@@ -59,8 +60,6 @@ struct run_member {
 	double busiest_sum, cpu_sum, worker_cpu_sum;
 	uint64_t samples, rss_bytes, late_max_ns, rx_max, tx_max;
 };
-
-struct registration;
 
 struct run {
 	struct context ctx;
@@ -108,13 +107,8 @@ struct run {
 	struct buf *remarks; /* lines */
 	char *failure;       /* why nothing more could be done, or NULL */
 
-	struct registration *registration; /* NULL: muster runs does not know it */
-	int detach_fd;                     /* of detach_fork; -1: not asked for */
-	bool alone;                        /* without the terminal it was started from */
+	struct away away;
 };
-
-/* run.c: a line of the console for console.log; user: the rundir */
-void run_copy_line(const char *line, void *user);
 
 /* run_plan.c */
 /* Plans over all hosts as if all came, to refuse a bad workload before anything is contacted. */
@@ -179,8 +173,5 @@ int run_finish(struct run *r, struct err *err);
 void run_register(struct run *r);
 /* Says there what it does now, when that has changed. */
 void run_publish(struct run *r);
-void run_unregister(struct run *r, int exit_code);
-/* --detach: the work has begun, so the terminal is left. Nothing without --detach, or done before. */
-void run_hand_over(struct run *r);
 /* SIGHUP: the terminal is gone. */
 void run_hang_up(int signo, void *user);

@@ -75,6 +75,13 @@ def detach(t, *args, text=None, **how):
     return t.muster("run", "w.yaml", "--detach", "--output", "r", *args, **how), registry
 
 
+def slow_host(t):
+    """hosts.yaml with a host that comes when the file `go` is there."""
+    way = t.write("way.sh", f'#!/bin/sh\nwhile ! [ -e {t.tmp}/go ]; do sleep 0.05; done\nexec "$@"\n')
+    way.chmod(0o755)
+    return t.write("hosts.yaml", f"hosts: [{{name: h1, transport: command, command: [{way}]}}]\n")
+
+
 def test_no_runs(t):
     t.ends(t.muster("runs"), 0, r"\ANo runs here\.\n\Z")
     t.ends(t.muster("runs", "attach"), 2, err=r"no run is on here")
@@ -238,8 +245,7 @@ def test_refused_in_front(t):
 def test_ctrl_c_before_the_work_begins(t):
     registry = Registry(t)
     t.write("w.yaml", null(duration="60s"))
-    hosts = t.write("hosts.yaml", "hosts: [{name: h1, transport: local, worker_path: /bin/cat}]\n")
-    run = t.pty(t.muster_argv("run", "w.yaml", "--detach", "--hosts", hosts, "--output", "r"))
+    run = t.pty(t.muster_argv("run", "w.yaml", "--detach", "--hosts", slow_host(t), "--output", "r"))
     run.wait_for("Workers: 1 on 1 host")
     wait_until(lambda: registry.state() == "starting")
     run.send("\x03")
@@ -250,8 +256,7 @@ def test_ctrl_c_before_the_work_begins(t):
 def test_a_signal_to_the_one_in_front_reaches_the_run(t):
     registry = Registry(t)
     t.write("w.yaml", null(duration="60s"))
-    hosts = t.write("hosts.yaml", "hosts: [{name: h1, transport: local, worker_path: /bin/cat}]\n")
-    run = t.spawn(t.muster_argv("run", "w.yaml", "--detach", "--hosts", hosts, "--output", "r"))
+    run = t.spawn(t.muster_argv("run", "w.yaml", "--detach", "--hosts", slow_host(t), "--output", "r"))
     run.wait_for("Workers: 1 on 1 host")
     wait_until(lambda: registry.state() == "starting")
     run.signal(signal.SIGTERM)
@@ -326,7 +331,7 @@ def test_a_terminal_that_goes_away_loses_no_run(t):
     run.read_until(r"1/4s  measure")
     run.hang_up()
     wait_until(lambda: "The terminal is gone" in (t.tmp / "r/console.log").read_text())
-    t.eq([os.readlink(f"/proc/{run.child.pid}/fd/{n}") for n in range(3)], ["/dev/null"] * 3)
+    wait_until(lambda: all(os.readlink(f"/proc/{run.child.pid}/fd/{n}") == "/dev/null" for n in range(3)))
     t.match(t.muster("runs").out, r"^r +running \d/4s")
     done = t.muster("runs", "attach", "r")
     t.ends(done, 0, r"The terminal is gone, the run goes on \(muster runs attach r\)")
@@ -339,18 +344,12 @@ def test_hangup_while_starting_detached(t):
     """The one in front goes with its terminal, and the run begins all the same."""
     registry = Registry(t)
     t.write("w.yaml", null(duration="2s"))
-    go = t.tmp / "go"
-    wait = t.write("wait.sh", "#!/bin/sh\n"
-                   f"while ! [ -e {go} ]; do sleep 0.05; done\n"
-                   f"exec {built('MUSTER_WORKER_DIR', 'src/worker')}/muster-worker \"$@\"\n")
-    wait.chmod(0o755)
-    hosts = t.write("hosts.yaml", f"hosts: [{{name: h1, transport: local, worker_path: {wait}}}]\n")
-    run = Terminal(t, t.muster_argv("run", "w.yaml", "--detach", "--hosts", hosts, "--output", "r"))
+    run = Terminal(t, t.muster_argv("run", "w.yaml", "--detach", "--hosts", slow_host(t), "--output", "r"))
     run.read_until("Workers: 1 on 1 host")
     wait_until(lambda: registry.state() == "starting")
     run.hang_up()
     wait_until(lambda: "The terminal is gone" in (t.tmp / "r/console.log").read_text())
-    go.write_text("")
+    t.write("go", "")
     t.ends(t.muster("runs", "attach", "r"), 0, r"Results saved to: r")
 
 
