@@ -340,6 +340,23 @@ def test_a_terminal_that_goes_away_loses_no_run(t):
     t.eq(registry.entry()["exit_code"], 0)
 
 
+def test_a_broken_login_loses_no_run(t, sshd):
+    """Logged in with ssh and a terminal, when the connection breaks."""
+    registry = Registry(t)
+    t.write("w.yaml", null(duration="5s"))
+    go = t.write("go.sh", f"#!/bin/sh\ncd {t.tmp}\nexport HOME={t.home} LANG=C.UTF-8 TERM=xterm "
+                 f"MUSTER_WORKER_DIR={os.environ.get('MUSTER_WORKER_DIR', '')}\n"
+                 f"{t.muster_argv()[0]} run w.yaml --output r\necho over >after\n")
+    config = sshd.ssh_config(t.tmp / "ssh_config")
+    login = t.spawn(["ssh", "-F", config, "-tt", "muster-test", f"sh {go}"])
+    login.wait_for(r"1/5s  measure", timeout=20)
+    login.signal(signal.SIGKILL)
+    wait_until(lambda: "The terminal is gone" in (t.tmp / "r/console.log").read_text())
+    t.ends(t.muster("runs", "attach"), 0, r"✓ All 1 worker completed")
+    t.eq(registry.entry()["exit_code"], 0)
+    t.check(not (t.tmp / "after").exists(), "the shell went with the terminal")
+
+
 def test_hangup_while_starting_detached(t):
     """The one in front goes with its terminal, and the run begins all the same."""
     registry = Registry(t)
