@@ -25,7 +25,7 @@ struct setup_key {
 	const char *type; /* for ssh-keygen */
 	char *line;       /* "TYPE BLOB COMMENT", as it stands in authorized_keys */
 	char fingerprint[KEY_FINGERPRINT_SIZE];
-	bool exists, made;
+	bool exists, made, encrypted;
 };
 
 /* Which key, and its public half when it is there. Writes nothing. */

@@ -268,9 +268,38 @@ static void on_up(struct conn *c, void *user)
 	setup_shell_start(h, SETUP_CHANGE, c);
 }
 
-/* Nothing but the key was offered, and the host did not take it. */
-static void key_refused(struct setup_host *h)
+/* The key was not even offered: it says nothing about the host. ssh itself does not tell. */
+static bool key_unused(const struct setup_host *h, const struct conn_info *i)
 {
+	return i->no_key ||
+	       (h->setup->key.encrypted && strcmp(i->transport, "openssh") == 0);
+}
+
+static void key_not_usable(struct setup_host *h, const struct err *err)
+{
+	if (h->setup->key.encrypted)
+		setup_host_fail(h,
+			"%s has a passphrase, which was not given: ssh-add it, or run on "
+			"a terminal",
+			h->setup->key.path);
+	else
+		setup_host_fail(h, "%s", err->text);
+}
+
+/* Nothing but the key was offered, and the host did not take it. */
+static void key_refused(
+	struct setup_host *h, const struct conn_info *i, const struct err *err)
+{
+	bool unused = key_unused(h, i);
+
+	if (unused && !removing(h)) {
+		key_not_usable(h, err);
+		return;
+	}
+	if (unused && h->step == SETUP_PROOF)
+		setup_say(h, MARK_WARN,
+			"the key could not be used here (has it a passphrase?), so that "
+			"it is refused there could not be tried");
 	if (h->step == SETUP_KEY) {
 		try_others(h);
 	} else if (removing(h)) {
@@ -370,7 +399,7 @@ static void on_down(
 	else if (h->step == SETUP_PASSWORD)
 		password_refused(h, conn_info(c), err);
 	else
-		key_refused(h);
+		key_refused(h, conn_info(c), err);
 }
 
 /* ---- begin, and go on ---- */

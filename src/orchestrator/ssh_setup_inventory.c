@@ -189,7 +189,7 @@ void setup_inventory_block(const struct setup *s, struct buf *out)
 {
 	AUTO_FREE char *path = setup_short_path(s->key.path);
 	const char *user = common_user(s);
-	size_t ports = 0;
+	size_t more = 0;
 
 	buf_puts(out, "distributed:\n  agents:\n");
 	for (size_t i = 0; i < s->n; i++) {
@@ -198,13 +198,14 @@ void setup_inventory_block(const struct setup *s, struct buf *out)
 		if (!s->hosts[i].ready || !setup_by_ssh(h))
 			continue;
 		put_agent(out, h, !user);
-		ports += h->port && h->port != 22;
+		more += (h->port && h->port != 22) || h->jump;
 	}
 	buf_puts(out, "  ssh: {");
 	if (user)
 		buf_printf(out, "user: \"%s\", ", user);
 	buf_printf(out, "key_path: \"%s\"}\n", path);
-	if (ports)
-		buf_puts(out, "# SSH ports cannot stand here: put them into "
-			      "~/.ssh/config, or use --hosts\n");
+	if (more)
+		buf_puts(out,
+			"# SSH ports and jump hosts cannot stand here: put them into "
+			"~/.ssh/config, or use --hosts\n");
 }

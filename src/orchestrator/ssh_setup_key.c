@@ -191,6 +191,7 @@ static int read_public(struct setup_key *k, struct err *err)
 	if (!path)
 		return err_sys(err, ENOMEM, "%s", k->path);
 	read_private(k->path, &private);
+	k->encrypted = private.state == KEYFILE_ENCRYPTED;
 	warn_of_mode(k->path);
 	if (access(path, F_OK) < 0)
 		return derive(k, &private, err);

@@ -231,6 +231,7 @@ void ssh_auth_refused(struct ssh *s, const char *methods)
 	if (text.len > 2)
 		text.data[text.len -= 2] = '\0'; /* the last comma */
 	ssh_auth_advise(t, &advice);
+	s->c->info.no_key = !t->n_creds;
 	if (!t->n_creds)
 		conn_fail(s->c, CONN_FAIL_LOGIN,
 			"%s: no key to log in with as %s%s%.500s; make one and hand it "

@@ -57,6 +57,7 @@ struct conn_info {
 	bool host_key_new;     /* it was recorded by this connection (accept-new) */
 	/* What the host takes, "publickey,password", where it took no key; NULL: not known. */
 	const char *methods;
+	bool no_key; /* that login was refused with no key at all on offer */
 };
 
 /* Classes of failure, for hints and retries. */

@@ -107,7 +107,7 @@ def test_the_inventory_is_taken_by_check_and_run(t):
     t.no_match(again.out, "will be copied")
     # the same in the words of a workload
     block = again.out[again.out.index("distributed:"):].replace(
-        "127.0.0.1", "here").replace("# SSH ports", "#")
+        "127.0.0.1", "here")
     t.write("d.yaml", null(duration="200ms") + block)
     t.ends(t.muster("validate", "d.yaml"), 0)
     t.ends(t.muster("clean", "--hosts", "hosts.yaml"), 0)
@@ -231,6 +231,52 @@ def test_keys(t):
     t.ends(setup(t, h, "--key", "mine"), 0, "^✓ SSH key exists: mine$")
     t.eq(h.keys.read_text().splitlines()[-1].split()[:2], line.split()[:2])
     t.check(not mine.with_name("mine.pub").exists())
+
+
+def test_a_key_with_a_passphrase(t):
+    h = host(t)
+    own = h.knows(t)
+    make_key(t.tmp / "enc", passphrase="sesame")
+    without = setup(t, h, "--key", "enc")
+    t.ends(without, 3, "^✗ enc has a passphrase, which was not given: ssh-add it, or run on a terminal$")
+    t.eq(h.keys.read_text(), own)
+    run = t.pty(t.muster_argv("ssh-setup", "--hosts", h.list, "--key", "enc"))
+    run.wait_for("Passphrase for enc: ")
+    run.send("sesame\n")
+    t.ends(run.wait(), 0, "Passwordless SSH access verified")
+    t.ends(setup(t, h, "--key", "enc", "--remove"), 0, "^! the key could not be used here")
+    t.eq(h.keys.read_text(), own)
+
+
+def test_through_a_jump_host(t):
+    h = host(t)
+    h.knows(t)
+    front = t.own(Host(t.tmp / "front"))
+    front.knows(t)
+    t.write("in.yaml", "hosts:\n  - {name: h, address: 127.0.0.1, "
+            f"ssh_port: {h.sshd.port}, jump: '127.0.0.1:{front.sshd.port}'}}\n")
+    t.ends(t.muster("ssh-setup", "--hosts", "in.yaml", "--output", "out.yaml"), 0, "^✓ Host h is ready$")
+    t.check("muster@" not in front.keys.read_text())
+    t.ends(t.muster("check", "--hosts", "out.yaml"), 0)
+    t.ends(t.muster("ssh-setup", "--hosts", "out.yaml", "--remove"), 0, "^✓ SSH key removed from h$")
+
+
+def test_small_tools(t):
+    """Those of busybox do as well."""
+    if not shutil.which("busybox"):
+        t.skip("busybox is not installed")
+    h = host(t)
+    own = h.knows(t)
+    for name in t.run(["busybox", "--list"]).out.split():
+        (h.bin / name).unlink(missing_ok=True)
+        (h.bin / name).symlink_to(shutil.which("busybox"))
+    h.sshd.restart(f"AuthorizedKeysFile {h.keys}\nSetEnv HOME={h.home} PATH={h.bin}")
+    h.keys.write_text(own.rstrip("\n"))
+    t.ends(setup(t, h), 0)
+    t.eq(h.keys.read_text(), own + public(t))
+    h.keys.write_text(own + public(t).rstrip("\n"))
+    t.ends(setup(t, h, "--remove"), 0)
+    t.eq(h.keys.read_text(), own)
 
 
 def test_no_home_no_ssh_folder(t):
