@@ -12,6 +12,7 @@
 #include "common/log.h"
 #include "muster_version.h"
 #include "orchestrator/command.h"
+#include "transport/transport.h"
 
 /* Whoever started us may have closed some of 0 to 2: a file opened later must not become one of them, or
  * what is meant for the terminal ends up in it. */
@@ -75,8 +76,10 @@ int main(int argc, char **argv)
 {
 	struct err err = ERR_INIT;
 	struct app app;
-	int code;
+	int code = transport_askpass(argc, argv);
 
+	if (code >= 0)
+		return code;
 	open_standard_files();
 	setlocale(LC_CTYPE, "");
 	signal(SIGPIPE, SIG_IGN);

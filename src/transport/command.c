@@ -127,7 +127,7 @@ static void command_chan_start(struct chan *ch)
 	m->chan = ch;
 	ch->impl = m;
 	ch->state = CHAN_RUNNING;
-	m->exec = exec_start(ch->conn, argv, EXEC_END_PIPES, &events, m, &err);
+	m->exec = exec_start(ch->conn, argv, NULL, EXEC_END_PIPES, &events, m, &err);
 	if (m->exec) {
 		exec_feed(m->exec, ch);
 	} else {

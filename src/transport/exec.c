@@ -22,6 +22,7 @@ struct stream {
 struct exec {
 	struct conn *conn;
 	struct child *child; /* NULL: has ended */
+	pid_t pid;
 	enum exec_end end;
 	int wait_status;
 	const struct exec_events *events;
@@ -168,23 +169,23 @@ static int make_pipes(int theirs[3], int ours[3])
 	return 0;
 }
 
-static int start(struct exec *x, const char *const *argv, struct err *err)
+static int start(
+	struct exec *x, const char *const *argv, const char *const *env, struct err *err)
 {
 	struct transport *t = x->conn->t;
 	int theirs[3], ours[3];
-	pid_t pid;
 	int rc = make_pipes(theirs, ours);
 
 	if (rc < 0)
 		return err_sys(err, -rc, "cannot make pipes");
-	rc = spawn_program(argv, theirs, &pid);
+	rc = spawn_program_env(argv, env, theirs, &x->pid);
 	for (int i = 0; i < 3; i++) {
 		close(theirs[i]);
 		x->streams[i].fd = ours[i];
 	}
 	if (rc < 0)
 		return err_sys(err, -rc, "cannot start %s", argv[0]);
-	x->child = reaper_watch(t->reaper, pid, on_exit_status, x);
+	x->child = reaper_watch(t->reaper, x->pid, on_exit_status, x);
 	for (int i = 0; i < 3; i++) {
 		struct stream *s = &x->streams[i];
 
@@ -196,8 +197,8 @@ static int start(struct exec *x, const char *const *argv, struct err *err)
 	return 0;
 }
 
-struct exec *exec_start(struct conn *c, const char *const *argv, enum exec_end end,
-	const struct exec_events *e, void *user, struct err *err)
+struct exec *exec_start(struct conn *c, const char *const *argv, const char *const *env,
+	enum exec_end end, const struct exec_events *e, void *user, struct err *err)
 {
 	struct exec *x = calloc(1, sizeof(*x));
 
@@ -209,7 +210,7 @@ struct exec *exec_start(struct conn *c, const char *const *argv, enum exec_end e
 	x->user = user;
 	for (int i = 0; i < 3; i++)
 		x->streams[i] = (struct stream){.exec = x, .number = i, .fd = -1};
-	if (start(x, argv, err) < 0) {
+	if (start(x, argv, env, err) < 0) {
 		exec_destroy(x);
 		return NULL;
 	}
@@ -226,6 +227,11 @@ void exec_destroy(struct exec *x)
 		child_abandon(x->child);
 	buf_finish(&x->line);
 	free(x);
+}
+
+pid_t exec_pid(const struct exec *x)
+{
+	return x->pid;
 }
 
 void exec_say(struct exec *x, const char *line)

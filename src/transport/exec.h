@@ -5,6 +5,7 @@
 #pragma once
 
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "transport/impl.h"
 
@@ -21,9 +22,10 @@ struct exec_events {
  * when it is gone and the pipes are empty. */
 enum exec_end { EXEC_END_PIPES, EXEC_END_PROGRAM };
 
-/* Starts argv (found by PATH) for c. NULL: err is set, with its errnum. */
-struct exec *exec_start(struct conn *c, const char *const *argv, enum exec_end end,
-	const struct exec_events *e, void *user, struct err *err);
+/* Starts argv (found by PATH) for c. env: as for spawn_program_env. NULL: err is set, with its errnum. */
+struct exec *exec_start(struct conn *c, const char *const *argv, const char *const *env,
+	enum exec_end end, const struct exec_events *e, void *user, struct err *err);
+pid_t exec_pid(const struct exec *x);
 /* Closes its input, sends SIGTERM to its session. Takes NULL. */
 void exec_destroy(struct exec *x);
 

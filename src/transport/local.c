@@ -22,7 +22,7 @@ static void local_chan_start(struct chan *ch)
 	struct err err = ERR_INIT;
 
 	ch->state = CHAN_RUNNING;
-	ch->impl = exec_start(ch->conn, argv, EXEC_END_PIPES, &events, ch, &err);
+	ch->impl = exec_start(ch->conn, argv, NULL, EXEC_END_PIPES, &events, ch, &err);
 	if (ch->impl) {
 		exec_feed(ch->impl, ch);
 	} else {

@@ -12,6 +12,7 @@
 #include "common/text.h"
 #include "common/units.h"
 #include "inventory/ssh_config.h"
+#include "transport/askpass.h"
 #include "transport/ssh_config_run.h"
 
 #define CONNECT_TIMEOUT_NS (10 * NS_PER_SEC)
@@ -27,6 +28,7 @@ struct openssh_run {
 	struct chan *chan; /* NULL: the first, before a channel takes it */
 	struct dial *place;
 	struct exec *exec;
+	struct askpass *askpass;  /* of a login by password */
 	struct loop_timer *timer; /* of connect and login */
 	struct openssh_log log;
 	struct buf early[2]; /* output before there is a channel */
@@ -53,6 +55,7 @@ static void run_destroy(struct openssh_run *run)
 	if (!run)
 		return;
 	exec_destroy(run->exec);
+	askpass_destroy(run->askpass);
 	dial_destroy(run->place);
 	loop_timer_del(run->timer);
 	openssh_log_finish(&run->log);
@@ -122,6 +125,8 @@ static void logged_in(struct openssh_run *run)
 
 	loop_timer_stop(run->timer);
 	dial_settled(run->place);
+	askpass_destroy(run->askpass);
+	run->askpass = NULL;
 	if (other_key(run)) {
 		err_set(&err, ERR_HOST, "%s: login as %s: %s was refused, %s was taken",
 			o->target.where, o->target.user, c->auth.only_key,
@@ -173,9 +178,12 @@ static bool may_help_to_try_again(enum conn_failure why)
 static void ended_before_login(struct openssh_run *run)
 {
 	struct err err = ERR_INIT;
-	enum conn_failure why = openssh_login_failed(run->o, &run->log, &err);
+	struct openssh *o = run->o;
+	enum conn_failure why = openssh_login_failed(o, &run->log, run->askpass, &err);
 
 	loop_timer_stop(run->timer);
+	if (*run->log.methods && !o->methods)
+		o->c->info.methods = o->methods = strdup(run->log.methods);
 	if (!may_help_to_try_again(why) || !dial_again(run->place, &err))
 		run_failed(run, why, &err);
 }
@@ -266,8 +274,13 @@ static int spawn(struct openssh_run *run, struct err *err)
 	struct openssh *o = run->o;
 	AUTO_FREE char *first = run->chan ? NULL : launcher();
 	AUTO_FREE const char **argv = NULL;
+	const char *password = o->c->auth.password;
 	size_t n = 0;
 
+	askpass_destroy(run->askpass);
+	run->askpass = password ? askpass_create(o->c->t->loop, password, err) : NULL;
+	if (password && !run->askpass)
+		return -1;
 	while (o->args[n])
 		n++;
 	argv = calloc(n + 2, sizeof(*argv));
@@ -275,7 +288,11 @@ static int spawn(struct openssh_run *run, struct err *err)
 		abort();
 	memcpy(argv, o->args, n * sizeof(*argv));
 	argv[n] = run->chan ? run->chan->command : first;
-	run->exec = exec_start(o->c, argv, EXEC_END_PROGRAM, &events, run, err);
+	run->exec =
+		exec_start(o->c, argv, run->askpass ? askpass_env(run->askpass) : NULL,
+			EXEC_END_PROGRAM, &events, run, err);
+	if (run->exec && run->askpass)
+		askpass_allow(run->askpass, exec_pid(run->exec));
 	return run->exec ? 0 : -1;
 }
 
@@ -455,6 +472,7 @@ static void openssh_fini(struct conn *c)
 	free(o->through);
 	free(o->host_key);
 	free(o->login);
+	free(o->methods);
 	free(o);
 	c->impl = NULL;
 }

@@ -9,6 +9,7 @@
 #include "transport/openssh_log.h"
 #include "transport/ssh.h"
 
+struct askpass;
 struct ssh_config;
 
 struct openssh {
@@ -19,7 +20,7 @@ struct openssh {
 	char **args;               /* of ssh, the host at the end; NULL-terminated */
 	struct openssh_run *first; /* has no channel yet; NULL: taken */
 	bool retry_said;
-	char *host_key, *login; /* of conn_info */
+	char *host_key, *login, *methods; /* of conn_info */
 };
 
 /* openssh_args.c: the words of a command line of ssh, without the remote command. sc: what ssh_config says
@@ -27,8 +28,9 @@ struct openssh {
 char **openssh_args(const struct openssh *o, const struct ssh_config *sc);
 void openssh_args_free(char **args); /* takes NULL */
 
-/* openssh_explain.c: why a login did not come about, or a connection went away. */
-enum conn_failure openssh_login_failed(
-	const struct openssh *o, const struct openssh_log *l, struct err *err);
+/* openssh_explain.c: why a login did not come about, or a connection went away. a: of a login by
+ * password, or NULL. */
+enum conn_failure openssh_login_failed(const struct openssh *o,
+	const struct openssh_log *l, const struct askpass *a, struct err *err);
 void openssh_lost(const struct openssh *o, const struct openssh_log *l, int wait_status,
 	struct err *err);

@@ -118,11 +118,18 @@ static void login_options(struct words *w, const struct openssh *o)
 		option(w, "User=%s", h->user);
 	if (h->port)
 		option(w, "Port=%u", h->port);
-	if (auth->only_key) {
-		/* and nothing that is open already */
+	/* nothing that is open already */
+	if (auth->only_key || auth->password)
 		option(w, "ControlPath=none");
+	if (auth->password) {
+		option(w, "NumberOfPasswordPrompts=1");
+		option(w, "PreferredAuthentications=publickey,password,keyboard-"
+			  "interactive");
+	}
+	if (auth->only_key) {
 		option(w, "IdentityAgent=none");
-		option(w, "PreferredAuthentications=publickey");
+		if (!auth->password)
+			option(w, "PreferredAuthentications=publickey");
 	}
 	if (auth->only_key || h->key) {
 		/* else the keys of an agent come first, and sshd takes six tries */
@@ -147,7 +154,7 @@ static void session_options(struct words *w)
 
 /* What all ssh processes have in common: those of jump hosts too. */
 static void common_options(
-	struct words *w, const struct openssh *o, const struct ssh_config *sc)
+	struct words *w, const struct openssh *o, const struct ssh_config *sc, bool asks)
 {
 	AUTO_FREE char *config = ssh_home_config();
 
@@ -156,7 +163,7 @@ static void common_options(
 		add(w, strdup("-F"));
 		add(w, strdup(config));
 	}
-	option(w, "BatchMode=yes");
+	option(w, "BatchMode=%s", asks ? "no" : "yes");
 	option(w, "ControlMaster=no");
 	option(w, "RemoteCommand=none");
 	if (o->target.connect_timeout_ns)
@@ -206,7 +213,7 @@ static char *proxy_command(
 	if (ssh_hop_parse(chain, &hop, &before, &err) < 0)
 		return NULL;
 	sc = config_of(o, hop.host);
-	common_options(&w, o, sc);
+	common_options(&w, o, sc, false);
 	if (hop.user)
 		option(&w, "User=%s", hop.user);
 	if (hop.port)
@@ -252,7 +259,7 @@ char **openssh_args(const struct openssh *o, const struct ssh_config *sc)
 	const struct host *h = o->c->host;
 	struct words w = {NULL, 0};
 
-	common_options(&w, o, sc);
+	common_options(&w, o, sc, o->c->auth.password != NULL);
 	add(&w, strdup("-T"));
 	add(&w, strdup("-a"));
 	add(&w, strdup("-x"));

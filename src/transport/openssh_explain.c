@@ -5,6 +5,7 @@
 
 #include "common/cleanup.h"
 #include "common/text.h"
+#include "transport/askpass.h"
 #include "transport/known_hosts.h"
 #include "transport/openssh.h"
 
@@ -124,8 +125,27 @@ static void say_plain(
 		plain[i].hint);
 }
 
-enum conn_failure openssh_login_failed(
-	const struct openssh *o, const struct openssh_log *l, struct err *err)
+static void say_password(const struct openssh *o, const struct openssh_log *l,
+	const struct askpass *a, struct err *err)
+{
+	const char *where = o->target.where, *user = o->target.user;
+
+	if (askpass_other(a))
+		err_set(err, ERR_HOST,
+			"%s: the host asks %s \"%.100s\", which muster cannot answer "
+			"(log in with ssh once)",
+			where, user, askpass_other(a));
+	else if (askpass_given(a))
+		err_set(err, ERR_HOST, "%s: password refused for %s (the host takes %s)",
+			where, user, l->methods);
+	else
+		err_set(err, ERR_HOST,
+			"%s: no password is taken from %s: the host takes only %s", where,
+			user, l->methods);
+}
+
+enum conn_failure openssh_login_failed(const struct openssh *o,
+	const struct openssh_log *l, const struct askpass *a, struct err *err)
 {
 	if (!l->failed) {
 		err_set(err, ERR_HOST,
@@ -143,6 +163,8 @@ enum conn_failure openssh_login_failed(
 	}
 	if (l->why == CONN_FAIL_HOST_KEY)
 		say_host_key(o, l, err);
+	else if (l->why == CONN_FAIL_LOGIN && a)
+		say_password(o, l, a, err);
 	else if (l->why == CONN_FAIL_LOGIN)
 		say_login(o, l, err);
 	else if (l->why == CONN_FAIL_BANNER)

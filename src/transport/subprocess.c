@@ -11,9 +11,44 @@
 #include "common/cleanup.h"
 #include "common/text.h"
 
-static int spawn_with(const char *const *argv, const int fds[3], posix_spawnattr_t *attr,
-	posix_spawn_file_actions_t *actions, pid_t *ret_pid)
+static bool same_name(const char *a, const char *b)
 {
+	size_t len = strcspn(a, "=");
+
+	return strncmp(a, b, len) == 0 && b[len] == '=';
+}
+
+static bool is_replaced(const char *entry, const char *const *env)
+{
+	while (*env && !same_name(*env, entry))
+		env++;
+	return *env != NULL;
+}
+
+/* env in front of what we have ourselves. Borrows all of it. */
+static char **make_environment(const char *const *env)
+{
+	size_t n = 0, n_own = 0;
+	char **all;
+
+	while (env[n])
+		n++;
+	while (environ[n_own])
+		n_own++;
+	all = calloc(n + n_own + 1, sizeof(*all));
+	if (!all)
+		abort();
+	memcpy(all, env, n * sizeof(*all));
+	for (size_t i = 0; i < n_own; i++)
+		if (!is_replaced(environ[i], env))
+			all[n++] = environ[i];
+	return all;
+}
+
+static int spawn_with(const char *const *argv, const char *const *env, const int fds[3],
+	posix_spawnattr_t *attr, posix_spawn_file_actions_t *actions, pid_t *ret_pid)
+{
+	AUTO_FREE char **merged = env ? make_environment(env) : NULL;
 	sigset_t none, all;
 	int rc = 0;
 
@@ -26,12 +61,18 @@ static int spawn_with(const char *const *argv, const int fds[3], posix_spawnattr
 	for (int i = 0; i < 3 && !rc; i++)
 		rc = posix_spawn_file_actions_adddup2(actions, fds[i], i);
 	if (!rc)
-		rc = posix_spawnp(
-			ret_pid, argv[0], actions, attr, (char *const *)argv, environ);
+		rc = posix_spawnp(ret_pid, argv[0], actions, attr, (char *const *)argv,
+			merged ? merged : environ);
 	return -rc;
 }
 
 int spawn_program(const char *const *argv, const int fds[3], pid_t *ret_pid)
+{
+	return spawn_program_env(argv, NULL, fds, ret_pid);
+}
+
+int spawn_program_env(
+	const char *const *argv, const char *const *env, const int fds[3], pid_t *ret_pid)
 {
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attr;
@@ -41,7 +82,7 @@ int spawn_program(const char *const *argv, const int fds[3], pid_t *ret_pid)
 		return -ENOMEM;
 	rc = -posix_spawn_file_actions_init(&actions);
 	if (!rc) {
-		rc = spawn_with(argv, fds, &attr, &actions, ret_pid);
+		rc = spawn_with(argv, env, fds, &attr, &actions, ret_pid);
 		posix_spawn_file_actions_destroy(&actions);
 	}
 	posix_spawnattr_destroy(&attr);

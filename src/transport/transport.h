@@ -143,3 +143,7 @@ void chan_close(struct chan *ch); /* takes NULL; no callbacks after it */
  * script must not hold a single quote, '!' or a newline. */
 struct buf;
 int transport_sh(struct buf *out, const char *script);
+
+/* For main, before anything else: where ssh has started this program to ask for the password of a
+ * conn_auth, it is given that, and the exit code is returned; -1: it has not. */
+int transport_askpass(int argc, char **argv);

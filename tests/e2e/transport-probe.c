@@ -218,7 +218,8 @@ static void on_closed(struct chan *ch, const struct chan_exit *e, void *user)
 
 static void start(struct host_state *h, const char *command)
 {
-	static const struct chan_events events = {on_data, send_some, on_closed};
+	static const struct chan_events events = {
+		.data = on_data, .drained = send_some, .closed = on_closed};
 	struct channel_state *c = calloc(1, sizeof(*c));
 	struct chan *ch;
 
@@ -369,8 +370,10 @@ int main(int argc, char **argv)
 	struct err err = ERR_INIT;
 	AUTO_FREE char *command = NULL;
 	char **rest;
-	int rc = -1;
+	int rc = transport_askpass(argc, argv);
 
+	if (rc >= 0)
+		return rc;
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (opts_parse(tables, argc - 1, argv + 1, &p.o, &operands, &rest, &err) == 0) {
 		if (operands.n < 1)
