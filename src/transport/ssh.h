@@ -56,7 +56,7 @@ struct ssh_target {
 	uint16_t port;
 	char *where; /* how errors call it: "10.0.1.10:22", "bastion:22 (jump host)" */
 	char *via;   /* the jump hosts on the way, "a, b"; NULL: none */
-	int policy; /* enum host_key_policy */
+	int policy;  /* enum host_key_policy */
 	uint64_t connect_timeout_ns;
 	struct known_hosts **known; /* borrowed; the first n_user may be appended to */
 	size_t n_known;
@@ -73,13 +73,14 @@ struct ssh_target {
 int ssh_target_init(struct ssh_target *target, struct ssh_shared *sh,
 	const struct host *h, bool jump, const struct conn_auth *auth, struct err *err);
 void ssh_target_finish(struct ssh_target *target);
-char *ssh_target_where(struct ssh_shared *sh, const struct host *h, bool jump); /* malloc */
+char *ssh_target_where(
+	struct ssh_shared *sh, const struct host *h, bool jump); /* malloc */
 
 #define SSH_HOPS_MAX 16 /* on one way */
 /* ssh_route.c: the jump host that leads to h (which may be one itself), as an entry of an inventory. 1,
  * and ret is to be finished; 0: none; -1. sc: what ssh_config says about h, or NULL. */
-int ssh_route_next(
-	const struct host *h, const struct ssh_config *sc, struct host *ret, struct err *err);
+int ssh_route_next(const struct host *h, const struct ssh_config *sc, struct host *ret,
+	struct err *err);
 /* All jump hosts on the way to h, in the order in which they are passed: "a, b"; NULL: none. malloc. -1:
  * they go round in a circle, or ssh_config is wrong. */
 int ssh_route_text(
@@ -92,7 +93,14 @@ struct conn_auth;
 void ssh_creds_set(struct ssh_target *target, struct ssh_shared *sh, const struct host *h,
 	const struct ssh_config *sc, const struct conn_auth *auth);
 
-enum ssh_phase { SSH_DIALLING, SSH_OPENING, SSH_HANDSHAKE, SSH_LOGIN, SSH_METHODS, SSH_UP };
+enum ssh_phase {
+	SSH_DIALLING,
+	SSH_OPENING,
+	SSH_HANDSHAKE,
+	SSH_LOGIN,
+	SSH_METHODS,
+	SSH_UP
+};
 
 struct ssh_sign {
 	struct agent_sign *request; /* under way */
@@ -155,7 +163,8 @@ struct ssh {
 void ssh_io_start(struct ssh *s);
 void ssh_io_flush(struct ssh *s);
 size_t ssh_io_pending(const struct ssh *s);
-bool ssh_io_idle(const struct ssh *s); /* nobody reads: the end is waited for, and no more */
+bool ssh_io_idle(
+	const struct ssh *s);    /* nobody reads: the end is waited for, and no more */
 void ssh_io_stop(struct ssh *s); /* closes the socket or tunnel, frees the session */
 
 /* ssh_memory.c: a session whose memory is s->blocks; memory that libssh2 will free; and, when the
@@ -185,7 +194,8 @@ void ssh_tunnel_open(struct ssh *s);
 /* err as for the host; true: trying again may help. */
 bool ssh_tunnel_refused(const struct ssh *s, enum conn_failure *why, struct err *err);
 void ssh_tunnel_close(struct ssh *s); /* takes one without a tunnel */
-int ssh_tunnel_fd(const struct ssh *s); /* of the socket that it goes through in the end */
+int ssh_tunnel_fd(
+	const struct ssh *s); /* of the socket that it goes through in the end */
 bool ssh_tunnel_ended(const struct ssh *s);
 /* Bytes, 0: the end (of read), -EAGAIN or another -errno. */
 ssize_t ssh_tunnel_read(struct ssh *s, void *to, size_t len);
