@@ -16,6 +16,8 @@
 #include "orchestrator/console.h"
 #include "orchestrator/ssh_setup.h"
 
+#define REPORT_MAX (64u << 10) /* of one host */
+
 /* ---- the command line ---- */
 
 static int check_options(const struct options *o, struct err *err)
@@ -81,7 +83,8 @@ static int make_hosts(struct setup *s, struct err *err)
 		struct setup_host *h = &s->hosts[s->n];
 
 		leave_container(host);
-		*h = (struct setup_host){.setup = s, .host = host};
+		*h = (struct setup_host){
+			.setup = s, .host = host, .lines = BUF_INIT_MAX(REPORT_MAX)};
 		h->label = host->user ? text_printf("%s@%s", host->user, host->name)
 				      : strdup(host->name);
 		if (!h->label)

@@ -263,7 +263,7 @@ static void answer_clock(struct setup_host *h, const char *text)
 	char *end;
 
 	there = strtod(text, &end);
-	if (end == text || !h->asked_ns)
+	if (end == text || !h->asked_ns || !(there > 0 && there < 1e12))
 		return;
 	ours = (double)clock_wall_ns() / 1e9 - trip / 2;
 	h->clock_bound_s = trip / 2;
@@ -321,11 +321,13 @@ static char *sshd_value(const struct setup_host *h, const char *keyword)
 	const char *at = h->sshd.data;
 	size_t n = strlen(keyword);
 
-	for (; at && *at; at += strcspn(at, "\n"), at += *at == '\n')
+	for (; at && *at; at += strcspn(at, "\n"), at += *at == '\n') {
+		at += strspn(at, " \t");
 		if (strncasecmp(at, keyword, n) == 0 && strchr(" \t=", at[n])) {
 			at += n + strspn(at + n, " \t=");
 			return strndup(at, strcspn(at, "\n"));
 		}
+	}
 	return NULL;
 }
 
