@@ -431,7 +431,6 @@ static void openssh_open(struct conn *c)
 {
 	struct openssh *o = calloc(1, sizeof(*o));
 	const struct host *h = c->host;
-	const char *address = h->address ? h->address : h->name;
 	struct ssh_shared *sh = c->t->ssh;
 	const struct ssh_config *sc;
 	struct err err = ERR_INIT;
@@ -444,7 +443,7 @@ static void openssh_open(struct conn *c)
 		conn_fail_err(c, CONN_FAIL_OTHER, &err);
 		return;
 	}
-	sc = ssh_config_cache_get(sh->configs, address, &err);
+	sc = ssh_config_cache_get(sh->configs, h, &err);
 	o->address = text_printf("%s@%s", o->target.user, o->target.where);
 	c->info.address = o->address;
 	o->through = find_through(&o->target, h, sc);

@@ -178,11 +178,13 @@ static void common_options(
 			!o->c->auth.only_key);
 }
 
-static const struct ssh_config *config_of(const struct openssh *o, const char *address)
+static const struct ssh_config *config_of(
+	const struct openssh *o, const struct ssh_hop *hop)
 {
+	const struct host h = {.name = hop->host, .user = hop->user, .port = hop->port};
 	struct err err = ERR_INIT;
 
-	return ssh_config_cache_get(o->c->t->ssh->configs, address, &err);
+	return ssh_config_cache_get(o->c->t->ssh->configs, &h, &err);
 }
 
 /* The words as a command for ProxyCommand: ssh puts exec in front, and replaces tokens. */
@@ -212,7 +214,7 @@ static char *proxy_command(
 
 	if (ssh_hop_parse(chain, &hop, &before, &err) < 0)
 		return NULL;
-	sc = config_of(o, hop.host);
+	sc = config_of(o, &hop);
 	common_options(&w, o, sc, false);
 	if (hop.user)
 		option(&w, "User=%s", hop.user);

@@ -20,6 +20,7 @@
 #include "common/rng.h"
 #include "common/text.h"
 #include "common/units.h"
+#include "inventory/inventory.h"
 #include "inventory/ssh_config.h"
 #include "transport/ssh_home.h"
 #include "transport/subprocess.h"
@@ -29,12 +30,14 @@
 #define CONFIG_MAX ((size_t)4 << 20)
 #define TIMEOUT_NS (10 * NS_PER_SEC)
 #define BUCKETS 1024
+#define WORDS_MAX 12
 #define INCLUDE_DEPTH_MAX 16
 
 struct answer {
 	struct answer *next;
-	char *address;
-	bool answered; /* config is set */
+	char *address, *user; /* user: NULL when ssh is to say */
+	uint16_t port;        /* 0: likewise */
+	bool answered;        /* config is set */
 	struct ssh_config config;
 	struct err err;
 };
@@ -53,13 +56,39 @@ struct question {
 	uint64_t end_ns;
 };
 
-static struct answer **find(struct ssh_config_cache *c, const char *address)
+static const char *address_of(const struct host *h)
 {
+	return h->address ? h->address : h->name;
+}
+
+static bool is_about(const struct answer *a, const struct host *h)
+{
+	return strcmp(a->address, address_of(h)) == 0 && a->port == h->port &&
+	       !a->user == !h->user && (!a->user || strcmp(a->user, h->user) == 0);
+}
+
+static struct answer **find(struct ssh_config_cache *c, const struct host *h)
+{
+	const char *address = address_of(h);
 	struct answer **a = &c->buckets[rng_hash(address, strlen(address)) % BUCKETS];
 
-	while (*a && strcmp((*a)->address, address) != 0)
+	while (*a && !is_about(*a, h))
 		a = &(*a)->next;
 	return a;
+}
+
+static struct answer *add_answer(struct answer **at, const struct host *h)
+{
+	struct answer *a = calloc(1, sizeof(*a));
+
+	if (!a)
+		abort();
+	a->address = strdup(address_of(h));
+	a->user = h->user ? strdup(h->user) : NULL;
+	a->port = h->port;
+	if (!a->address || (h->user && !a->user))
+		abort();
+	return *at = a;
 }
 
 /* ---- can the configuration say anything about a host? ---- */
@@ -174,16 +203,38 @@ static bool worth_asking(const char *address)
 
 /* ---- asking ---- */
 
+/* User and port count for Match lines and for %-tokens. */
+static void make_words(const struct answer *a, const char *config, const char *port,
+	const char *argv[static WORDS_MAX])
+{
+	const char *const options[][2] = {
+		{"-F", config}, {"-l", a->user}, {"-p", a->port ? port : NULL}};
+	size_t n = 0;
+
+	argv[n++] = "ssh";
+	argv[n++] = "-G";
+	argv[n++] = "-T";
+	for (size_t i = 0; i < ARRAY_LEN(options); i++) {
+		if (!options[i][1])
+			continue;
+		argv[n++] = options[i][0];
+		argv[n++] = options[i][1];
+	}
+	argv[n++] = "--";
+	argv[n++] = a->address;
+	argv[n] = NULL;
+}
+
 static int start(struct question *q)
 {
-	AUTO_FREE char *file = ssh_home_config();
-	const char *argv[] = {"ssh", "-G", "-T", file ? "-F" : "--",
-		file ? file : q->answer->address, file ? "--" : NULL, q->answer->address,
-		NULL};
+	AUTO_FREE char *config = ssh_home_config();
+	AUTO_FREE char *port = text_printf("%u", q->answer->port);
+	const char *argv[WORDS_MAX];
 	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	int out[2] = {-1, -1}, errors[2] = {-1, -1};
 	int rc = null < 0 ? -errno : spawn_pipe(out, 0);
 
+	make_words(q->answer, config, port, argv);
 	if (rc == 0)
 		rc = spawn_pipe(errors, 0);
 	if (rc == 0)
@@ -280,12 +331,12 @@ static void wait_for_some(struct question *running)
 	}
 }
 
-/* Starts questions while there are addresses and places. False: there is no ssh to ask. */
+/* Starts questions while there are hosts and places. False: there is no ssh to ask. */
 static bool start_some(struct ssh_config_cache *c, struct question *running,
-	const char *const *addresses, size_t n, size_t *next)
+	const struct host *const *hosts, size_t n, size_t *next)
 {
 	for (size_t i = 0; i < AT_ONCE && *next < n; i++) {
-		struct answer **at = find(c, addresses[*next]);
+		struct answer **at = find(c, hosts[*next]);
 
 		if (running[i].answer)
 			continue;
@@ -294,15 +345,13 @@ static bool start_some(struct ssh_config_cache *c, struct question *running,
 			i--; /* the place is still free */
 			continue;
 		}
-		*at = calloc(1, sizeof(**at));
-		if (!*at || !((*at)->address = strdup(addresses[*next])))
-			abort();
+		running[i].answer = add_answer(at, hosts[*next]);
 		++*next;
-		if (!worth_asking((*at)->address)) {
+		if (!worth_asking(running[i].answer->address)) {
+			running[i].answer = NULL;
 			i--;
 			continue;
 		}
-		running[i].answer = *at;
 		if (start(&running[i]) < 0) {
 			running[i].answer = NULL;
 			return false;
@@ -312,7 +361,7 @@ static bool start_some(struct ssh_config_cache *c, struct question *running,
 }
 
 void ssh_config_cache_ask(
-	struct ssh_config_cache *c, const char *const *addresses, size_t n)
+	struct ssh_config_cache *c, const struct host *const *hosts, size_t n)
 {
 	struct question running[AT_ONCE] = {{NULL}};
 	size_t next = 0, left;
@@ -320,7 +369,7 @@ void ssh_config_cache_ask(
 	if (c->no_ssh)
 		return;
 	do {
-		if (!start_some(c, running, addresses, n, &next)) {
+		if (!start_some(c, running, hosts, n, &next)) {
 			c->no_ssh = true;
 			next = n;
 		}
@@ -333,9 +382,9 @@ void ssh_config_cache_ask(
 }
 
 const struct ssh_config *ssh_config_cache_get(
-	const struct ssh_config_cache *c, const char *address, struct err *err)
+	const struct ssh_config_cache *c, const struct host *h, struct err *err)
 {
-	struct answer *a = *find((struct ssh_config_cache *)c, address);
+	struct answer *a = *find((struct ssh_config_cache *)c, h);
 
 	if (a && a->answered)
 		return &a->config;
@@ -362,6 +411,7 @@ void ssh_config_cache_destroy(struct ssh_config_cache *c)
 			next = a->next;
 			ssh_config_finish(&a->config);
 			free(a->address);
+			free(a->user);
 			free(a);
 		}
 	}

@@ -186,9 +186,7 @@ static struct hop *find_hop(struct ssh_shared *sh, struct host *h)
 int ssh_jump_join(struct ssh *s, struct err *err)
 {
 	const struct host *h = s->c->host;
-	const char *address = h->address ? h->address : h->name;
-	const struct ssh_config *sc =
-		ssh_config_cache_get(s->shared->configs, address, err);
+	const struct ssh_config *sc = ssh_config_cache_get(s->shared->configs, h, err);
 	struct host next;
 
 	if (ssh_route_next(h, sc, &next, err) <= 0)

@@ -89,11 +89,9 @@ static void walk_finish(struct walk *w)
 static int look_at(struct walk *w, const struct host *h, const struct ssh_config **ret,
 	struct err *err)
 {
-	const char *address = address_of(h);
-
 	/* known already, but for a host that was not prepared */
-	ssh_config_cache_ask(w->sh->configs, &address, 1);
-	*ret = ssh_config_cache_get(w->sh->configs, address, err);
+	ssh_config_cache_ask(w->sh->configs, &h, 1);
+	*ret = ssh_config_cache_get(w->sh->configs, h, err);
 	return !*ret && err->kind ? -1 : 0;
 }
 

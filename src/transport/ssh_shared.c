@@ -106,8 +106,7 @@ static void add_jump_host(struct jump_hosts *j, struct host *h)
 static void add_next(struct ssh_shared *sh, struct jump_hosts *j, const struct host *h)
 {
 	struct err err = ERR_INIT;
-	const struct ssh_config *sc =
-		ssh_config_cache_get(sh->configs, address_of(h), &err);
+	const struct ssh_config *sc = ssh_config_cache_get(sh->configs, h, &err);
 	struct host next;
 
 	if (!err.kind && ssh_route_next(h, sc, &next, &err) > 0)
@@ -117,14 +116,14 @@ static void add_next(struct ssh_shared *sh, struct jump_hosts *j, const struct h
 /* What ssh_config says of the jump hosts from number first on. */
 static void ask_for(struct ssh_shared *sh, const struct jump_hosts *j, size_t first)
 {
-	const char **addresses = calloc(j->n + 1, sizeof(*addresses));
+	const struct host **hosts = calloc(j->n + 1, sizeof(const struct host *));
 
-	if (!addresses)
+	if (!hosts)
 		abort();
 	for (size_t i = first; i < j->n; i++)
-		addresses[i - first] = j->v[i].address;
-	ssh_config_cache_ask(sh->configs, addresses, j->n - first);
-	free(addresses);
+		hosts[i - first] = &j->v[i];
+	ssh_config_cache_ask(sh->configs, hosts, j->n - first);
+	free(hosts);
 }
 
 /* Jump hosts have jump hosts: as many rounds as it takes. A circle ends, for nothing new comes of it, or
@@ -159,16 +158,16 @@ static void prepare_jump_hosts(
 int ssh_shared_prepare(
 	struct ssh_shared *sh, const struct host *const *hosts, size_t n, struct err *err)
 {
-	const char **addresses = calloc(n ? n : 1, sizeof(*addresses));
+	const struct host **by_ssh = calloc(n ? n : 1, sizeof(const struct host *));
 	size_t n_ssh = 0;
 
-	if (!addresses)
+	if (!by_ssh)
 		return err_set(err, ERR_SYSTEM, "out of memory");
 	for (size_t i = 0; i < n; i++)
 		if (goes_by_ssh(hosts[i]))
-			addresses[n_ssh++] = address_of(hosts[i]);
-	ssh_config_cache_ask(sh->configs, addresses, n_ssh);
-	free(addresses);
+			by_ssh[n_ssh++] = hosts[i];
+	ssh_config_cache_ask(sh->configs, by_ssh, n_ssh);
+	free(by_ssh);
 	if (n_ssh && !sh->agent)
 		sh->agent = agent_create(sh->t->loop);
 	sh->prepared = false;
@@ -186,7 +185,7 @@ const char *transport_data_address(const struct transport *t, const struct host 
 	const struct ssh_config *sc =
 		h->data_address || !goes_by_ssh(h)
 			? NULL
-			: ssh_config_cache_get(t->ssh->configs, address_of(h), &err);
+			: ssh_config_cache_get(t->ssh->configs, h, &err);
 
 	if (h->data_address)
 		return h->data_address;

@@ -146,7 +146,7 @@ char *ssh_target_where(struct ssh_shared *sh, const struct host *h, bool jump)
 {
 	const char *address = h->address ? h->address : h->name;
 	struct err err = ERR_INIT;
-	const struct ssh_config *sc = ssh_config_cache_get(sh->configs, address, &err);
+	const struct ssh_config *sc = ssh_config_cache_get(sh->configs, h, &err);
 	const char *host = sc && sc->hostname && !jump ? sc->hostname : address;
 
 	return where_text(host, find_port(h, sc), jump);
@@ -177,8 +177,8 @@ int ssh_target_init(struct ssh_target *t, struct ssh_shared *sh, const struct ho
 
 	*t = (struct ssh_target){.port = 0};
 	/* known already, but for a host that was not prepared */
-	ssh_config_cache_ask(sh->configs, &address, 1);
-	sc = ssh_config_cache_get(sh->configs, address, err);
+	ssh_config_cache_ask(sh->configs, &h, 1);
+	sc = ssh_config_cache_get(sh->configs, h, err);
 	if (!sc && err->kind)
 		return -1;
 	if (ssh_route_text(sh, h, &t->via, err) < 0)
