@@ -32,6 +32,7 @@ WELL = {  # name -> traits, as tests/lab/traits.py says
     "ipv6-only": {"ipv6": True},
     "host-ca": {"ca": True},
     "user-ca": {"keys": ["cert"]},
+    "fido": {"keys": ["ed25519-sk"], "sshd_extra": "PubkeyAcceptedAlgorithms sk-ssh-ed25519@openssh.com"},
     "sessions-1": {"sshd_extra": "MaxSessions 1"},
     "startups-2": {"sshd_extra": "MaxStartups 2"},
 }
@@ -107,7 +108,7 @@ def test_all_are_reached_by_themselves(t, fleet):
     said(t, fleet, "cli/odd-fleet.txt", done)
     exported = json.loads((t.tmp / "fleet.json").read_text())
     ways = {host["name"]: host["transport"] for host in exported["hosts"]}
-    by_ssh = {"rsa-host", "gcm-only", "jump-gcm", "host-ca", "user-ca"}
+    by_ssh = {"rsa-host", "gcm-only", "jump-gcm", "host-ca", "user-ca", "fido"}
     t.eq({name for name, way in ways.items() if way == "openssh"}, by_ssh, ways)
 
 

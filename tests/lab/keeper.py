@@ -99,6 +99,8 @@ def keep(owner, options):
         state.home.mkdir()
         state.fs.mkdir()
         shutil.copy2(options.pop("helper"), state.helper)
+        if odd.needs_token(options["traits"]):
+            shutil.copy2(options.pop("token"), state.token)
         write_controller_files(state, options)
         freezer = states.find_freezer(state.name)
         if freezer:

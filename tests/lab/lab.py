@@ -72,7 +72,7 @@ def find_helper():
         return pathlib.Path(os.environ["MUSTER_LABHELPER"]).resolve()
     found = [*SOURCE.glob("build*/tests/lab/labhelper"), *SOURCE.glob("build*/*/tests/lab/labhelper")]
     if not found:
-        raise Unsupported("labhelper is not built: ninja -C build tests/lab/labhelper")
+        raise Unsupported("labhelper is not built: ninja -C build tests/lab/{labhelper,labfido.so}")
     return max(found, key=lambda path: path.stat().st_mtime)
 
 
@@ -140,7 +140,9 @@ class Lab(Cables):
         require(self._options["traits"])
         for state in states.leftovers():
             states.remove(state)
-        options = json.dumps({**self._options, "helper": str(find_helper())})
+        helper = find_helper()
+        options = json.dumps({**self._options, "helper": str(helper),
+                              "token": str(helper.with_name("labfido.so"))})
         owner = os.getpid() if owner is None else owner
         self._guard = subprocess.Popen(
             [sys.executable, HERE / "keeper.py", "keep", str(owner)], stdin=subprocess.PIPE,
@@ -157,6 +159,7 @@ class Lab(Cables):
         try:
             self._birth(self.hosts)
             self._write_known_hosts()
+            self._write_token()
         except BaseException:
             self.down()
             raise
@@ -241,7 +244,8 @@ class Lab(Cables):
             own, way = self._traits(name), self._way_in(name)
             lines += [f"Host {name}", f"HostName {self.ip(name)}", "User root", f"Port {own['port']}",
                       f"IdentityFile {way.get('ssh_key', self.home / '.ssh/id_ed25519')}",
-                      f"ProxyJump {own['behind'] or 'none'}"]
+                      f"ProxyJump {own['behind'] or 'none'}",
+                      f"SecurityKeyProvider {self._state.token}"]
         path = self.home / "ssh_config"
         path.write_text("\n".join([*lines, "Host *", "BatchMode yes", "IdentitiesOnly yes"]) + "\n")
         return path
@@ -251,6 +255,13 @@ class Lab(Cables):
         for name in self.hosts:
             lines += odd.known_hosts(self._state, self._traits(name), name, self.ip(name))
         (self.home / ".ssh/known_hosts").write_text("".join(line + "\n" for line in lines))
+
+    def _write_token(self):
+        """Of FIDO keys ssh has to be told where their token is, in its own configuration."""
+        lines = [f"Host {name} {self.ip(name)}\nSecurityKeyProvider {self._state.token}\n"
+                 for name in self.hosts if odd.needs_token({name: self._traits(name)})]
+        if lines:
+            (self.home / ".ssh/config").write_text("".join(lines))
 
     # inside a host ---------------------------------------------------------
 

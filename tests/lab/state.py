@@ -26,6 +26,7 @@ class State:
         self.home = self.dir / "home"      # HOME of the controller
         self.fs = self.dir / "fs"          # a tmpfs, seen only inside the lab's mount namespace
         self.helper = self.dir / "labhelper"
+        self.token = self.dir / "labfido.so"
 
     @classmethod
     def create(cls, owner):

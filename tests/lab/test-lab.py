@@ -387,8 +387,9 @@ def test_no_way_but_through_the_bastions(t, possible):
 
 
 def test_keys_and_cas(t, possible):
-    each = {"rsa": {"keys": ["rsa"]}, "signed": {"ca": True, "keys": ["cert"], "port": 24}}
-    with Lab(names=["rsa", "signed"], each=each) as other:
+    each = {"rsa": {"keys": ["rsa"]}, "signed": {"ca": True, "keys": ["cert"], "port": 24},
+            "token": {"keys": ["ed25519-sk"]}}
+    with Lab(names=list(each), each=each) as other:
         for host in other.hosts:
             t.ends(other.run_ctl(["ssh", "-F", other.ssh_config(), host, "uname -n"]), 0, rf"\A{host}$")
         known = (other.home / ".ssh/known_hosts").read_text()

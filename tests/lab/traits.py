@@ -20,7 +20,8 @@ DEFAULTS = {
     "ca": False,           # they are known only by the CA that signed them
     # login
     "keys": ["ed25519"],   # the controller's ~/.ssh/id_KIND that may log in. [] makes no authorized_keys and
-                           # no .ssh; "cert" is a key that is not there either, but signed by a CA
+                           # no .ssh; "cert" is a key that is not there either, but signed by a CA;
+                           # "ed25519-sk" is one on a FIDO token, which ~/.ssh/config names
     "password": None,      # what root and bench log in with; then keys is [] unless it is given, too
     "ask": False,          # the password is asked for by keyboard-interactive (PAM), as method password is off
     "shell": None,         # the login shell of both
@@ -86,10 +87,11 @@ def keygen(*args):
     return subprocess.Popen(["ssh-keygen", "-q", *args], stdin=subprocess.DEVNULL)
 
 
-def make_key(path, kind, comment):
+def make_key(path, kind, comment, *options):
     """Starts to make a key; None when it is there."""
-    bits = ["-b", "2048"] if kind == "rsa" else []
-    return None if path.exists() else keygen("-t", kind, *bits, "-N", "", "-C", comment, "-f", path)
+    if kind == "rsa":
+        options = ["-b", "2048"]
+    return None if path.exists() else keygen("-t", kind, *options, "-N", "", "-C", comment, "-f", path)
 
 
 def finish(keygens):
@@ -98,12 +100,18 @@ def finish(keygens):
             raise OSError("ssh-keygen failed")
 
 
+def needs_token(traits):
+    return any("ed25519-sk" in own["keys"] for own in traits.values())
+
+
 def make_user_keys(state, traits):
     """What the controller can log in with, and the CA that signs for users and for hosts."""
     kinds = {"ed25519"}.union(*(own["keys"] for own in traits.values()))
     signs = "cert" in kinds or any(own["ca"] for own in traits.values())
-    finish([make_key(state.home / f".ssh/id_{kind}", "ed25519" if kind == "cert" else kind, "lab")
-            for kind in sorted(kinds)] + [make_key(state.dir / "ca", "ed25519", "ca") if signs else None])
+    token = {"ed25519-sk": ["-w", state.token]}
+    finish([make_key(state.home / f".ssh/id_{kind}", "ed25519" if kind == "cert" else kind, "lab",
+                     *token.get(kind, [])) for kind in sorted(kinds)]
+           + [make_key(state.dir / "ca", "ed25519", "ca") if signs else None])
     if "cert" in kinds:
         finish([keygen("-s", state.dir / "ca", "-I", "lab", "-n", "root,bench",
                        state.home / ".ssh/id_cert.pub")])
