@@ -329,31 +329,13 @@ static bool takes_password(const char *methods)
 	       strstr(methods, "keyboard-interactive");
 }
 
-static void fail_by_openssh(struct setup_host *h)
-{
-	AUTO_FREE char *path = setup_short_path(h->setup->key.path);
-	AUTO_FREE char *port =
-		h->host->port ? text_printf("-p %u ", h->host->port) : NULL;
-	const char *user = h->host->user;
-
-	setup_host_fail(h,
-		"no key logs in, and where ssh itself leads there it takes no password "
-		"from muster: hand the key out with: ssh-copy-id -i %s.pub %s%s%s%s",
-		path, port ? port : "", user ? user : "", user ? "@" : "",
-		h->host->address);
-}
-
 /* No key logs in: a password may, unless the host takes none. */
 static void need_password(struct setup_host *h, const char *methods)
 {
-	bool by_openssh = h->host->transport == TRANSPORT_OPENSSH;
-
-	if (takes_password(methods) && !by_openssh)
+	if (takes_password(methods))
 		rest(h, SETUP_PARKED);
 	else if (removing(h))
 		end_unseen(h, "no other key logs in, and no password can be given");
-	else if (by_openssh)
-		fail_by_openssh(h);
 	else
 		setup_host_fail(h,
 			"no key logs in as %s, and the host takes no password (only "
@@ -362,13 +344,10 @@ static void need_password(struct setup_host *h, const char *methods)
 			h->label, methods, h->setup->key.line);
 }
 
-static void password_refused(
-	struct setup_host *h, const struct conn_info *i, const struct err *err)
+static void password_refused(struct setup_host *h, const struct err *err)
 {
-	if (strcmp(i->transport, "openssh") == 0)
-		fail_by_openssh(h);
 	/* one that is the same for all hosts is never tried twice */
-	else if (h->password && ++h->refused < PASSWORD_TRIES)
+	if (h->password && ++h->refused < PASSWORD_TRIES)
 		rest(h, SETUP_PARKED);
 	else
 		setup_host_fail(h, "%s", err->text);
@@ -397,7 +376,7 @@ static void on_down(
 	else if (h->step == SETUP_LOGIN)
 		need_password(h, conn_info(c)->methods);
 	else if (h->step == SETUP_PASSWORD)
-		password_refused(h, conn_info(c), err);
+		password_refused(h, err);
 	else
 		key_refused(h, conn_info(c), err);
 }

@@ -113,8 +113,8 @@ static bool other_key(const struct openssh_run *run)
 	const char *only = run->o->c->auth.only_key;
 	const char *login = run->log.login;
 
-	return only && !(text_starts_with(login, "publickey ") &&
-			       strcmp(login + strlen("publickey "), only) == 0);
+	return only && text_starts_with(login, "publickey ") &&
+	       strcmp(login + strlen("publickey "), only) != 0;
 }
 
 static void logged_in(struct openssh_run *run)
@@ -184,6 +184,7 @@ static void ended_before_login(struct openssh_run *run)
 	loop_timer_stop(run->timer);
 	if (*run->log.methods && !o->methods)
 		o->c->info.methods = o->methods = strdup(run->log.methods);
+	o->c->info.no_key = !run->log.refused;
 	if (!may_help_to_try_again(why) || !dial_again(run->place, &err))
 		run_failed(run, why, &err);
 }

@@ -28,6 +28,7 @@ static void settle_offer(struct openssh_log *l)
 			l->accepted ? "encrypted, or not to be used without a person"
 				    : "refused");
 	l->locked |= l->accepted;
+	l->refused |= l->offering && !l->accepted;
 	l->offering = l->accepted = false;
 }
 

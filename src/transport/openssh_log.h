@@ -30,7 +30,8 @@ struct openssh_log {
 	char login[400];    /* "publickey /home/u/.ssh/id", "agent u@host", "none" */
 	char methods[200];  /* what the host takes: "publickey,password" */
 	struct buf tried;   /* "PATH (refused), ..." */
-	bool locked;        /* a key was taken that could not be signed with */
+	bool refused;       /* a key was */
+	bool locked;        /* one was taken that could not be signed with */
 	/* why it failed, once failed is set */
 	bool failed, changed, revoked;
 	enum conn_failure why;

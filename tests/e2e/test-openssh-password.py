@@ -96,5 +96,18 @@ def test_nobody_else_is_told(t, lab):
     t.check(PASSWORD not in log.read_text(), log.read_text())
 
 
+def test_ssh_setup_of_what_libssh2_cannot_reach(t, lab):
+    """From a password to a key, and then check."""
+    hosts = f"bench@{lab.ip('h1')}"
+    stdin = PASSWORD + "\n"
+    done = t.run(t.muster_argv("ssh-setup", "--password-stdin", "--output", "hosts.yaml", "--hosts", hosts), stdin=stdin,
+                 on=lab, timeout=60)
+    t.ends(done, 0, out="✓ SSH key copied to ")
+    t.match(done.out, "✓ Passwordless SSH access verified")
+    t.no_match(done.out + done.err, re.escape(PASSWORD))
+    done = t.run(t.muster_argv("check", "--hosts", "hosts.yaml"), on=lab, timeout=60)
+    t.ends(done, 0, out="by publickey ")
+
+
 if __name__ == "__main__":
     main()
