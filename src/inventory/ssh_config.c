@@ -266,8 +266,7 @@ static int expand(const struct parser *p, const char *path, struct buf *b)
 	return r < 0 ? r : 1;
 }
 
-/* The host names of a chain may hold tokens; one that muster does not know stays, and is refused when
- * the chain is taken apart. */
+/* The host names of a chain may hold tokens; with one that muster does not know it stays as it is. */
 static int expand_jump(const struct parser *p, struct err *err)
 {
 	struct buf b AUTO_BUF = BUF_INIT_MAX(LINE_BYTES_MAX);

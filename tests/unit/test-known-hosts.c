@@ -179,6 +179,10 @@ static void test_hints(void)
 	CHECK(m.other_type && strcmp(m.other_type->type, ecdsa) == 0);
 	CHECK(check(k, "x.ca", 22, ed25519, "A").ca != NULL);
 	CHECK(check(k, "x", 22, ed25519, "A").ca == NULL);
+	CHECK(known_hosts_ca(&k, 1, "x.ca", 22) != NULL);
+	CHECK(known_hosts_ca(&k, 1, "x.ca", 2222) !=
+		NULL); /* plain names stand for all ports */
+	CHECK(known_hosts_ca(&k, 1, "h", 22) == NULL);
 	known_hosts_destroy(k);
 }
 

@@ -180,5 +180,79 @@ static void test_long_line(void)
 	CHECK_STR(err.text, "ssh -G: a line is longer than 65536 bytes");
 }
 
+static void test_proxy_jump_tokens(void)
+{
+	static const struct {
+		const char *value, *want;
+	} rows[] = {{"gate", "gate"}, {"%r@gate-%n:%p", "bob@gate-x:2222"},
+		{"%h%%a,b", "10.0.0.9%a,b"}, {"%k", "x"},
+		/* what muster does not know stays as it is */
+		{"a%C", "a%C"}, {"none", NULL}};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct buf b AUTO_BUF = BUF_INIT;
+		struct err err = ERR_INIT;
+		struct ssh_config c;
+
+		buf_printf(&b,
+			"host x\nuser bob\nhostname 10.0.0.9\nport 2222\nproxyjump %s\n",
+			rows[i].value);
+		if (!CHECK(ssh_config_parse(b.data, b.len, "/h", &c, &err) == 0, "%s",
+			    err.text))
+			continue;
+		CHECK_STR(c.proxy_jump, rows[i].want);
+		ssh_config_finish(&c);
+	}
+}
+
+static void test_hops(void)
+{
+	static const struct {
+		const char *chain, *user, *host;
+		uint16_t port;
+		const char *before;
+	} rows[] = {
+		{"gate", NULL, "gate", 0, NULL},
+		{"ann@gate:2222", "ann", "gate", 2222, NULL},
+		{"a,b@c:1,d", NULL, "d", 0, "a,b@c:1"},
+		{"a,[::1]:22", NULL, "::1", 22, "a"},
+		{"fe80::1", NULL, "fe80::1", 0, NULL},
+		{"ssh://ann@gate:22/", "ann", "gate", 22, NULL},
+		{"x,ssh://gate", NULL, "gate", 0, "x"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		AUTO_FREE char *before = NULL;
+		struct err err = ERR_INIT;
+		struct ssh_hop h;
+
+		if (!CHECK(ssh_hop_parse(rows[i].chain, &h, &before, &err) == 0, "%s: %s",
+			    rows[i].chain, err.text))
+			continue;
+		CHECK_STR(h.user, rows[i].user);
+		CHECK_STR(h.host, rows[i].host);
+		CHECK(h.port == rows[i].port, "%s: %u", rows[i].chain, h.port);
+		CHECK_STR(before, rows[i].before);
+		ssh_hop_finish(&h);
+	}
+}
+
+static void test_bad_hops(void)
+{
+	static const char *const rows[] = {"", ",", "a,", "a, b", "-x",
+		"a,-oProxyCommand=x", "gate:0", "gate:99999", "@gate", "a b@gate",
+		"ssh://", "[::1", "a;b"};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		AUTO_FREE char *before = NULL;
+		struct err err = ERR_INIT;
+		struct ssh_hop h;
+
+		CHECK(ssh_hop_parse(rows[i], &h, &before, &err) < 0, "%s", rows[i]);
+		CHECK(*err.text && !before, "%s", rows[i]);
+	}
+}
+
 TEST_MAIN(TEST(test_plain), TEST(test_full), TEST(test_checking), TEST(test_errors),
-	TEST(test_long_line))
+	TEST(test_long_line), TEST(test_proxy_jump_tokens), TEST(test_hops),
+	TEST(test_bad_hops))
