@@ -88,16 +88,24 @@ static char *unknown_hint(const struct ssh *s, const struct known_match *m)
 
 static void say_unknown(struct ssh *s, const struct known_match *m, const char *shown)
 {
-	const char *file =
-		s->target.accept_file ? s->target.accept_file : "~/.ssh/known_hosts";
+	const struct ssh_target *t = &s->target;
+	const char *file = t->accept_file ? t->accept_file : "~/.ssh/known_hosts";
 	AUTO_FREE char *hint = unknown_hint(s, m);
 
-	conn_fail(s->c, CONN_FAIL_HOST_KEY,
-		"%s: host key is not known: %s%s (check it, then: ssh-keyscan -p %u %s "
-		">> %s, "
-		"or host_key: accept-new)",
-		dial_where(s->dial), shown, hint ? hint : "", s->target.port,
-		s->target.hostname, file);
+	if (t->via)
+		/* ssh-keyscan cannot go there */
+		conn_fail(s->c, CONN_FAIL_HOST_KEY,
+			"%s: host key is not known: %s%s (check it, then log in once "
+			"with "
+			"ssh -o UserKnownHostsFile=%s, or host_key: accept-new)",
+			dial_where(s->dial), shown, hint ? hint : "", file);
+	else
+		conn_fail(s->c, CONN_FAIL_HOST_KEY,
+			"%s: host key is not known: %s%s (check it, then: ssh-keyscan -p "
+			"%u "
+			"%s >> %s, or host_key: accept-new)",
+			dial_where(s->dial), shown, hint ? hint : "", t->port,
+			t->hostname, file);
 }
 
 static void say_changed(struct ssh *s, const struct known_match *m, const char *shown)

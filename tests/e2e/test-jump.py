@@ -243,6 +243,10 @@ def test_host_key_of_jump_host(t, site):
     where = re.escape(site.jump("bastion"))
     done = t.run(argv(site, "--jump", site.jump("bastion")))
     down(t, done, "host-key", rf"^{where} \(jump host\): host key is not known: ssh-ed25519 SHA256:")
+    know(t, site, "bastion")
+    done = t.run(argv(site, "--jump", site.jump("bastion")))
+    down(t, done, "host-key", rf"^127\.0\.0\.1:{site.target.port}: host key is not known: .* log in once with ssh -o User")
+    know(t, site, "target")
     other = make_key(t.tmp / "other").with_name("other.pub").read_text()
     with (t.home / ".ssh/known_hosts").open("a") as file:
         file.write(f"[127.0.0.1]:{site.bastion.port} {other}")
