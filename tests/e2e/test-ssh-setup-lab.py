@@ -161,6 +161,21 @@ def test_ctrl_c_at_the_question(t, lab):
     t.no_match(pty.out, "Summary|ope$")
 
 
+def test_ctrl_c_while_a_host_is_silent(t, lab):
+    clear(lab, HOSTS)
+    lab.cut("h2")
+    try:
+        pty = start(t, lab, LIST, "--timeout", "60s")
+        pty.wait_for("0/4 hosts done, 3 need a password", 30)
+        pty.send("\x03")
+        t.eq(pty.wait(20).rc, 130)
+        # and one who stays silent does not hold the others up for ever
+        done = setup(t, lab, LIST, "--timeout", "1s", stdin=f"{PASSWORD}\n")
+        t.ends(done, 3, "^✓ Successfully configured: 3/4$")
+    finally:
+        lab.heal("h2")
+
+
 def test_the_password_stays_in_its_place(t, lab):
     """Locked in memory, in no core dump, argument, environment or file."""
     clear(lab, HOSTS)
