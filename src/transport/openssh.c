@@ -445,17 +445,15 @@ static void openssh_open(struct conn *c)
 		return;
 	}
 	sc = ssh_config_cache_get(sh->configs, h, &err);
-	o->address = text_printf("%s@%s", o->target.user, o->target.where);
+	o->address = text_printf("%s@%s%s%s", o->target.user, o->target.where,
+		o->target.via ? " via " : "", o->target.via ? o->target.via : "");
 	c->info.address = o->address;
 	o->through = find_through(&o->target, h, sc);
 	o->args = openssh_args(o, sc);
 	if (!o->target.copy_key)
 		o->target.copy_key = h->key;
 	if (o->target.policy == HOST_KEY_OFF)
-		conn_note(c,
-			"%s: host key checking is off: nothing proves that this is the "
-			"right host",
-			o->target.where);
+		ssh_hostkey_off(c, o->target.where);
 	o->first = run_start(o, NULL);
 }
 

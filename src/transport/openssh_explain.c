@@ -53,7 +53,12 @@ static void say_login(
 	if (tried && strlen(tried) > 2)
 		tried[strlen(tried) - 2] = '\0';
 	ssh_auth_advise(&o->target, &advice);
-	if (l->locked)
+	if (l->locked && *l->unsigned_why)
+		err_set(err, ERR_HOST,
+			"%s: login as %s failed: tried %.500s; the host would take a key "
+			"that does not sign here: does it with ssh by hand?",
+			o->target.where, o->target.user, tried ? tried : "");
+	else if (l->locked)
 		err_set(err, ERR_HOST,
 			"%s: login as %s failed: tried %.500s; the host would take a key "
 			"that ssh cannot use here: ssh-add it",

@@ -23,10 +23,14 @@ static void settle_offer(struct openssh_log *l)
 	bool agent = text_starts_with(l->offered, "agent ");
 	const char *label = l->offered + strlen(agent ? "agent " : "publickey ");
 
+	const char *why = "refused";
+
+	if (l->accepted)
+		why = *l->unsigned_why ? l->unsigned_why
+				       : "encrypted, or not to be used without a person";
 	if (l->offering && l->tried.len < TRIED_MAX)
-		buf_printf(&l->tried, "%s%s (%s), ", agent ? "agent key " : "", label,
-			l->accepted ? "encrypted, or not to be used without a person"
-				    : "refused");
+		buf_printf(
+			&l->tried, "%s%s (%s), ", agent ? "agent key " : "", label, why);
 	l->locked |= l->accepted;
 	l->refused |= l->offering && !l->accepted;
 	l->offering = l->accepted = false;
@@ -93,6 +97,16 @@ static void on_accepted(struct openssh_log *l, const char *rest)
 {
 	(void)rest;
 	l->accepted = l->offering;
+	l->unsigned_why[0] = '\0';
+}
+
+/* "ED25519-SK \"/path\": device not found", "RSA \"/path\" from agent: agent refused operation" */
+static void on_unsigned(struct openssh_log *l, const char *rest)
+{
+	const char *end = strrchr(rest, '"'), *why = end ? strstr(end, ": ") : NULL;
+
+	if (why)
+		copy(l->unsigned_why, sizeof(l->unsigned_why), why + 2, strlen(why + 2));
 }
 
 static void on_methods(struct openssh_log *l, const char *rest)
@@ -185,6 +199,7 @@ static const struct {
 	{"debug1: SSH2_MSG_NEWKEYS received", on_keyed},
 	{"debug1: Offering public key: ", on_offer},
 	{"debug1: Server accepts key: ", on_accepted},
+	{"sign_and_send_pubkey: signing failed for ", on_unsigned},
 	{"debug1: Authentications that can continue: ", on_methods},
 	{"debug1: No more authentication methods", on_no_more},
 	{"no such identity: ", on_missing},

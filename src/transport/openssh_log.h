@@ -26,12 +26,13 @@ struct openssh_log {
 	bool exit_status, exit_signal; /* the remote command ended so */
 	bool added;                    /* a new host key was recorded */
 	/* what it found */
-	char host_key[200]; /* "ssh-ed25519 SHA256:..." */
-	char login[400];    /* "publickey /home/u/.ssh/id", "agent u@host", "none" */
-	char methods[200];  /* what the host takes: "publickey,password" */
-	struct buf tried;   /* "PATH (refused), ..." */
-	bool refused;       /* a key was */
-	bool locked;        /* one was taken that could not be signed with */
+	char host_key[200];     /* "ssh-ed25519 SHA256:..." */
+	char login[400];        /* "publickey /home/u/.ssh/id", "agent u@host", "none" */
+	char methods[200];      /* what the host takes: "publickey,password" */
+	struct buf tried;       /* "PATH (refused), ..." */
+	bool refused;           /* a key was */
+	bool locked;            /* one was taken that could not be signed with */
+	char unsigned_why[100]; /* as ssh says it: "device not found"; "": it does not */
 	/* why it failed, once failed is set */
 	bool failed, changed, revoked;
 	enum conn_failure why;

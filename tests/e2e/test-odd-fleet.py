@@ -47,6 +47,7 @@ ILL = {
     "password-only": {"password": "s3cret"},
     "stranger": {"known": False},
     "fido-only": {"sshd_extra": "PubkeyAcceptedAlgorithms sk-ssh-ed25519@openssh.com"},
+    "no-token": {"keys": ["ed25519-sk"]},
     "no-sessions": {"sshd_extra": "MaxSessions 0"},
     "changed": {},
     "other-ca": {"ca": True},
@@ -76,6 +77,7 @@ def fleet():
 @fixture
 def ill():
     with new_lab(names=list(ILL), each=ILL) as ill:
+        (ill.home / ".ssh/config").unlink()  # says where the token is
         known = ill.home / ".ssh/known_hosts"
         lines = {host: [line for line in known.read_text().splitlines() if f"{host}.lab" in line]
                  for host in ill.hosts}

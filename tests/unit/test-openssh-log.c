@@ -12,6 +12,8 @@
 	"debug1: Authentications that can continue: publickey,password\r\n"
 #define OFFER(label) "debug1: Offering public key: " label "\r\n"
 #define ACCEPT(label) "debug1: Server accepts key: " label "\r\n"
+#define UNSIGNED(text) "sign_and_send_pubkey: signing failed for " text "\r\n"
+#define NO_MORE "debug1: No more authentication methods to try.\r\n"
 #define IN "Authenticated to h ([10.0.0.1]:22) using \"publickey\".\r\n"
 
 static void on_remote(const char *data, size_t len, void *user)
@@ -52,6 +54,14 @@ static void test_logins(void)
 						   "methods to try.\r\n",
 			"", "/h/id (encrypted, or not to be used without a person), ",
 			false},
+		{HELLO OFFER("/h/id ED25519-SK SHA256:x")
+				ACCEPT("/h/id ED25519-SK SHA256:x") UNSIGNED(
+					"ED25519-SK \"/h/id\": device not found") NO_MORE,
+			"", "/h/id (device not found), ", false},
+		{HELLO OFFER("/h/id RSA SHA256:x agent") ACCEPT("/h/id RSA SHA256:x "
+								"agent") UNSIGNED(
+			 "RSA \"/h/id\" from agent: agent refused operation") NO_MORE,
+			"", "agent key /h/id (agent refused operation), ", false},
 		{HELLO "no such identity: /h/id: No such file or directory\r\n"
 		       "Load key \"/h/k\": bad permissions\r\n",
 			"", "/h/id (no such file), /h/k (bad permissions), ", false},
