@@ -445,8 +445,7 @@ static void openssh_open(struct conn *c)
 		return;
 	}
 	sc = ssh_config_cache_get(sh->configs, h, &err);
-	o->address = text_printf("%s@%s%s%s", o->target.user, o->target.where,
-		o->target.via ? " via " : "", o->target.via ? o->target.via : "");
+	o->address = text_printf("%s@%s", o->target.user, o->target.where);
 	c->info.address = o->address;
 	o->through = find_through(&o->target, h, sc);
 	o->args = openssh_args(o, sc);

@@ -217,6 +217,8 @@ const char *ssh_known_name(const struct ssh_target *t);
 uint16_t ssh_known_port(const struct ssh_target *t);
 int ssh_hostkey_prefer(struct ssh *s);
 int ssh_hostkey_check(struct ssh *s);
+/* Says, once for all hosts, that nothing is checked; for any transport. */
+void ssh_hostkey_off(struct conn *c, const char *where);
 /* ssh_explain.c: why the handshake did not work */
 bool ssh_explain_no_algorithm(struct ssh *s);
 

@@ -180,6 +180,20 @@ static void accept_new(struct ssh *s, const void *blob, size_t len, const char *
 			shown, path);
 }
 
+void ssh_hostkey_off(struct conn *c, const char *where)
+{
+	struct ssh_shared *sh = c->t->ssh;
+
+	if (sh->off_said)
+		return;
+	sh->off_said = true;
+	conn_note(c,
+		"%s: host key checking is off for it and for all hosts with host_key: "
+		"off: "
+		"nothing proves that they are the right ones",
+		where);
+}
+
 int ssh_hostkey_check(struct ssh *s)
 {
 	const struct ssh_target *t = &s->target;
@@ -199,10 +213,7 @@ int ssh_hostkey_check(struct ssh *s)
 	s->host_key = strdup(shown);
 	s->c->info.host_key = s->host_key;
 	if (t->policy == HOST_KEY_OFF) {
-		conn_note(s->c,
-			"%s: host key checking is off: nothing proves that this is the "
-			"right host",
-			dial_where(s->dial));
+		ssh_hostkey_off(s->c, dial_where(s->dial));
 		return 0;
 	}
 	m = known_hosts_check(t->known, t->n_known, ssh_known_name(&s->target),
