@@ -59,8 +59,9 @@ static void test_logins(void)
 					"ED25519-SK \"/h/id\": device not found") NO_MORE,
 			"", "/h/id (device not found), ", false},
 		{HELLO OFFER("/h/id RSA SHA256:x agent") ACCEPT("/h/id RSA SHA256:x "
-								"agent") UNSIGNED(
-			 "RSA \"/h/id\" from agent: agent refused operation") NO_MORE,
+								"agent")
+				UNSIGNED("RSA \"/h/id\" from agent: agent refused "
+					 "operation") NO_MORE,
 			"", "agent key /h/id (agent refused operation), ", false},
 		{HELLO "no such identity: /h/id: No such file or directory\r\n"
 		       "Load key \"/h/k\": bad permissions\r\n",
