@@ -445,7 +445,8 @@ static void openssh_open(struct conn *c)
 		return;
 	}
 	sc = ssh_config_cache_get(sh->configs, h, &err);
-	o->address = text_printf("%s@%s", o->target.user, o->target.where);
+	o->address = text_printf("%s@%s%s%s", o->target.user, o->target.where,
+		o->target.via ? " via " : "", o->target.via ? o->target.via : "");
 	c->info.address = o->address;
 	o->through = find_through(&o->target, h, sc);
 	o->args = openssh_args(o, sc);
