@@ -151,6 +151,41 @@ def test_tokens_of_proxy_jump(t, site):
     up(t, t.run([probe_path(), "--key", str(site.key), "tion", "echo hello"]))
 
 
+def test_jump_host_without_sessions(t, site):
+    """Bastions that forward and do nothing else."""
+    server = Sshd(t.tmp / "gate", extra="MaxSessions 0\nForceCommand /bin/false")
+    public = site.key.with_name("key.pub").read_text()
+    (server.dir / "authorized_keys").write_text(f"restrict,port-forwarding {public}")
+    with server:
+        (t.home / ".ssh/known_hosts").write_text(site.known() + server.known_hosts().read_text())
+        up(t, t.run(argv(site, "--jump", f"127.0.0.1:{server.port}")))
+
+
+def test_another_login_is_for_the_host_alone(t, site):
+    """The jump host is logged in to as ever."""
+    other = make_key(t.tmp / "other")
+    done = behind(t, site, "--jump", site.jump("bastion"), "--only-key", other)
+    down(t, done, "login", rf"^127\.0\.0\.1:{site.target.port}: login as \S+ refused: tried {other} \(refused\); ")
+    with (site.target.dir / "authorized_keys").open("a") as file:
+        file.write(other.with_name("other.pub").read_text())
+    done = behind(t, site, "--jump", site.jump("bastion"), "--only-key", other)
+    up(t, done)
+    t.match(done.out, f"login=publickey {other} ")
+
+
+def test_agent(t, site):
+    path = t.tmp / "agent"
+    t.spawn(["ssh-agent", "-D", "-a", path])
+    env = {"SSH_AUTH_SOCK": str(path)}
+    wait_until(lambda: t.run(["ssh-add", "-l"], env=env).rc != 2, 5, "ssh-agent")
+    t.ends(t.run(["ssh-add", "-q", site.key], env=env), 0)
+    know(t, site)
+    done = t.run([probe_path(), "--port", str(site.target.port), "--jump",
+                  f"{site.jump('bastion')},{site.jump('inner')}", "127.0.0.1", "echo hello"], env=env)
+    up(t, done)
+    t.match(done.out, "login=agent test-ed25519 ")
+
+
 # many -------------------------------------------------------------------------
 
 
