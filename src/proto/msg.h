@@ -14,6 +14,7 @@
 
 #include "proto/hist.h"
 #include "proto/job.h"
+#include "proto/net.h"
 #include "proto/ops.h"
 
 struct buf;
@@ -32,6 +33,9 @@ enum msg_type {
 	MSG_START,
 	MSG_HEARTBEAT,
 	MSG_STOP,
+	MSG_NET_OPEN,
+	MSG_NET_START,
+	MSG_NET_STOP,
 	/* worker -> orchestrator */
 	MSG_HELLO,
 	MSG_PONG,
@@ -43,6 +47,11 @@ enum msg_type {
 	MSG_PHASE,
 	MSG_RESULT,
 	MSG_BYE,
+	MSG_NET_READY,
+	MSG_NET_ARMED,
+	MSG_NET_INTERVAL,
+	MSG_NET_RESULT,
+	MSG_NET_ERROR,
 	MSG_TYPES,
 };
 
@@ -208,6 +217,34 @@ struct msg_bye {
 	char *reason;   /* "quit", "stdin closed", ... */
 };
 
+/* Network tests. The pair is that of the net_open; struct net_open, net_interval and net_result
+ * are messages as they are. */
+struct msg_net_start {
+	uint32_t pair;
+	uint64_t at_ns; /* load begins; the worker's clock */
+};
+
+struct msg_net_stop {
+	uint32_t pair;
+};
+
+struct msg_net_ready {
+	uint32_t pair;
+	uint32_t port;   /* server: that it listens on; client: 0 */
+	char **warnings; /* NULL-terminated, or NULL */
+};
+
+struct msg_net_armed {
+	uint32_t pair;
+	int64_t lead_ns; /* left until at_ns; 0 or less: too late, send another start */
+};
+
+struct msg_net_error {
+	uint32_t pair;
+	enum net_failure failure;
+	char *text; /* what, where and what to do, for a person */
+};
+
 struct msg {
 	enum msg_type type;
 	union {
@@ -226,6 +263,14 @@ struct msg {
 		struct msg_phase phase;
 		struct msg_result result;
 		struct msg_bye bye;
+		struct net_open net_open;
+		struct msg_net_start net_start;
+		struct msg_net_stop net_stop;
+		struct msg_net_ready net_ready;
+		struct msg_net_armed net_armed;
+		struct net_interval net_interval;
+		struct net_result net_result;
+		struct msg_net_error net_error;
 	} u;
 };
 

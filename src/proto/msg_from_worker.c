@@ -3,6 +3,7 @@
 #include "common/err.h"
 #include "proto/job_fields.h"
 #include "proto/msg_defs.h"
+#include "proto/net_fields.h"
 
 #define ENTRIES_MAX 10000u
 #define BACKENDS_MAX 100u
@@ -196,6 +197,27 @@ static const struct field bye_fields[] = {
 	MEMBERS_END,
 };
 
+static const struct field net_ready_fields[] = {
+	MEMBER(msg_net_ready, pair, FIELD_U32, .min = 1),
+	MEMBER(msg_net_ready, port, FIELD_U32, .max = 65535, .optional = true),
+	MEMBER(msg_net_ready, warnings, FIELD_TEXTS, .max = ENTRIES_MAX,
+		.optional = true),
+	MEMBERS_END,
+};
+
+static const struct field net_armed_fields[] = {
+	MEMBER(msg_net_armed, pair, FIELD_U32, .min = 1),
+	MEMBER(msg_net_armed, lead_ns, FIELD_I64),
+	MEMBERS_END,
+};
+
+static const struct field net_error_fields[] = {
+	MEMBER(msg_net_error, pair, FIELD_U32, .min = 1),
+	MEMBER(msg_net_error, failure, FIELD_NAME, .names = &net_failures_by_name),
+	TEXT(msg_net_error, text),
+	MEMBERS_END,
+};
+
 const struct msg_def msg_defs_from_worker[MSG_TYPES] = {
 	[MSG_HELLO] = {"hello", hello_fields},
 	[MSG_PONG] = {"pong", pong_fields},
@@ -207,4 +229,9 @@ const struct msg_def msg_defs_from_worker[MSG_TYPES] = {
 	[MSG_PHASE] = {"phase", phase_fields},
 	[MSG_RESULT] = {"result", result_fields, check_result},
 	[MSG_BYE] = {"bye", bye_fields},
+	[MSG_NET_READY] = {"net_ready", net_ready_fields},
+	[MSG_NET_ARMED] = {"net_armed", net_armed_fields},
+	[MSG_NET_INTERVAL] = {"net_interval", net_interval_fields, net_interval_check},
+	[MSG_NET_RESULT] = {"net_result", net_result_fields, net_result_check},
+	[MSG_NET_ERROR] = {"net_error", net_error_fields},
 };

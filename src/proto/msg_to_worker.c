@@ -3,6 +3,7 @@
 #include "common/cleanup.h"
 #include "proto/job_fields.h"
 #include "proto/msg_defs.h"
+#include "proto/net_fields.h"
 
 const char *const stop_mode_names[] = {"drain", "now", "quit", NULL};
 static const struct names stop_modes = {
@@ -36,6 +37,17 @@ static const struct field stop_fields[] = {
 	MEMBERS_END,
 };
 
+static const struct field net_start_fields[] = {
+	MEMBER(msg_net_start, pair, FIELD_U32, .min = 1),
+	MEMBER(msg_net_start, at_ns, FIELD_U64),
+	MEMBERS_END,
+};
+
+static const struct field net_stop_fields[] = {
+	MEMBER(msg_net_stop, pair, FIELD_U32, .min = 1),
+	MEMBERS_END,
+};
+
 const struct msg_def msg_defs_to_worker[MSG_TYPES] = {
 	[MSG_HELLO_TO] = {"hello", hello_to_fields},
 	[MSG_PING] = {"ping", ping_fields},
@@ -44,4 +56,7 @@ const struct msg_def msg_defs_to_worker[MSG_TYPES] = {
 	[MSG_START] = {"start", start_fields},
 	[MSG_HEARTBEAT] = {"heartbeat", heartbeat_fields},
 	[MSG_STOP] = {"stop", stop_fields},
+	[MSG_NET_OPEN] = {"net_open", net_open_fields, net_open_check, .digits = 17},
+	[MSG_NET_START] = {"net_start", net_start_fields},
+	[MSG_NET_STOP] = {"net_stop", net_stop_fields},
 };

@@ -116,8 +116,8 @@ static const struct field counts_fields[] = {
 	OPTIONAL(net_counts, socket_drops, FIELD_U64),
 	MEMBERS_END,
 };
-#define COUNTS(s)                                                                        \
-	MEMBER(s, counts, FIELD_OBJECT, .fields = counts_fields,                         \
+#define COUNTS(s, m)                                                                     \
+	MEMBER(s, m, FIELD_OBJECT, .fields = counts_fields,                              \
 		.size = sizeof(struct net_counts))
 
 const struct field net_interval_fields[] = {
@@ -125,7 +125,7 @@ const struct field net_interval_fields[] = {
 	MEMBER(net_interval, seq, FIELD_U32),
 	MEMBER(net_interval, from_ns, FIELD_U64),
 	MEMBER(net_interval, to_ns, FIELD_U64),
-	COUNTS(net_interval),
+	COUNTS(net_interval, counts),
 	MEMBERS_END,
 };
 
@@ -164,7 +164,9 @@ const struct field net_result_fields[] = {
 	MEMBER(net_result, pair, FIELD_U32, .min = 1),
 	MEMBER(net_result, from_ns, FIELD_U64),
 	MEMBER(net_result, to_ns, FIELD_U64),
-	COUNTS(net_result),
+	COUNTS(net_result, counts),
+	MEMBER(net_result, total, FIELD_OBJECT, .optional = true, .fields = counts_fields,
+		.size = sizeof(struct net_counts)),
 	OPTIONAL(net_result, total_sent_datagrams, FIELD_U64),
 	OPTIONAL(net_result, jitter_us, FIELD_DOUBLE),
 	OPTIONAL(net_result, fairness, FIELD_DOUBLE, .max = 1),
@@ -178,16 +180,47 @@ const struct field net_result_fields[] = {
 	MEMBERS_END,
 };
 
-int net_window_check(uint64_t from_ns, uint64_t to_ns, struct err *err)
+int net_open_check(const void *open, struct err *err)
+{
+	const struct net_open *o = open;
+
+	if (o->port_min > o->port_max)
+		return err_set(err, ERR_FAILED, "\"port_min\" is above \"port_max\"");
+	if (o->side == NET_CLIENT && (!o->port || !o->address))
+		return err_set(err, ERR_FAILED,
+			"a client needs \"address\" and \"port\" of its server");
+	return 0;
+}
+
+static int check_window(uint64_t from_ns, uint64_t to_ns, struct err *err)
 {
 	if (from_ns > to_ns)
 		return err_set(err, ERR_FAILED, "\"from_ns\" is after \"to_ns\"");
 	return 0;
 }
 
+int net_interval_check(const void *interval, struct err *err)
+{
+	const struct net_interval *i = interval;
+
+	return check_window(i->from_ns, i->to_ns, err);
+}
+
+int net_result_check(const void *result, struct err *err)
+{
+	const struct net_result *r = result;
+
+	return check_window(r->from_ns, r->to_ns, err);
+}
+
 bool net_failure_passing(enum net_failure f)
 {
 	return f != NET_FAIL_OPTION && f != NET_FAIL_STOPPED;
+}
+
+static bool datagram(const struct net_end *e)
+{
+	return !e->send_bytes || (e->send_bytes >= 32 && e->send_bytes <= 65507);
 }
 
 /* What a spec cannot be, and the words for it. */
@@ -203,9 +236,13 @@ static const char *flaw(const struct net_spec *s)
 		return "udp has no connections for crr";
 	if (udp && !stream && (s->request_bytes > 65507 || s->response_bytes > 65507))
 		return "a datagram has at most 65507 bytes";
-	if (udp && stream &&
-		(s->local.send_bytes > 65507 || s->remote.send_bytes > 65507))
-		return "a datagram has at most 65507 bytes";
+	if (udp && stream && !(datagram(&s->local) && datagram(&s->remote)))
+		return "a datagram of a stream has 32 (its header) to 65507 bytes";
+	if (udp && !stream && s->depth > 100 &&
+		(s->request_bytes < 4 || s->response_bytes < 4))
+		return "datagrams of less than 4 bytes cannot be told apart with more "
+		       "than "
+		       "100 in flight";
 	if (s->test == NET_CRR && s->depth > 1)
 		return "crr has one transaction per connection";
 	if (stream && s->rate > 0)

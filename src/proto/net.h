@@ -85,9 +85,9 @@ struct net_open {
 struct net_counts {
 	uint64_t bytes_sent, bytes_recvd, send_calls, recv_calls;
 	uint64_t transactions;
-	uint64_t
-		lost; /* udp rr: without an answer in time; crr: connections that failed */
-	/* udp stream, at the receiver */
+	uint64_t lost; /* udp rr: not answered in time; crr: connections that failed */
+	/* udp stream, at the receiver: of the datagrams that the sender sent in its window, also those
+	 * that came after ours. datagrams: each once. */
 	uint64_t datagrams, reordered, duplicates, socket_drops;
 };
 
@@ -122,11 +122,13 @@ struct net_cpu {
 
 struct net_result {
 	uint32_t pair;
-	uint64_t from_ns, to_ns; /* the window, this end's clock */
-	struct net_counts counts;
-	uint64_t
-		total_sent_datagrams; /* udp stream, at the sender: all from first to last */
-	double jitter_us;             /* RFC 3550, mean over flows */
+	uint64_t from_ns, to_ns;  /* the window, this end's clock */
+	struct net_counts counts; /* of the window */
+	struct net_counts total;  /* from first to last: warm-up and draining too */
+	/* udp stream, at the sender: sent in its window; what the other end's counts.datagrams lack of
+	 * it is lost */
+	uint64_t total_sent_datagrams;
+	double jitter_us;    /* RFC 3550, mean over flows */
 	double fairness;     /* Jain's index of the flows' bytes or transactions */
 	struct hist latency; /* ns. rr, crr: transactions; stream: one send call in 64 */
 	struct hist connect; /* crr */

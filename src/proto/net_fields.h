@@ -7,5 +7,7 @@ extern const struct field net_spec_fields[], net_open_fields[], net_interval_fie
 	net_result_fields[];
 extern const struct names net_sides_by_name, net_failures_by_name;
 
-/* What must hold between the ends of a window: 0, or -1 with err. */
-int net_window_check(uint64_t from_ns, uint64_t to_ns, struct err *err);
+/* What must hold between their members: 0, or -1 with err. */
+int net_open_check(const void *open, struct err *err);
+int net_interval_check(const void *interval, struct err *err);
+int net_result_check(const void *result, struct err *err);

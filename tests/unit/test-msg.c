@@ -203,6 +203,105 @@ static struct msg samples[] = {
 				S("put /mnt/data/host1/out/k3v9x0q2m7ab-host1-0-17: "
 				  "No space left on device")}},
 	{.type = MSG_BYE, .u.bye = {.generation = 1, .lines = 14, .reason = S("quit")}},
+	{.type = MSG_NET_OPEN,
+		.u.net_open = {.pair = 7,
+			.side = NET_SERVER,
+			.address = S("10.9.1.10"),
+			.bind = S("10.9.1.11"),
+			.port = 5201,
+			.port_min = 5000,
+			.port_max = 5100,
+			.local_port = 4000,
+			.token = "00112233445566778899aabbccddeeff",
+			.spec = {.test = NET_CRR,
+				.protocol = NET_TCP,
+				.dir = NET_RECV,
+				.flows = 4,
+				.warmup_ns = 1000000000,
+				.duration_ns = 30000000000,
+				.max_bytes = 1,
+				.max_transactions = 2,
+				.interval_ns = 1000000000,
+				.stagger_ns = 1000,
+				.family = 4,
+				.request_bytes = 64,
+				.response_bytes = 1024,
+				.depth = 1,
+				.rate = 1000.1,
+				.close = NET_CLOSE_RST,
+				.zero_copy = true,
+				.skip_rx_copy = true,
+				.batch = true,
+				.dont_route = true,
+				.timeout_ns = 10000000000,
+				.local = {.send_buffer = 1,
+					.recv_buffer = 2,
+					.send_bytes = 3,
+					.recv_bytes = 4,
+					.congestion = S("cubic"),
+					.mss = 1400,
+					.tos = 16,
+					.pace_bytes = 5,
+					.nodelay = true,
+					.cork = true,
+					.cpus = S("0-3,8")}}}},
+	{.type = MSG_NET_START, .u.net_start = {.pair = 7, .at_ns = 88203000000000}},
+	{.type = MSG_NET_STOP, .u.net_stop = {.pair = 7}},
+	{.type = MSG_NET_READY,
+		.u.net_ready = {.pair = 7,
+			.port = 5201,
+			.warnings = (char *[]){S("the send buffer is smaller"), NULL}}},
+	{.type = MSG_NET_ARMED, .u.net_armed = {.pair = 7, .lead_ns = -5}},
+	{.type = MSG_NET_INTERVAL,
+		.u.net_interval = {.pair = 7,
+			.seq = 3,
+			.from_ns = 88203000000000,
+			.to_ns = 88204000000000,
+			.counts = {.bytes_sent = 1,
+				.bytes_recvd = 2,
+				.send_calls = 3,
+				.recv_calls = 4,
+				.transactions = 5,
+				.lost = 6,
+				.datagrams = 7,
+				.reordered = 8,
+				.duplicates = 9,
+				.socket_drops = 10}}},
+	{.type = MSG_NET_RESULT,
+		.u.net_result = {.pair = 7,
+			.from_ns = 88203000000000,
+			.to_ns = 88233000000000,
+			.counts = {.transactions = 3},
+			.total = {.transactions = 4},
+			.total_sent_datagrams = 5,
+			.jitter_us = 1.5,
+			.fairness = 0.75,
+			.socket = {.retransmits = 1,
+				.mss = 1448,
+				.cwnd = 10,
+				.rtt_us = 105.5,
+				.min_rtt_us = 98.25,
+				.send_buffer = 87040,
+				.recv_buffer = 131072,
+				.congestion = S("cubic"),
+				.nodelay = true,
+				.tos = 16,
+				.source = S("10.9.1.11"),
+				.dest = S("10.9.1.10"),
+				.source_port = 40000,
+				.dest_port = 5201},
+			.cpu = {.util = 12.5,
+				.peak_util = 99.5,
+				.peak_id = 3,
+				.count = 16,
+				.user_ns = 1,
+				.system_ns = 2,
+				.placement = S("3")},
+			.remarks = (char *[]){S("the send buffer is smaller"), NULL}}},
+	{.type = MSG_NET_ERROR,
+		.u.net_error = {.pair = 7,
+			.failure = NET_FAIL_TIMEOUT,
+			.text = S("no answer from 10.9.1.10 port 5201")}},
 };
 
 static void fill_hist(struct hist *h, unsigned digits)
@@ -224,10 +323,15 @@ static void fill_samples(void)
 	done = true;
 	fill_hist(&deltas[0].response, 2);
 	fill_hist(&deltas[0].service, 2);
-	for (size_t i = 0; i < ARRAY_LEN(samples); i++)
+	for (size_t i = 0; i < ARRAY_LEN(samples); i++) {
 		if (samples[i].type == MSG_RESULT &&
 			samples[i].u.result.kind != SAMPLE_KINDS)
 			fill_hist(&samples[i].u.result.hist, 3);
+		if (samples[i].type == MSG_NET_RESULT) {
+			fill_hist(&samples[i].u.net_result.latency, 3);
+			fill_hist(&samples[i].u.net_result.connect, 3);
+		}
+	}
 }
 
 static enum msg_side side_of(enum msg_type type)
@@ -389,6 +493,12 @@ static void test_what_cannot_be_encoded(void)
 /* one sample: 5 ns */
 #define V2_2 "HISTEwAAAAIAAAAAAAAAAgAAAAAAAAABAAADRjC4oAA/8AAAAAAAAAkC"
 
+#define NET_OPEN(side, members, spec)                                                    \
+	"{\"type\":\"net_open\",\"pair\":1,\"side\":\"" side "\"," members               \
+	",\"token\":\"00112233445566778899aabbccddeeff\",\"spec\":{" spec                \
+	",\"protocol\":\"tcp\",\"flows\":1,\"duration_ns\":1000000,\"depth\":1,"         \
+	"\"timeout_ns\":1000000,\"local\":{},\"remote\":{}}}"
+
 static const struct {
 	enum msg_side from;
 	const char *line, *want; /* "": it is good */
@@ -499,6 +609,25 @@ static const struct {
 		"{\"type\":\"result\",\"generation\":1,\"op\":\"get\",\"bucket\":9,"
 		"\"kind\":\"totals\"}",
 		"result message: member \"bucket\" must be an integer from 0 to 8"},
+	{MSG_FROM_ORCHESTRATOR, NET_OPEN("client", "\"port\":0", "\"test\":\"stream\""),
+		"net_open message: a client needs \"address\" and \"port\" of its "
+		"server"},
+	{MSG_FROM_ORCHESTRATOR,
+		NET_OPEN(
+			"server", "\"port_min\":2,\"port_max\":1", "\"test\":\"stream\""),
+		"net_open message: \"port_min\" is above \"port_max\""},
+	{MSG_FROM_ORCHESTRATOR, NET_OPEN("server", "\"port\":0", "\"test\":\"rr\""),
+		"net_open message: member \"spec\" cannot be: a request or a response "
+		"without a byte cannot be told from none"},
+	{MSG_FROM_ORCHESTRATOR, NET_OPEN("server", "\"port\":0", "\"test\":\"stream\""),
+		""},
+	{MSG_FROM_WORKER,
+		"{\"type\":\"net_interval\",\"pair\":1,\"seq\":0,\"from_ns\":2,"
+		"\"to_ns\":1,\"counts\":{}}",
+		"net_interval message: \"from_ns\" is after \"to_ns\""},
+	{MSG_FROM_WORKER,
+		"{\"type\":\"net_error\",\"pair\":1,\"failure\":\"gone\",\"text\":\"\"}",
+		"net_error message: member \"failure\" must be one of \"refused\", "},
 	/* another version: what all versions share, and the rest is not looked at */
 	{MSG_FROM_WORKER,
 		"{\"type\":\"hello\",\"protocol\":2,\"nonce\":"
