@@ -214,8 +214,7 @@ static void test_the_tail_begins_with_a_whole_line(void)
 		CHECK(follow_init(&f, path, rows[i].tail) == 0);
 		append(path, "new\n");
 		follow_poll(&f, gather, &got);
-		CHECK(strcmp(got.data ? got.data : "", rows[i].want) == 0, "row %zu: %s",
-			i, got.data);
+		CHECK_STR(got.data ? got.data : "", rows[i].want);
 		follow_finish(&f);
 	}
 	temp_end();
