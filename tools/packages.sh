@@ -6,7 +6,7 @@
 BUILD_PACKAGES="gcc libc6-dev meson ninja-build pkg-config libssh2-1-dev libyaml-dev libjansson-dev
 	libssl-dev zlib1g-dev scdoc openssh-client"
 SSHD_PACKAGES="openssh-server python3"
-TEST_PACKAGES="jq zsh fish csh clang libclang-rt-14-dev clang-format shellcheck git python3 openssh-server iproute2
+TEST_PACKAGES="jq openssl zsh fish csh clang libclang-rt-14-dev clang-format shellcheck git python3 openssh-server iproute2
 	util-linux binutils busybox python3-asyncssh"
 
 # as_root COMMAND...: as it is for root, with sudo for others. Asks for no password where nobody can answer.

@@ -165,7 +165,9 @@ def command_of(options, image, volumes, root, args):
     lines = ["set -e", f"mount -t tmpfs none {root}", f"mkdir {root}/up {root}/work {root}/top"]
     top = f"{root}/top"
     if not image.endswith("scratch"):
-        lines += [f"mount -t overlay none -o lowerdir=/,upperdir={root}/up,workdir={root}/work {top}"]
+        lines += [f"mount -t overlay none -o lowerdir=/,upperdir={root}/up,workdir={root}/work {top}",
+                  # it may be a mount of its own, which the overlay has not
+                  f"mount --bind /tmp {top}/tmp"]
     for source, target, *how in volumes:
         make = f"mkdir -p {top}{target}"
         if os.path.isfile(source):
