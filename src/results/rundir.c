@@ -35,6 +35,16 @@ static void remember_no_memory(struct rundir *d)
 	remember(d, &err);
 }
 
+static int open_series(struct rundir *d, struct err *err)
+{
+	d->timeseries = stream_open(d->streams, "timeseries.tsv", true, QUEUE_BYTES, 0);
+	d->hlog = stream_open(d->streams, "histograms.hlog", true, QUEUE_BYTES, 0);
+	if (!d->timeseries || !d->hlog)
+		return err_sys(err, ENOMEM, "cannot write results");
+	stream_write(d->timeseries, series_header, strlen(series_header));
+	return 0;
+}
+
 static int open_streams(struct rundir *d, struct err *err)
 {
 	d->fd = open(d->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -45,19 +55,16 @@ static int open_streams(struct rundir *d, struct err *err)
 		return -1;
 	d->console = stream_open(d->streams, "console.log", true, QUEUE_BYTES, 0);
 	d->events = stream_open(d->streams, "events.jsonl", true, QUEUE_BYTES, 0);
-	d->timeseries = stream_open(d->streams, "timeseries.tsv", true, QUEUE_BYTES, 0);
-	d->hlog = stream_open(d->streams, "histograms.hlog", true, QUEUE_BYTES, 0);
-	if (!d->console || !d->events || !d->timeseries || !d->hlog)
+	if (!d->console || !d->events)
 		return err_sys(err, ENOMEM, "cannot write results");
 	/* both are there from the start, also when nothing is ever said */
 	stream_write(d->console, "", 0);
 	stream_write(d->events, "", 0);
-	stream_write(d->timeseries, series_header, strlen(series_header));
 	return 0;
 }
 
-int rundir_create(const char *parent, const char *dir, const char *name, uint64_t wall_ns,
-	struct rundir **ret, struct err *err)
+static int create(const char *parent, const char *dir, const char *name, uint64_t wall_ns,
+	bool series, struct rundir **ret, struct err *err)
 {
 	struct rundir *d = calloc(1, sizeof(*d));
 	int rc;
@@ -70,6 +77,8 @@ int rundir_create(const char *parent, const char *dir, const char *name, uint64_
 		 : rundir_make_named(d, parent, name, wall_ns, err);
 	if (rc == 0)
 		rc = open_streams(d, err);
+	if (rc == 0 && series)
+		rc = open_series(d, err);
 	if (rc < 0) {
 		struct err later = ERR_INIT;
 
@@ -78,6 +87,18 @@ int rundir_create(const char *parent, const char *dir, const char *name, uint64_
 	}
 	*ret = d;
 	return 0;
+}
+
+int rundir_create(const char *parent, const char *dir, const char *name, uint64_t wall_ns,
+	struct rundir **ret, struct err *err)
+{
+	return create(parent, dir, name, wall_ns, true, ret, err);
+}
+
+int rundir_create_plain(const char *parent, const char *dir, const char *name,
+	uint64_t wall_ns, struct rundir **ret, struct err *err)
+{
+	return create(parent, dir, name, wall_ns, false, ret, err);
 }
 
 const char *rundir_path(const struct rundir *d)

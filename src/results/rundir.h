@@ -20,6 +20,10 @@ struct rundir;
  * not exist or be empty). */
 int rundir_create(const char *parent, const char *dir, const char *name, uint64_t wall_ns,
 	struct rundir **ret, struct err *err);
+/* The same for work that has no operations: without timeseries.tsv and histograms.hlog; of the streams below
+ * only console, events and stderr are for it. */
+int rundir_create_plain(const char *parent, const char *dir, const char *name,
+	uint64_t wall_ns, struct rundir **ret, struct err *err);
 const char *rundir_path(const struct rundir *d);
 
 /* Writes a whole file (config.yaml, hosts.yaml) by rename. */
