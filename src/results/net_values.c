@@ -259,8 +259,8 @@ static void add_datagrams(struct work *w)
 		rate += (double)c->datagrams / seconds(to[i]);
 		jitter = fmax(jitter, to[i]->jitter_us);
 	}
-	/* what was sent in the window's last moments may still count at the receiver */
-	set(w, SEL_LOSS_PCT, 100 * fmax(0, sent - (came - again)) / sent);
+	/* each that came counts once */
+	set(w, SEL_LOSS_PCT, 100 * fmax(0, sent - came) / sent);
 	set(w, SEL_REORDERED, late);
 	set(w, SEL_DUPLICATES, again);
 	set(w, SEL_SOCKET_DROPS, drops);
