@@ -29,7 +29,7 @@ void net_words_init(struct net_words *w)
 		.confidence_level = 0.99,
 		.confidence_width = 0.05,
 	};
-	w->spec.timeout_ns = words_default_timeout(&w->spec);
+	w->spec.timeout_ns = net_words_timeout_ns(&w->spec);
 }
 
 void net_words_finish(struct net_words *w)

@@ -49,6 +49,9 @@ struct net_words {
 void net_words_init(struct net_words *w);
 void net_words_finish(struct net_words *w);
 
+/* timeout_ns of a test whose words say none: 1 s for udp rr, where it holds up a flow, else 10 s. */
+uint64_t net_words_timeout_ns(const struct net_spec *s);
+
 /* Parses words[0..n) into *ret (filled anew) and checks them against each other. Each error is one
  * sentence that names the option. 0, or -1 with err (ERR_INPUT) and *ret empty. */
 int net_words_parse(enum net_dialect dialect, char *const *words, size_t n,

@@ -147,8 +147,5 @@ word_fn words_set_udp, words_set_reverse, words_set_block, words_set_blocks_or_k
 	words_set_dscp, words_set_connect_timeout;
 bool words_takes_ends(const char *next); /* "L", "R" or "L,R" */
 
-/* That of a test whose words say none. */
-uint64_t words_default_timeout(const struct net_spec *s);
-
 /* Makes the spec of what was said, and checks it. 0, or -1 with err. */
 int words_resolve(struct words_parse *p, struct err *err);

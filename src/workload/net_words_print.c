@@ -185,7 +185,7 @@ static void put_flags(struct printer *p, const struct net_spec *s)
 	}
 	if (s->dont_route)
 		put2(p, "-R", "0");
-	if (s->timeout_ns != words_default_timeout(s))
+	if (s->timeout_ns != net_words_timeout_ns(s))
 		put_seconds(p, "--timeout", s->timeout_ns);
 }
 

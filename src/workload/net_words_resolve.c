@@ -176,7 +176,7 @@ static int set_iperf3(struct words_parse *p, struct err *err)
 }
 
 /* A lost datagram must not hold up a flow for long; a connect may. */
-uint64_t words_default_timeout(const struct net_spec *s)
+uint64_t net_words_timeout_ns(const struct net_spec *s)
 {
 	return (s->test == NET_RR && s->protocol == NET_UDP ? 1 : 10) * NS_PER_SEC;
 }
@@ -203,7 +203,7 @@ int words_resolve(struct words_parse *p, struct err *err)
 		s->response_bytes += !s->response_bytes;
 	}
 	if (!s->timeout_ns)
-		s->timeout_ns = words_default_timeout(s);
+		s->timeout_ns = net_words_timeout_ns(s);
 	if (net_spec_check(s, err) < 0)
 		return err_prefix(err, "the words behind -- make no test");
 	return 0;

@@ -1,0 +1,261 @@
+/* net_expect: expectations of a profile, one row each: which results it is about, and how it is read. */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "common/cleanup.h"
+#include "common/text.h"
+#include "workload/net_profile_impl.h"
+
+#define BOUND(i) .offset = offsetof(struct net_expectations, bound[i])
+#define SET(i) .set_offset = offsetof(struct net_expectations, set[i])
+#define KEY(i, key, text) [i] = {key, KEY_DOUBLE, BOUND(i), SET(i), .help = text}
+
+const struct key profile_expectation_keys[] = {
+	KEY(EXPECT_MEAN_LATENCY_MAX, "mean_latency_max",
+		"us: MEAN_LATENCY of each rr and crr."),
+	KEY(EXPECT_P99_LATENCY_MAX, "p99_latency_max",
+		"us: P99_LATENCY of each rr and crr."),
+	KEY(EXPECT_LATENCY_STDDEV_MAX, "latency_stddev_max",
+		"us: STDDEV_LATENCY of each rr and crr."),
+	KEY(EXPECT_JITTER_MAX, "jitter_max", "us: JITTER_US of each udp stream."),
+	KEY(EXPECT_TCP_THROUGHPUT_MIN, "tcp_throughput_min",
+		"10^6 bits/s: THROUGHPUT of each tcp stream."),
+	KEY(EXPECT_UDP_THROUGHPUT_MIN, "udp_throughput_min",
+		"10^6 bits/s: THROUGHPUT of each udp stream."),
+	KEY(EXPECT_TOTAL_THROUGHPUT_MIN, "total_throughput_min",
+		"10^6 bits/s: the sum over all pairs, of each stream test."),
+	KEY(EXPECT_TRANSACTION_RATE_MIN, "transaction_rate_min",
+		"1/s: TRANSACTION_RATE of each rr."),
+	KEY(EXPECT_CONNECTION_RATE_MIN, "connection_rate_min",
+		"1/s: TRANSACTION_RATE of each crr."),
+	KEY(EXPECT_CPU_UTIL_MAX, "cpu_util_max",
+		"%: LOCAL_CPU_UTIL and REMOTE_CPU_UTIL of each test."),
+	KEY(EXPECT_CV_MAX, "cv_max",
+		"%: standard deviation over mean of THROUGHPUT over iterations, where "
+		"there "
+		"are several."),
+	KEY(EXPECT_PACKET_LOSS_MAX, "packet_loss_max",
+		"Fraction: LOSS_PCT / 100 of each udp test."),
+	KEY(EXPECT_RETRANSMISSION_RATE_MAX, "retransmission_rate_max",
+		"Fraction: segments of a tcp stream that were sent again."),
+	KEY(EXPECT_ERROR_RATE_MAX, "error_rate_max",
+		"Fraction: of all pairs and tests, those that failed."),
+	{.name = NULL},
+};
+
+static double value_of(const struct net_outcome *o, enum net_selector s)
+{
+	return o->values && o->values->of[s].known ? o->values->of[s].number : NAN;
+}
+
+static double mean_latency(const struct net_outcome *o)
+{
+	return value_of(o, SEL_MEAN_LATENCY);
+}
+
+static double p99_latency(const struct net_outcome *o)
+{
+	return value_of(o, SEL_P99_LATENCY);
+}
+
+static double latency_stddev(const struct net_outcome *o)
+{
+	return value_of(o, SEL_STDDEV_LATENCY);
+}
+
+static double jitter(const struct net_outcome *o)
+{
+	return value_of(o, SEL_JITTER_US);
+}
+
+static double throughput(const struct net_outcome *o)
+{
+	return value_of(o, SEL_THROUGHPUT);
+}
+
+static double cpu_util(const struct net_outcome *o)
+{
+	return fmax(value_of(o, SEL_LOCAL_CPU_UTIL), value_of(o, SEL_REMOTE_CPU_UTIL));
+}
+
+static double cv(const struct net_outcome *o)
+{
+	return 100 * o->cv;
+}
+
+static double packet_loss(const struct net_outcome *o)
+{
+	return value_of(o, SEL_LOSS_PCT) / 100;
+}
+
+/* Both ends' segments: those of an end that only receives are none. */
+static double retransmission_rate(const struct net_outcome *o)
+{
+	double again = value_of(o, SEL_LOCAL_TRANSPORT_RETRANS) +
+		       value_of(o, SEL_REMOTE_TRANSPORT_RETRANS),
+	       sent = (value_of(o, SEL_LOCAL_BYTES_SENT) +
+			      value_of(o, SEL_REMOTE_BYTES_SENT)) /
+		      value_of(o, SEL_TRANSPORT_MSS);
+
+	return sent > 0 ? again / sent : NAN;
+}
+
+#define TCP_STREAM 1u
+#define UDP_STREAM 2u
+#define RR 4u
+#define UDP_RR 8u
+#define CRR 16u
+#define STREAMS (TCP_STREAM | UDP_STREAM)
+#define TRANSACTIONS (RR | UDP_RR | CRR)
+#define ALL (STREAMS | TRANSACTIONS)
+
+static const struct expectation {
+	unsigned tests; /* that it is about */
+	double (*value)(const struct net_outcome *o);
+	const char *unit;
+	bool min;
+	bool sum;      /* over all pairs of a test */
+	bool may_miss; /* nothing to check when it is not known */
+} expectations[NET_EXPECTATIONS] = {
+	[EXPECT_MEAN_LATENCY_MAX] = {TRANSACTIONS, mean_latency, " us"},
+	[EXPECT_P99_LATENCY_MAX] = {TRANSACTIONS, p99_latency, " us"},
+	[EXPECT_LATENCY_STDDEV_MAX] = {TRANSACTIONS, latency_stddev, " us"},
+	[EXPECT_JITTER_MAX] = {UDP_STREAM, jitter, " us"},
+	[EXPECT_TCP_THROUGHPUT_MIN] = {TCP_STREAM, throughput, " Mb/s", .min = true},
+	[EXPECT_UDP_THROUGHPUT_MIN] = {UDP_STREAM, throughput, " Mb/s", .min = true},
+	[EXPECT_TOTAL_THROUGHPUT_MIN] = {STREAMS, throughput, " Mb/s", .min = true,
+		.sum = true},
+	[EXPECT_TRANSACTION_RATE_MIN] = {RR | UDP_RR, throughput, "/s", .min = true},
+	[EXPECT_CONNECTION_RATE_MIN] = {CRR, throughput, "/s", .min = true},
+	[EXPECT_CPU_UTIL_MAX] = {ALL, cpu_util, " %"},
+	[EXPECT_CV_MAX] = {ALL, cv, " %", .may_miss = true},
+	[EXPECT_PACKET_LOSS_MAX] = {UDP_STREAM | UDP_RR, packet_loss, ""},
+	[EXPECT_RETRANSMISSION_RATE_MAX] = {TCP_STREAM, retransmission_rate, ""},
+	[EXPECT_ERROR_RATE_MAX] = {0, NULL, ""},
+};
+
+static unsigned kind_of(const struct net_spec *s)
+{
+	static const unsigned kinds[NET_TESTS][NET_PROTOCOLS] = {
+		[NET_STREAM] = {TCP_STREAM, UDP_STREAM},
+		[NET_RR] = {RR, UDP_RR},
+		[NET_CRR] = {CRR, CRR},
+	};
+
+	return kinds[s->test][s->protocol];
+}
+
+struct misses {
+	const struct net_expectations *e;
+	char **lines;
+	int n;
+	bool no_memory;
+};
+
+/* Takes text over; NULL: out of memory. */
+static void add_miss(struct misses *m, char *text)
+{
+	char **more = realloc(m->lines, ((size_t)m->n + 2) * sizeof(*more));
+
+	if (more)
+		m->lines = more;
+	if (!more || !text) {
+		m->no_memory = true;
+		free(text);
+		return;
+	}
+	more[m->n++] = text;
+	more[m->n] = NULL;
+}
+
+static void judge(
+	struct misses *m, size_t which, const char *test, const char *who, double value)
+{
+	const struct expectation *x = &expectations[which];
+	const char *key = profile_expectation_keys[which].name;
+	double bound = m->e->bound[which];
+
+	if (isnan(value)) {
+		if (!x->may_miss)
+			add_miss(m,
+				text_printf("%s %s: %s %g%s cannot be checked: its value "
+					    "is not known",
+					test, who, key, bound, x->unit));
+		return;
+	}
+	if (x->min ? value < bound : value > bound)
+		add_miss(m, text_printf("%s %s: %s %g%s, got %.6g%s", test, who, key,
+				    bound, x->unit, value, x->unit));
+}
+
+static void check_each(
+	struct misses *m, size_t which, const struct net_outcome *o, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (o[i].failed ||
+			!(kind_of(&o[i].test->words.spec) & expectations[which].tests))
+			continue;
+		judge(m, which, o[i].test->name, o[i].pair,
+			expectations[which].value(&o[i]));
+	}
+}
+
+/* Failed pairs add nothing to the sum of their test. */
+static void check_sums(
+	struct misses *m, size_t which, const struct net_outcome *o, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct net_profile_test *test = o[i].test;
+		double sum = 0;
+		size_t first = 0;
+
+		while (o[first].test != test)
+			first++;
+		if (first < i ||
+			!(kind_of(&test->words.spec) & expectations[which].tests))
+			continue;
+		for (size_t k = i; k < n; k++) {
+			if (o[k].test == test && !o[k].failed)
+				sum += expectations[which].value(&o[k]);
+		}
+		judge(m, which, test->name, "over all pairs", sum);
+	}
+}
+
+static void check_errors(struct misses *m, const struct net_outcome *o, size_t n)
+{
+	double bound = m->e->bound[EXPECT_ERROR_RATE_MAX];
+	size_t failed = 0;
+
+	for (size_t i = 0; i < n; i++)
+		failed += o[i].failed;
+	if (n && (double)failed / (double)n > bound)
+		add_miss(m, text_printf("error_rate_max %g, got %.6g: %zu of %zu failed",
+				    bound, (double)failed / (double)n, failed, n));
+}
+
+int net_expectations_check(const struct net_expectations *e,
+	const struct net_outcome *outcomes, size_t n, char ***ret)
+{
+	struct misses m = {.e = e};
+
+	for (size_t i = 0; i < NET_EXPECTATIONS; i++) {
+		if (!e->set[i])
+			continue;
+		if (i == EXPECT_ERROR_RATE_MAX)
+			check_errors(&m, outcomes, n);
+		else if (expectations[i].sum)
+			check_sums(&m, i, outcomes, n);
+		else
+			check_each(&m, i, outcomes, n);
+	}
+	*ret = m.lines;
+	if (!m.no_memory)
+		return m.n;
+	for (int i = 0; i < m.n; i++)
+		free(m.lines[i]);
+	free(m.lines);
+	*ret = NULL;
+	return -ENOMEM;
+}
