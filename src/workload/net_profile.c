@@ -206,7 +206,7 @@ static int decode_profile(struct decode *d, struct file *f, struct profile_globa
 	if (decode_globals(d, f, g, err) < 0 ||
 		decode_tests(d, f->tests, g, p, err) < 0 ||
 		decode_section(d, f->expectations, profile_expectation_keys,
-			"expectations", &p->expectations, err) < 0)
+			"expectations section", &p->expectations, err) < 0)
 		return -1;
 	return check_expectations(d, f->expectations, &p->expectations, err);
 }
