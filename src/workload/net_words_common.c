@@ -218,10 +218,10 @@ const struct word words_common[] = {
 	{NULL, "--bidir", NULL, POS_ANY, WORD_SET, .fn = words_set_bidir,
 		.tests = FOR_STREAM, .help = "Both ends send"},
 	{NULL, "--bytes", "N", POS_ANY, WORD_SIZE, AT(spec.max_bytes), .min = 1,
-		.max = UINT64_MAX / 8, .tests = FOR_STREAM,
+		.max = WORDS_LIMIT_MAX, .tests = FOR_STREAM,
 		.help = "End when the flows together have moved so much"},
 	{NULL, "--transactions", "N", POS_ANY, WORD_SIZE, AT(spec.max_transactions),
-		.min = 1, .max = UINT64_MAX / 8, .tests = FOR_RR,
+		.min = 1, .max = WORDS_LIMIT_MAX, .tests = FOR_RR,
 		.help = "End when the flows together have made so many"},
 	{NULL, "--rate", "N", POS_ANY, WORD_NUMBER, AT(spec.rate), .tests = FOR_RR,
 		.help = "Transactions per second of all flows, on time whatever the "

@@ -58,6 +58,8 @@ struct word {
 
 /* at the most, of a test that ends by bytes or transactions */
 #define NET_LIMITED_NS (UINT64_C(3600) * 1000000000)
+/* of bytes, transactions, rates: their bits can be counted, too */
+#define WORDS_LIMIT_MAX (UINT64_MAX / 8)
 #define WORDS_SECONDS_MAX (UINT64_C(365) * 86400 * 1000000000) /* a year */
 #define WORDS_END                                                                        \
 	{                                                                                \

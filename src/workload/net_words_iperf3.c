@@ -141,7 +141,7 @@ const struct word words_iperf3[] = {
 	{"-t", "--time", "SEC", POS_ANY, WORD_SECONDS, AT(spec.duration_ns),
 		.min = NS_PER_MS, .help = "Seconds, 10 unless said"},
 	{"-n", "--bytes", "N", POS_ANY, WORD_SIZE, AT(spec.max_bytes), .min = 1,
-		.max = UINT64_MAX / 8,
+		.max = WORDS_LIMIT_MAX,
 		.help = "End when the flows together have moved so much"},
 	{"-k", "--blockcount", "[N|LIST]", POS_ANY, WORD_SET,
 		.fn = words_set_blocks_or_keyval,

@@ -117,7 +117,7 @@ int words_set_length(struct words_parse *p, const char *value, struct err *err)
 
 	if (*value == '-') {
 		if (words_size(SUFFIX_BY_CASE, value + 1, &p->limit) == 0 && p->limit &&
-			p->limit <= UINT64_MAX / 8)
+			p->limit <= WORDS_LIMIT_MAX)
 			return 0;
 	} else if (units_parse_duration_ns(value, &ns) == 0 && ns >= NS_PER_MS &&
 		   ns <= WORDS_SECONDS_MAX) {
@@ -235,7 +235,7 @@ int words_set_address(struct words_parse *p, const char *value, struct err *err)
 		if (strcasecmp(families[i].name, family) == 0)
 			asked = families[i].family;
 	}
-	if (!len || len > 255 || name[strcspn(name, " '\"\\;&|<>$`")] ||
+	if (!len || len > 255 || *name == '-' || name[strcspn(name, " '\"\\;&|<>$`")] ||
 		(*family && !asked))
 		return words_want(
 			p, "a name or an address, or one with ,4 or ,6", value, err);
@@ -326,10 +326,10 @@ const struct word words_netperf[] = {
 	{"-R", NULL, "0|1", POS_ANY, WORD_SET, .fn = words_set_route,
 		.help = "0: SO_DONTROUTE; 1, the default, routes"},
 	{"-q", NULL, "L[,R]", POS_ANY, WORD_SIZES, ENDS(pace_bytes), .min = 1,
-		.max = UINT64_MAX / 8,
+		.max = WORDS_LIMIT_MAX,
 		.help = "Pacing of each flow, bytes per second (SO_MAX_PACING_RATE)"},
 	{NULL, "--bitrate", "N", POS_ANY, WORD_RATE, AT(spec.rate_bits), .min = 1,
-		.max = UINT64_MAX / 8, .tests = FOR_UDP_STREAM,
+		.max = WORDS_LIMIT_MAX, .tests = FOR_UDP_STREAM,
 		.help = "Bits per second of all flows: 500M, 10G"},
 	{"-P", NULL, "L[,R]", POS_BELOW, WORD_COUNTS, AT(client_port), AND(server_port),
 		.min = 1, .max = 65535,

@@ -166,7 +166,8 @@ static int set_iperf3(struct words_parse *p, struct err *err)
 			 : s->protocol == NET_UDP ? 1472
 						  : 131072;
 
-	if (p->blocks && __builtin_mul_overflow(p->blocks, block, &s->max_bytes))
+	if (p->blocks && (__builtin_mul_overflow(p->blocks, block, &s->max_bytes) ||
+				 s->max_bytes > WORDS_LIMIT_MAX))
 		return err_set(err, ERR_INPUT, "-k: more bytes than can be counted");
 	if (s->protocol == NET_UDP)
 		s->rate_bits = s->flows * (p->bitrate_set ? p->bitrate : 1000000);

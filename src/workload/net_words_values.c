@@ -149,14 +149,18 @@ static int put_size(struct words_parse *p, size_t at, const char *value, struct 
 {
 	enum words_suffix suffix =
 		p->word->type == WORD_RATE ? SUFFIX_TEN : words_size_suffix(p->dialect);
+	char bound[48];
 	uint64_t v;
 
 	if (words_size(suffix, value, &v) < 0)
 		return words_want(p, "a number such as 4096 or 64K", value, err);
-	if (v < p->word->min || (p->word->max && v > p->word->max))
-		return words_want(p,
-			v < p->word->min ? "at least 1" : "at most 1073741824 (1G)",
-			value, err);
+	if (v < p->word->min || (p->word->max && v > p->word->max)) {
+		bool small = v < p->word->min;
+
+		snprintf(bound, sizeof(bound), "%s %llu", small ? "at least" : "at most",
+			(unsigned long long)(small ? p->word->min : p->word->max));
+		return words_want(p, bound, value, err);
+	}
 	*(uint64_t *)((char *)p->w + at) = v;
 	return 0;
 }
@@ -184,8 +188,11 @@ static int put_text(struct words_parse *p, size_t at, const char *value, struct 
 		if (*c < ' ' || *c > '~')
 			return words_want(p, "plain characters", value, err);
 	}
-	if (!*value || strlen(value) > p->word->max)
-		return words_want(p, *value ? "a shorter word" : "a word", value, err);
+	/* a dash would make it an option of the program that gets it */
+	if (!*value || *value == '-' || strlen(value) > p->word->max)
+		return words_want(p,
+			*value && *value != '-' ? "a shorter word" : "a word", value,
+			err);
 	copy = strdup(value);
 	if (!copy)
 		return err_sys(err, ENOMEM, "%s", p->shown);
