@@ -1,6 +1,7 @@
 /* Words behind `--`, one a line: refused with words, or a test that the wire can carry, that prints as
  * words which make the same test, and that engines refuse or have a command line for. */
 #include <assert.h>
+#include <jansson.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +10,8 @@
 #include "common/buf.h"
 #include "common/cleanup.h"
 #include "common/err.h"
+#include "proto/fields.h"
+#include "proto/net_fields.h"
 #include "workload/net_argv.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -38,6 +41,18 @@ static size_t unquote(char *text, char **words, size_t max)
 	return n;
 }
 
+/* Members that the wire carries, all of them. */
+static void check_same(const struct net_spec *a, const struct net_spec *b)
+{
+	json_t *first = json_object(), *second = json_object();
+
+	assert(first && fields_encode(net_spec_fields, a, first) == 0);
+	assert(second && fields_encode(net_spec_fields, b, second) == 0);
+	assert(json_equal(first, second));
+	json_decref(first);
+	json_decref(second);
+}
+
 static void check_again(const struct net_words *w)
 {
 	AUTO_BUF struct buf once = BUF_INIT, again = BUF_INIT;
@@ -57,6 +72,7 @@ static void check_again(const struct net_words *w)
 	}
 	assert(net_words_print(&second, &again) == 0);
 	assert(strcmp(once.data, again.data) == 0);
+	check_same(&w->spec, &second.spec);
 	net_words_finish(&second);
 }
 
