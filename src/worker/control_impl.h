@@ -58,6 +58,8 @@ struct control {
 	bool finishing; /* the outcome is being written */
 	bool phase_said;
 
+	struct control_pair *pairs; /* network tests that are open */
+
 	struct loop_timer *silence, *deadline, *stats, *moment, *warm_end, *patience;
 };
 
@@ -89,3 +91,8 @@ void control_stats(struct loop_timer *t, void *user);
 void control_warm_end(struct loop_timer *t, void *user);
 /* Goes on writing the outcome, as far as there is room. True when all is written. */
 bool control_phase_end(struct control *c);
+
+/* control_net.c: network tests, which know nothing of jobs */
+void control_net(struct control *c, const struct msg *m);
+/* Ends those that are open. */
+void control_net_finish(struct control *c);

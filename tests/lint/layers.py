@@ -19,7 +19,8 @@ LAYERS = {
     "inventory": Layer(("common", "yaml"), ()),
     "workload": Layer(("common", "yaml", "proto", "inventory"), ()),
     "backends": Layer(("common", "proto"), ("curl", "crypto", "uring", "expat", "jansson")),
-    "worker": Layer(("common", "proto", "backends"), ()),
+    "net": Layer(("common", "proto"), ()),
+    "worker": Layer(("common", "proto", "backends", "net"), ()),
     "transport": Layer(("common", "inventory"), ("ssh2", "crypto")),
     "results": Layer(("common", "proto"), ("zlib", "jansson")),
     "orchestrator": Layer(
