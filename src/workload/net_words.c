@@ -90,11 +90,19 @@ const struct word *words_find_name(
 	return NULL;
 }
 
+/* A common row whose letter the dialect has itself is never found. */
+static bool is_hidden(enum net_dialect dialect, const struct word *r)
+{
+	if (r->letter)
+		return words_find_letter(dialect, r->letter[1], r->pos) != r;
+	return words_find_name(dialect, r->name, strlen(r->name), r->pos) != r;
+}
+
 bool net_words_help(enum net_dialect dialect, size_t i, struct net_word_help *ret)
 {
 	for (const struct word *const *t = tables_of(dialect); *t; t++) {
 		for (const struct word *r = *t; r->pos; r++) {
-			if (i--)
+			if (is_hidden(dialect, r) || i--)
 				continue;
 			*ret = (struct net_word_help){.letter = r->letter,
 				.name = r->name,
