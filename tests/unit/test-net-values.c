@@ -189,6 +189,33 @@ static void test_rr(void)
 	hist_finish(&client.latency);
 }
 
+static void test_crr(void)
+{
+	static const struct net_spec crr = {.test = NET_CRR,
+		.flows = 1,
+		.depth = 1,
+		.request_bytes = 1,
+		.response_bytes = 1};
+	struct net_result client = {.to_ns = NS_PER_SEC, .counts = {.transactions = 500}};
+	struct net_values v;
+
+	hist_init(&client.connect, 3);
+	CHECK(hist_alloc(&client.connect) == 0);
+	hist_init(&client.latency, 3);
+	CHECK(hist_alloc(&client.latency) == 0);
+	hist_record(&client.connect, 1500);
+	hist_record(&client.latency, 2000);
+	CHECK(net_values_of(&crr, &client, NULL, &nothing, &v) == 0);
+	check_number(&v, SEL_TRANSACTION_RATE, 500);
+	check_number(&v, SEL_RT_LATENCY, 2000);
+	check_number(&v, SEL_CONNECT_P50_LATENCY, 1.5);
+	check_number(&v, SEL_P50_LATENCY, 2);
+	check_unknown(&v, SEL_LOCAL_TRANSPORT_RETRANS);
+	net_values_finish(&v);
+	hist_finish(&client.connect);
+	hist_finish(&client.latency);
+}
+
 static void test_udp(void)
 {
 	static const struct net_spec rr = {.test = NET_RR,
@@ -321,4 +348,5 @@ static void test_defaults(void)
 }
 
 TEST_MAIN(TEST(test_table), TEST(test_tcp_stream), TEST(test_directions), TEST(test_rr),
-	TEST(test_udp), TEST(test_facts), TEST(test_format), TEST(test_defaults))
+	TEST(test_crr), TEST(test_udp), TEST(test_facts), TEST(test_format),
+	TEST(test_defaults))
