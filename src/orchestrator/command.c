@@ -18,6 +18,8 @@ static const struct option_group *const groups_setup[] = {
 	&group_hosts, &group_common, NULL};
 static const struct option_group *const groups_run[] = {&group_workload, &group_run,
 	&group_hosts, &group_export, &group_output, &group_common, NULL};
+static const struct option_group *const groups_matrix[] = {
+	&group_matrix, &group_hosts, &group_export, &group_output, &group_common, NULL};
 static const struct option_group *const groups_validate[] = {
 	&group_workload, &group_hosts, &group_common, NULL};
 static const struct option_group *const groups_runs[] = {
@@ -40,6 +42,11 @@ static const char *const examples_setup[] = {"muster setup --hosts hosts.yaml", 
 static const char *const examples_run[] = {"muster run workloads/null-smoke.yaml",
 	"muster run mix.yaml --hosts hosts.yaml --duration 5m --export results.json",
 	NULL};
+static const char *const examples_matrix[] = {
+	"muster matrix client[1-4] server1,server2 --hosts hosts.yaml -- -d send -l 30",
+	"muster matrix --hosts hosts.yaml --export rr.json -- -d rr -l 60 -o "
+	"JSON,MEAN_LATENCY,P99_LATENCY",
+	"muster matrix clients.txt servers.txt --hosts hosts.yaml --dry-run", NULL};
 static const char *const examples_validate[] = {
 	"muster validate mix.yaml --hosts hosts.yaml", NULL};
 static const char *const examples_runs[] = {"muster run mix.yaml --detach", "muster runs",
@@ -86,6 +93,17 @@ const struct command commands[] = {
 		"directory. With "
 		"no hosts at all the workload runs on this machine.",
 		examples_run, groups_run, cmd_run},
+	{"matrix", NULL, "[CLIENTS SERVERS] [-- TEST]", 0, 2,
+		"network tests between clients and servers",
+		"Measures the network from every client to every server, in rounds in "
+		"which no machine takes part twice, and shows a table. CLIENTS and "
+		"SERVERS "
+		"are lists of hosts (client[1-4]) or files of them, which take their "
+		"settings from the inventory; without them its roles say who is what. "
+		"What stands behind -- says what is measured, in the words of netperf "
+		"(docs/networks.md): -d send, recv or rr, -l seconds, -o VALUES. With no "
+		"hosts at all this machine measures itself.",
+		examples_matrix, groups_matrix, cmd_matrix, .rest = true},
 	{"validate", NULL, "WORKLOAD.yaml", 0, 1,
 		"parse and plan a workload, show each worker's job",
 		"Reads the workload and the inventory, plans, and shows what each worker "
@@ -129,11 +147,11 @@ const struct command *command_find(const char *name)
 
 static const struct option_group *const all_groups[] = {&group_common, &group_hosts,
 	&group_workload, &group_run, &group_output, &group_export, &group_clean,
-	&group_runs, &group_ssh_setup};
+	&group_runs, &group_ssh_setup, &group_matrix};
 
 /* Commands whose time has not come. */
 static const char *const later_commands[] = {
-	"matrix", "start", "stop", "status", "report", "compare", "profiles"};
+	"start", "stop", "status", "report", "compare", "profiles"};
 
 static void unknown_command(const char *name, struct err *err)
 {
@@ -160,12 +178,16 @@ static int choose(struct app *app, struct err *err)
 	struct opt_list *ops = &app->operands;
 	const char *name = app->o.flag_check    ? "check"
 			   : app->o.flag_deploy ? "setup"
+			   : app->o.flag_matrix ? "matrix"
 						: NULL;
 
 	if (!name && ops->n) {
 		name = ops->items[0];
 		memmove(ops->items, ops->items + 1, --ops->n * sizeof(*ops->items));
 	}
+	/* words behind "--", or a profile, are those of a matrix */
+	if (!name && (*app->rest || app->o.profile))
+		name = "matrix";
 	if (!name)
 		return 0;
 	app->command = command_find(name);
@@ -184,7 +206,7 @@ static int check_operands(const struct app *app, struct err *err)
 		return err_set(err, ERR_INPUT, "muster %s takes %s, not '%s'", c->name,
 			c->max_operands ? c->operands : "no operands",
 			app->operands.items[c->max_operands]);
-	if (app->rest && app->rest[0])
+	if (app->rest && app->rest[0] && !c->rest)
 		return err_set(
 			err, ERR_INPUT, "muster %s takes nothing behind '--'", c->name);
 	return 0;

@@ -27,6 +27,7 @@ struct command {
 	int (*run)(struct app *app, struct err *err);
 	/* What the first operand can be, NULL-terminated; the second is then a run. NULL: files. */
 	const char *const *words;
+	bool rest; /* something may stand behind "--" */
 };
 
 extern const struct command commands[]; /* ends with a NULL name */
@@ -48,4 +49,5 @@ int cmd_setup(struct app *app, struct err *err);
 int cmd_run(struct app *app, struct err *err);
 int cmd_validate(struct app *app, struct err *err);
 int cmd_runs(struct app *app, struct err *err);
+int cmd_matrix(struct app *app, struct err *err);
 int cmd_clean(struct app *app, struct err *err);

@@ -6,6 +6,7 @@
 
 #include "common/cleanup.h"
 #include "common/err.h"
+#include "workload/net_words.h"
 
 #define AT(member) offsetof(struct options, member)
 #define END                                                                              \
@@ -140,6 +141,50 @@ static const struct opt ssh_setup_options[] = {
 	END,
 };
 
+const char *const net_engines[] = {"native", "netperf", "iperf3", NULL};
+
+static const struct opt matrix_options[] = {
+	{"parallel", 0, OPT_OPTIONAL, AT(parallel), "N",
+		"rounds in which no machine takes part twice (default), of at most N "
+		"pairs"},
+	{"sequential", 0, OPT_FLAG, AT(sequential), NULL, "one pair at a time"},
+	{"concurrent", 0, OPT_FLAG, AT(concurrent), NULL,
+		"all pairs at once: they share machines and links"},
+	{"profile", 0, OPT_STR, AT(profile), "NAME|FILE",
+		"a list of tests, with what is expected of their results",
+		.complete = "file"},
+	{"duration", 'd', OPT_DURATION, AT(duration_ns), "TIME",
+		"of each test, instead of -l and of the profile's",
+		.set_offset = AT(duration_set)},
+	{"repeat", 0, OPT_COUNT, AT(repeat), "N", "the whole matrix N times",
+		.set_offset = AT(repeat_set)},
+	{"retries", 0, OPT_COUNT, AT(retries), "N",
+		"how often pairs that failed for a passing cause run again behind the "
+		"last round (default 1)",
+		.set_offset = AT(retries_set)},
+	{"engine", 0, OPT_CHOICE, AT(engine), "NAME", "what measures: native (default)",
+		.choices = net_engines},
+	{"words", 0, OPT_CHOICE, AT(words), "NAME",
+		"whose letters stand behind --: netperf (default) or iperf3",
+		.choices = net_dialect_names},
+	{"port-range", 0, OPT_STR, AT(port_range), "A-B",
+		"ports on which servers listen for data (default: any that is free)"},
+	{"allow-flood", 0, OPT_FLAG, AT(allow_flood), NULL,
+		"udp without a rate may go to other machines"},
+	{"output", 'o', OPT_STR, AT(output), "DIR",
+		"results directory (default: muster-TIME-matrix here)",
+		.complete = "dir"},
+	{"dry-run", 'n', OPT_FLAG, AT(dry_run), NULL,
+		"show rounds and a command for each pair, contact nobody"},
+	{"headless", 0, OPT_FLAG, AT(headless), NULL, "plain lines also on a terminal"},
+	{"detach", 0, OPT_FLAG, AT(detach), NULL,
+		"go on without this terminal once the load has begun (muster runs)"},
+	{"netperf", 0, OPT_STR, AT(later[3]), "PATH", NULL},
+	{"netserver", 0, OPT_STR, AT(later[4]), "PATH", NULL},
+	{"resume", 0, OPT_STR, AT(later[5]), "DIR", NULL},
+	END,
+};
+
 static const struct opt runs_options[] = {
 	{"export", 'e', OPT_STR, AT(export_file), "FILE",
 		"the list as .json; - is stdout", .complete = "file"},
@@ -153,6 +198,7 @@ static const struct opt runs_options[] = {
 const struct opt command_flags[] = {
 	{"check", 0, OPT_FLAG, AT(flag_check), NULL, NULL},
 	{"deploy", 0, OPT_FLAG, AT(flag_deploy), NULL, NULL},
+	{"matrix", 0, OPT_FLAG, AT(flag_matrix), NULL, NULL},
 	END,
 };
 
@@ -164,7 +210,8 @@ const struct option_group group_common = {"Options of all commands", common_opti
 			  group_export = {"Export", export_options},
 			  group_runs = {"Runs", runs_options},
 			  group_clean = {"Clean", clean_options},
-			  group_ssh_setup = {"SSH setup", ssh_setup_options};
+			  group_ssh_setup = {"SSH setup", ssh_setup_options},
+			  group_matrix = {"Matrix", matrix_options};
 
 bool options_take_stdout(const struct options *o)
 {
@@ -174,7 +221,8 @@ bool options_take_stdout(const struct options *o)
 
 int options_check(const struct options *o, struct err *err)
 {
-	static const char *const names[] = {"--users", "--spawn-rate", "--rate"};
+	static const char *const names[] = {"--users", "--spawn-rate", "--rate",
+		"--netperf", "--netserver", "--resume"};
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		if (o->later[i])

@@ -14,7 +14,7 @@ struct options {
 	int verbose;
 
 	/* commands as flags, the spelling of older scripts */
-	bool flag_check, flag_deploy;
+	bool flag_check, flag_deploy, flag_matrix;
 
 	/* hosts */
 	const char *hosts, *hosts_file, *limit, *user, *key;
@@ -42,6 +42,15 @@ struct options {
 	/* what comes out */
 	const char *export_file, *json_lines;
 
+	/* matrix; also duration, output, dry_run, headless, detach */
+	const char *parallel; /* "" or how many pairs at once; NULL: not given */
+	bool sequential, concurrent, allow_flood;
+	int engine; /* index into net_engines */
+	int words;  /* enum net_dialect */
+	const char *profile, *port_range;
+	uint64_t repeat, retries;
+	bool repeat_set, retries_set;
+
 	/* clean */
 	const char *data;
 
@@ -62,8 +71,10 @@ struct option_group {
 	const struct opt *options;
 };
 extern const struct option_group group_common, group_hosts, group_workload, group_run,
-	group_output, group_export, group_clean, group_runs, group_ssh_setup;
+	group_output, group_export, group_clean, group_runs, group_ssh_setup,
+	group_matrix;
 extern const char *const setup_key_types[]; /* as ssh-keygen has them */
+extern const char *const net_engines[];     /* what measures networks */
 /* Spellings of commands as flags: parsed everywhere, in no help text. */
 extern const struct opt command_flags[];
 

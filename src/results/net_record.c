@@ -5,7 +5,7 @@
 
 #include "proto/msg.h"
 
-static void end_free(struct net_result *r)
+void net_result_free(struct net_result *r)
 {
 	struct msg m = {.type = MSG_NET_RESULT};
 
@@ -19,7 +19,7 @@ static void end_free(struct net_result *r)
 void net_record_clear(struct net_record *r)
 {
 	for (int side = 0; side < NET_SIDES; side++) {
-		end_free(r->end[side]);
+		net_result_free(r->end[side]);
 		r->end[side] = NULL;
 		free(r->intervals[side].items);
 		r->intervals[side] = (struct net_intervals){0};

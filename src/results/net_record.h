@@ -45,5 +45,8 @@ void net_record_clear(struct net_record *r);
 bool net_record_interval(const struct net_record *r, size_t seq,
 	const struct net_interval **ret, double *ret_rate);
 
+/* Takes NULL. */
+void net_result_free(struct net_result *r);
+
 /* Whether rates of this test are transactions, latencies its point. */
 bool net_spec_transacts(const struct net_spec *s);
