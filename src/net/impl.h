@@ -92,7 +92,8 @@ struct net_thread {
 	uint8_t *buffer; /* to receive into */
 	size_t buffer_size;
 	struct hist latency, connect;
-	void *state; /* of the method */
+	uint32_t calls; /* to send, of a stream */
+	void *state;    /* of the method */
 };
 
 /* A test, for one side. Steps never block in a thread of many flows, whose sockets do not. */

@@ -137,7 +137,10 @@ void net_window_close(struct net_pair *p)
 {
 	if (!p->window_open)
 		net_window_open(p, 0);
-	net_sample(p, &p->last);
+	else
+		net_sample(p, &p->last);
+	if (p->last.at_ns < p->first.at_ns)
+		p->last = p->first;
 	for (uint32_t i = 0; i < p->n_flows; i++)
 		p->work[i] = work_of(p, &p->flows[i]) - p->work[i];
 }

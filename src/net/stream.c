@@ -21,7 +21,7 @@
 #define REAP 16u
 
 struct stream {
-	uint32_t calls;
+	uint32_t calls; /* without copying */
 	uint64_t granted;
 	bool zero_copy, copied;
 };
@@ -93,7 +93,7 @@ static enum step stream_out(struct net_thread *t, struct flow *f)
 {
 	struct net_pair *p = t->pair;
 	struct stream *s = f->state;
-	bool timed = s->calls++ % TIMED == 0;
+	bool timed = t->calls++ % TIMED == 0;
 	size_t size = p->send_size;
 	int flags = MSG_NOSIGNAL | (s->zero_copy ? MSG_ZEROCOPY : 0);
 	uint64_t begin_ns;
@@ -105,7 +105,7 @@ static enum step stream_out(struct net_thread *t, struct flow *f)
 		return STEP_DONE;
 	begin_ns = timed ? clock_ns() : 0;
 	n = send(f->fd, p->bytes, size, flags);
-	if (s->zero_copy && (s->calls % REAP == 0 || n < 0))
+	if (s->zero_copy && (++s->calls % REAP == 0 || n < 0))
 		reap(f, s);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR || errno == ENOBUFS))
 		return STEP_WAIT;

@@ -1,0 +1,658 @@
+#!/usr/bin/env python3
+"""The network engine: pairs of workers over loopback, by raw lines of docs/protocol.md. What one end sent the
+other received; what the network does shows in the right place; nobody gets in without the token; nothing
+stays when an end is gone."""
+import socket
+import threading
+
+from netpair import *
+
+
+# ---- what one end sends the other receives ----
+
+def bytes_agree(t, both, what=""):
+    client, server = (r["total"] for r in both)
+    t.eq(client.get("bytes_sent", 0), server.get("bytes_recvd", 0), f"to the server {what}")
+    t.eq(server.get("bytes_sent", 0), client.get("bytes_recvd", 0), f"to the client {what}")
+
+
+def test_streams(t):
+    workers = (Worker(t), Worker(t))
+    for flows in (1, 3, 200):
+        for way in ("send", "recv", "bidir"):
+            what = f"{flows} flows, {way}"
+            pair = Pair(t, spec(dir=way, flows=flows, warmup_ns=30 * MS, duration_ns=150 * MS),
+                        workers)
+            both = pair.run()
+            bytes_agree(t, both, what)
+            for result, sends, receives in zip(both, (way != "recv", way != "send"),
+                                               (way != "send", way != "recv")):
+                counts = result["counts"]
+                t.eq((counts.get("bytes_sent", 0) > 0, counts.get("bytes_recvd", 0) > 0),
+                     (sends, receives), what)
+                t.check(counts.get("bytes_sent", 0) <= result["total"].get("bytes_sent", 0), what)
+                # windows are as long as planned; this machine may be busy
+                length = result["to_ns"] - result["from_ns"]
+                t.check(50 * MS < length < 2 * SECOND, f"{what}: {length / MS} ms")
+                t.check(0 < result["fairness"] <= 1, what)
+                t.eq("latency" in result, sends, what)
+                t.check(result["socket"]["mss"] > 0 and result["socket"]["congestion"], what)
+                t.check(result["cpu"]["count"] >= 1 and "placement" in result["cpu"], what)
+            t.eq(both[0]["socket"]["dest_port"], pair.ready["port"], what)
+
+
+def test_rr(t):
+    workers = (Worker(t), Worker(t))
+    for members in ({}, {"flows": 3}, {"flows": 200}, {"depth": 16}, {"flows": 40, "depth": 4},
+                    {"request_bytes": 64, "response_bytes": 100000},
+                    {"request_bytes": 3000000, "response_bytes": 2000000, "depth": 3},
+                    {"flows": 3, "stagger_ns": 20 * MS}):
+        both = Pair(t, spec("rr", duration_ns=150 * MS, **members), workers).run()
+        client, server = both
+        what = str(members)
+        bytes_agree(t, both, what)
+        t.eq(client["total"]["transactions"], server["total"]["transactions"], what)
+        n = client["counts"]["transactions"]
+        t.check(n > 0, what)
+        t.check(abs(count_of(client["latency"]) - n) <= 2 * 200 * members.get("depth", 1), what)
+        t.eq(client["total"]["bytes_recvd"],
+             client["total"]["transactions"] * members.get("response_bytes", 1), what)
+        t.check(client["socket"]["nodelay"], what)
+
+
+def test_rr_rate(t):
+    """An open loop begins what is due, and says when it cannot."""
+    workers = (Worker(t), Worker(t))
+    for flows in (1, 7):
+        client = Pair(t, spec("rr", flows=flows, rate=500, duration_ns=400 * MS), workers).run()[0]
+        t.check(150 < client["counts"]["transactions"] <= 202, str(client["counts"]))
+    with Delay(t, 0.02) as delay:
+        pair = Pair(t, spec("rr", rate=100, duration_ns=500 * MS), workers, opened=False)
+        delay.to = pair.ready["port"]
+        pair.open_client(port=delay.port)
+        client = pair.run()[0]
+        # 25 a second can be done: what is due waits longer and longer
+        t.check(client["latency"]["max"] > 200 * MS, str(client["latency"]["max"]))
+        t.match(client["remarks"][0], r"the rate was not reached: \d+ transactions")
+
+
+def test_crr(t):
+    workers = (Worker(t), Worker(t))
+    for members in ({}, {"flows": 3}, {"flows": 30, "close": "rst"}, {"close": "rst", "rate": 200},
+                    {"request_bytes": 64, "response_bytes": 300000, "flows": 2}):
+        client, server = Pair(t, spec("crr", duration_ns=150 * MS, **members), workers).run()
+        what = str(members)
+        t.check(client["counts"]["transactions"] > 0, what)
+        t.check("lost" not in client["counts"], what)
+        # those under way at the end may have been answered and not heard
+        t.check(0 <= server["total"]["transactions"] - client["total"]["transactions"] <=
+                members.get("flows", 1), what)
+        t.check(client["connect"]["sum"] < client["latency"]["sum"], what)
+
+
+def test_udp_streams(t):
+    workers = (Worker(t), Worker(t))
+    for members in ({}, {"dir": "recv"}, {"dir": "bidir"}, {"flows": 3}, {"flows": 30},
+                    {"flows": 30, "dir": "bidir"}, {"flows": 30, "dir": "recv"}):
+        rate = 20_000_000
+        pair = Pair(t, spec(protocol="udp", rate_bits=rate, warmup_ns=30 * MS, duration_ns=300 * MS,
+                            **members), workers)
+        client, server = pair.run()
+        way = members.get("dir", "send")
+        for sender, receiver, does in ((client, server, way != "recv"), (server, client, way != "send")):
+            sent = sender.get("total_sent_datagrams", 0)
+            got = receiver["counts"]
+            if not does:
+                t.eq(sent, 0, str(members))
+                continue
+            # a busy machine may drop and fall behind; what it dropped adds up
+            t.check(0 < sent <= rate * 0.31 / 8 / 1472 + members.get("flows", 1), f"{members} {sent}")
+            t.eq(got["datagrams"] + got.get("socket_drops", 0), sent, f"{members} {got}")
+            t.check("reordered" not in got and "duplicates" not in got, str(got))
+
+
+def test_udp_flood(t):
+    """As fast as it goes, with and without batches; nothing comes that was not sent."""
+    workers = (Worker(t), Worker(t))
+    for members in ({}, {"batch": True}, {"local": {"send_bytes": 32}, "remote": {"send_bytes": 32}}):
+        client, server = Pair(t, spec(protocol="udp", duration_ns=150 * MS, **members), workers).run()
+        got = server["counts"]
+        t.check(got["datagrams"] > 0, str(members))
+        t.check(client["total_sent_datagrams"] >= got["datagrams"], f"{members} {got}")
+
+
+def test_udp_rr(t):
+    workers = (Worker(t), Worker(t))
+    for members in ({}, {"depth": 8, "flows": 3}, {"flows": 30}, {"request_bytes": 32, "response_bytes": 9000},
+                    {"rate": 200}):
+        client, server = Pair(t, spec("rr", protocol="udp", duration_ns=150 * MS, **members),
+                              workers).run()
+        t.check(client["counts"]["transactions"] > 0 and "lost" not in client["counts"], str(client))
+        t.check(0 <= server["total"]["transactions"] - client["total"]["transactions"] <= 60)
+
+
+def test_intervals(t):
+    """They lie one behind the other, and add up to the window."""
+    pair = Pair(t, spec(dir="recv", duration_ns=400 * MS, interval_ns=100 * MS, warmup_ns=50 * MS))
+    for worker, result in zip((pair.client, pair.server), pair.run()):
+        all_of = pair.intervals(worker)
+        t.check(4 <= len(all_of) <= 5)
+        t.eq([i["seq"] for i in all_of], list(range(len(all_of))))
+        t.eq(all_of[0]["from_ns"], result["from_ns"])
+        t.eq(all_of[-1]["to_ns"], result["to_ns"])
+        t.eq([i["from_ns"] for i in all_of[1:]], [i["to_ns"] for i in all_of[:-1]])
+        for what in ("bytes_sent", "bytes_recvd"):
+            t.eq(sum(i["counts"].get(what, 0) for i in all_of), result["counts"].get(what, 0), what)
+
+
+def test_limits(t):
+    """A test ends with its last byte or transaction, long before its time."""
+    workers = (Worker(t), Worker(t))
+    long = {"duration_ns": 20 * SECOND}
+    for way in ("send", "recv"):
+        for flows in (1, 3, 50):
+            both = Pair(t, spec(dir=way, flows=flows, max_bytes=10_000_001, **long), workers).run()
+            sender, receiver = both if way == "send" else both[::-1]
+            t.eq(sender["counts"]["bytes_sent"], 10_000_001, f"{way} {flows}")
+            t.eq(receiver["counts"]["bytes_recvd"], 10_000_001, f"{way} {flows}")
+            t.check(receiver["to_ns"] - receiver["from_ns"] < 5 * SECOND)
+    for members in ({"flows": 1}, {"flows": 30}, {"depth": 7}):
+        client, server = Pair(t, spec("rr", max_transactions=500, **members, **long), workers).run()
+        t.eq((client["counts"]["transactions"], server["total"]["transactions"]), (500, 500))
+    client = Pair(t, spec("crr", max_transactions=50, flows=2, **long), workers).run()[0]
+    t.eq(client["counts"]["transactions"], 50)
+    client = Pair(t, spec("rr", protocol="udp", max_transactions=100, **long), workers).run()[0]
+    t.eq(client["counts"]["transactions"], 100)
+    both = Pair(t, spec(protocol="udp", max_bytes=147200, rate_bits=10**8, **long), workers).run()
+    t.eq(both[0]["total_sent_datagrams"], 100)
+    t.eq(both[1]["counts"]["datagrams"], 100)
+
+
+def test_options(t):
+    """What was asked for and what the socket got."""
+    sides = {"send_buffer": 30000, "recv_buffer": 40000, "send_bytes": 5000, "tos": 16, "mss": 1000,
+             "congestion": "reno", "nodelay": True, "cpus": "0"}
+    pair = Pair(t, spec(local=sides, remote={"send_buffer": 2**30}, skip_rx_copy=True, zero_copy=True))
+    t.match("\n".join(pair.ready["warnings"]), "a send buffer of 1073741824 bytes was asked for")
+    client, server = pair.run()
+    bytes_agree(t, (client, server))
+    socket_info = client["socket"]
+    t.eq((socket_info["send_buffer"], socket_info["recv_buffer"]), (60000, 80000))
+    t.eq((socket_info["tos"], socket_info["congestion"], socket_info["nodelay"]), (16, "reno", True))
+    t.check(socket_info["mss"] <= 1000)
+    t.eq(client["cpu"]["placement"], "0")
+    t.check(client["counts"]["bytes_sent"] <= client["counts"]["send_calls"] * 5000)
+    t.match("\n".join(client["remarks"]), "the kernel copied")
+    t.match("\n".join(server["remarks"]), "a send buffer of 1073741824")
+
+
+def test_ipv6(t):
+    if not socket.has_ipv6 or not can_bind("::1"):
+        t.skip("no IPv6 here")
+    workers = (Worker(t), Worker(t))
+    for address, listen in (("::1", "::1"), ("::1", ""), ("127.0.0.1", "")):
+        for protocol in ("tcp", "udp"):
+            pair = Pair(t, spec("rr", protocol=protocol), workers, server={"address": listen},
+                        client={"address": address})
+            client, _ = pair.run()
+            t.eq((client["socket"]["source"], client["socket"]["dest"]), (address, address))
+            t.check(client["counts"]["transactions"] > 0)
+
+
+def can_bind(address):
+    try:
+        with socket.socket(socket.AF_INET6) as s:
+            s.bind((address, 0))
+        return True
+    except OSError:
+        return False
+
+
+# ---- the network ----
+
+class Delay:
+    """A proxy for tcp that holds each byte for some time, in both ways."""
+
+    def __init__(self, t, seconds):
+        self.t, self.seconds, self.to = t, seconds, None
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.sockets = []
+        self.threads = [threading.Thread(target=self.accept, daemon=True)]
+        self.threads[0].start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for s in (self.listener, *self.sockets):
+            try:
+                s.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+            s.close()
+        for thread in self.threads:
+            thread.join(5)
+
+    def accept(self):
+        while True:
+            try:
+                near, _ = self.listener.accept()
+            except OSError:
+                return
+            far = socket.create_connection(("127.0.0.1", self.to))
+            self.sockets += [near, far]
+            for a, b in ((near, far), (far, near)):
+                a.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                self.threads.append(threading.Thread(target=self.pump, args=(a, b), daemon=True))
+                self.threads[-1].start()
+
+    def pump(self, a, b):
+        held, closed = threading.Event(), False
+        while not closed:
+            try:
+                data = a.recv(65536)
+                held.wait(self.seconds)
+                if data:
+                    b.sendall(data)
+                else:
+                    b.shutdown(socket.SHUT_WR)
+            except OSError:
+                return
+            closed = not data
+
+
+def test_delay(t):
+    """10 ms in each direction are 20 ms in each transaction."""
+    with Delay(t, 0.01) as delay:
+        for test, ways in (("rr", 2), ("crr", 2)):
+            pair = Pair(t, spec(test, duration_ns=500 * MS), opened=False)
+            delay.to = pair.ready["port"]
+            pair.open_client(port=delay.port)
+            client = pair.run()[0]
+            mean = client["latency"]["sum"] / count_of(client["latency"])
+            t.check(ways * 10 * MS <= client["latency"]["min"], str(client["latency"]["min"]))
+            t.check(mean < ways * 10 * MS + 15 * MS, f"{test}: {mean / MS} ms")
+
+
+class Holes:
+    """A proxy for udp that drops, doubles and swaps datagrams of a stream: every tenth, every fifteenth, every
+    twenty-first of the window's. What it did is counted."""
+
+    def __init__(self):
+        self.near = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.near.bind(("127.0.0.1", 0))
+        self.far = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        for s in (self.near, self.far):
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**20)
+        self.port = self.near.getsockname()[1]
+        self.client, self.kept = None, None
+        self.window = self.dropped = self.doubled = self.swapped = 0
+        self.ended = False
+
+    def run(self, to):
+        self.far.connect(("127.0.0.1", to))
+        self.threads = [threading.Thread(target=f, daemon=True) for f in (self.there, self.back)]
+        for thread in self.threads:
+            thread.start()
+
+    def close(self):
+        self.ended = True
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as wake:
+            wake.sendto(b"", ("127.0.0.1", self.port))
+            wake.sendto(b"", self.far.getsockname())
+        self.far.shutdown(socket.SHUT_RDWR)
+        for thread in self.threads:
+            thread.join(5)
+        self.near.close()
+        self.far.close()
+
+    def there(self):
+        while True:
+            data, self.client = self.near.recvfrom(65536)
+            if self.ended:
+                return
+            flags = int.from_bytes(data[28:32], "little")
+            if len(data) < 33 or flags != 1:
+                self.far.send(data)
+                continue
+            self.window += 1
+            if self.kept:
+                self.far.send(data)
+                self.far.send(self.kept)
+                self.kept = None
+            elif self.window % 10 == 0:
+                self.dropped += 1
+            elif self.window % 15 == 1:
+                self.doubled += 1
+                self.far.send(data)
+                self.far.send(data)
+            elif self.window % 21 == 2:
+                self.swapped += 1
+                self.kept = data
+            else:
+                self.far.send(data)
+
+    def back(self):
+        while not self.ended:
+            try:
+                data = self.far.recv(65536)
+            except OSError:
+                return
+            if data and self.client:
+                self.near.sendto(data, self.client)
+
+
+def test_loss(t):
+    """Each datagram that is lost, late or doubled is counted as such."""
+    holes = Holes()
+    pair = Pair(t, spec(protocol="udp", rate_bits=5_000_000, duration_ns=500 * MS,
+                        remote={"recv_buffer": 200000}), opened=False)
+    holes.run(pair.ready["port"])
+    pair.open_client(port=holes.port)
+    client, server = pair.run()
+    holes.close()
+    got = server["counts"]
+    sent = client["total_sent_datagrams"]
+    t.eq(sent, holes.window)
+    t.check(holes.dropped > 5 and holes.doubled > 5 and holes.swapped > 5)
+    # one that was kept for its successor may have had none
+    t.check(0 <= sent - got["datagrams"] - holes.dropped <= 1, f"{sent} {got} {vars(holes)}")
+    t.eq(got["duplicates"], holes.doubled)
+    t.check(0 <= holes.swapped - got["reordered"] <= 1)
+    t.check(server["jitter_us"] > 0)
+
+
+def test_udp_rr_lost(t):
+    """A request without an answer in time is lost, and another goes in its place."""
+    holes = Holes()
+    pair = Pair(t, spec("rr", protocol="udp", duration_ns=600 * MS, timeout_ns=50 * MS,
+                        request_bytes=40, response_bytes=40), opened=False)
+    # of requests the bytes where streams have their flags are the same all the time
+    original = holes.far.send
+    count = [0]
+
+    def there():
+        while True:
+            data, holes.client = holes.near.recvfrom(65536)
+            if holes.ended:
+                return
+            if len(data) == 40:
+                count[0] += 1
+                if count[0] % 20 == 7:
+                    holes.dropped += 1
+                    continue
+            original(data)
+
+    holes.there = there
+    holes.run(pair.ready["port"])
+    pair.open_client(port=holes.port)
+    client = pair.run()[0]
+    holes.close()
+    t.check(holes.dropped >= 2, str(holes.dropped))
+    # one that was dropped at the very end may not have had its time
+    t.check(0 <= holes.dropped - client["counts"]["lost"] <= 1, f"{holes.dropped} {client['counts']}")
+    t.check(client["latency"]["max"] < 50 * MS + 20 * MS)
+
+
+# ---- who may come in ----
+
+def connect(port, data=b""):
+    s = socket.create_connection(("127.0.0.1", port), timeout=10)
+    s.sendall(data)
+    return s
+
+
+def says_nothing(s):
+    """Whether the other end closes without a word."""
+    try:
+        return s.recv(100) == b""
+    except ConnectionResetError:
+        return True
+
+
+def hello(token, flow=0):
+    return b"musterN1" + bytes.fromhex(token) + flow.to_bytes(4, "little") + bytes(4)
+
+
+def test_strangers(t):
+    """Who does not show the token gets nothing, and holds nobody up."""
+    pair = Pair(t, spec(flows=2), opened=False)
+    port = pair.ready["port"]
+    silent = [connect(port) for _ in range(100)]
+    for data in (hello("00" * 16), b"GET / HTTP/1.0\r\nHost: x\r\n\r\n" + bytes(20), bytes(32)):
+        with connect(port, data) as s:
+            t.check(says_nothing(s))
+    # a flow that the test does not have
+    with connect(port, hello(pair.token, 2)) as s:
+        t.check(says_nothing(s))
+    pair.open_client()
+    bytes_agree(t, pair.run())
+    for s in silent:
+        s.close()
+
+
+def test_silent_strangers_go(t):
+    pair = Pair(t, spec(), opened=False)
+    with connect(pair.ready["port"], b"muster") as s:
+        began = time.monotonic()
+        t.eq(s.recv(100), b"")
+        t.check(4 < time.monotonic() - began < 8)
+
+
+def test_udp_strangers(t):
+    pair = Pair(t, spec("rr", protocol="udp"), opened=False)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.connect(("127.0.0.1", pair.ready["port"]))
+        for data in (hello("00" * 16), b"", bytes(32), hello(pair.token, 7), hello(pair.token) + b"x"):
+            s.send(data)
+        pair.open_client()
+        t.check(pair.run()[0]["counts"]["transactions"] > 0)
+        s.setblocking(False)
+        try:
+            t.eq(s.recv(100), b"nothing")
+        except (BlockingIOError, ConnectionRefusedError):
+            pass
+
+
+def test_crr_strangers(t):
+    """The threads that take connections let nobody in either."""
+    pair = Pair(t, spec("crr", duration_ns=500 * MS))
+    pair.start()
+    port = pair.ready["port"]
+    for data in (hello("00" * 16) + b"x", b"GET / HTTP/1.0\r\n\r\n" + bytes(20)):
+        with connect(port, data) as s:
+            t.check(says_nothing(s))
+    client = pair.outcome()[0]
+    t.check(client["counts"]["transactions"] > 0)
+
+
+def test_wrong_token(t):
+    pair = Pair(t, spec(), opened=False)
+    pair.token = "ff" * 16
+    pair.open_client()
+    t.eq((pair.answer["type"], pair.answer["failure"]), ("net_error", "token"))
+    t.match(pair.answer["text"], f"127.0.0.1 port {pair.ready['port']} closed the connection")
+
+
+# ---- what goes wrong ----
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as s:
+        return s.getsockname()[1]
+
+
+def test_cannot_listen(t):
+    worker = Worker(t)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        rows = [({"port": port}, "port", f"127.0.0.1 port {port}: another program has that port"),
+                ({"port_min": port, "port_max": port}, "port", f"port {port}"),
+                ({"address": "203.0.113.7"}, "address", "203.0.113.7: it is no address of this machine"),
+                ({"address": "server1"}, "address", '"server1" is no numeric address')]
+        for members, failure, text in rows:
+            pair = Pair(t, spec(), (worker, worker), server=members, opened=False)
+            t.eq((pair.ready["type"], pair.ready["failure"]), ("net_error", failure), str(members))
+            t.match(pair.ready["text"], text)
+    # another one of a range
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        if port < 65535:
+            pair = Pair(t, spec(), (worker, worker), server={"port_min": port, "port_max": port + 1},
+                        opened=False)
+            if pair.ready["type"] == "net_ready":
+                t.eq(pair.ready["port"], port + 1)
+
+
+def test_cannot_connect(t):
+    workers = (Worker(t), Worker(t))
+    port = free_port()
+    rows = [({"port": port}, "refused", f"127.0.0.1 port {port}: nobody listens there"),
+            ({"port": port, "bind": "203.0.113.7"}, "address", "from 203.0.113.7, which is no address"),
+            ({"address": "example"}, "address", "no numeric address")]
+    for members, failure, text in rows:
+        pair = Pair(t, spec(), workers, opened=False)
+        pair.open_client(**members)
+        t.eq((pair.answer["type"], pair.answer["failure"]), ("net_error", failure), str(members))
+        t.match(pair.answer["text"], text)
+        pair.server.say("net_stop", pair=pair.number)
+    # one that takes connections and says nothing; udp that is refused, and that is not answered
+    with socket.create_server(("127.0.0.1", 0)) as mute, \
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        for s, port, failure in ((spec(timeout_ns=300 * MS), mute.getsockname()[1], "token"),
+                                 (spec(protocol="udp"), free_port(), "refused"),
+                                 (spec(protocol="udp", timeout_ns=300 * MS), deaf.getsockname()[1],
+                                  "timeout")):
+            pair = Pair(t, s, workers, opened=False)
+            pair.open_client(port=port)
+            t.eq(pair.answer["failure"], failure, pair.answer["text"])
+            t.match(pair.answer["text"], f"127.0.0.1 port {port}")
+
+
+def test_options_that_cannot_be(t):
+    worker = Worker(t)
+    for members, text in (({"congestion": "nagle99"}, 'no congestion control "nagle99"; it has .*reno'),
+                          ({"cpus": "0-"}, '"0-" is no list of processors'),
+                          ({"cpus": "1023"}, "processor 1023 is not there")):
+        pair = Pair(t, spec(remote=members), (worker, worker), opened=False)
+        t.eq((pair.ready["type"], pair.ready["failure"]), ("net_error", "option"))
+        t.match(pair.ready["text"], text)
+
+
+def test_too_late(t):
+    """A start that has passed starts nothing; the next one does."""
+    pair = Pair(t, spec())
+    for worker in (pair.client, pair.server):
+        worker.say("net_start", pair=pair.number, at_ns=now() - SECOND)
+        t.check(worker.get("net_armed")["lead_ns"] < 0)
+    bytes_agree(t, pair.run())
+
+
+def test_stop(t):
+    """The result of what there is, from both ends, whichever was told."""
+    workers = (Worker(t), Worker(t))
+    tests = [spec(dir=way, flows=flows) for way in ("send", "recv", "bidir") for flows in (1, 50)]
+    tests += [spec("rr"), spec("rr", flows=50), spec("rr", rate=100), spec("crr"),
+              spec(protocol="udp", rate_bits=10**7), spec(protocol="udp", rate_bits=10**7, dir="recv"),
+              spec(protocol="udp", rate_bits=10**7, dir="bidir"), spec("rr", protocol="udp")]
+    for s in tests:
+        for told in (0, 1):
+            s.update(duration_ns=60 * SECOND, interval_ns=30 * MS)
+            pair = Pair(t, s, workers)
+            pair.start()
+            for worker in workers:
+                worker.get("net_interval", pair=pair.number)
+            began = time.monotonic()
+            workers[told].say("net_stop", pair=pair.number)
+            for result in pair.outcome():
+                t.eq(result["type"], "net_result", f"{s} told {told}: {result}")
+                t.check(result["to_ns"] - result["from_ns"] < 20 * SECOND, str(s))
+            t.check(time.monotonic() - began < 8, f"{s} told {told}")
+
+
+def test_stop_before(t):
+    """Before the load there is nothing to say; in warm-up the window is empty."""
+    pair = Pair(t, spec(), opened=False)
+    pair.server.say("net_stop", pair=pair.number)
+    pair.server.say("ping", seq=1)
+    t.eq(pair.server.next()["type"], "pong")
+    pair = Pair(t, spec(warmup_ns=60 * SECOND))
+    pair.start()
+    pair.client.say("net_stop", pair=pair.number)
+    for result in pair.outcome():
+        t.eq((result["type"], result["from_ns"]), ("net_result", result["to_ns"]))
+        t.eq(result["counts"], {})
+    # long before its moment
+    pair = Pair(t, spec())
+    pair.start(lead=60 * SECOND)
+    pair.client.say("net_stop", pair=pair.number)
+    for result in pair.outcome():
+        t.eq(result["type"], "net_result")
+
+
+def test_other_end_killed(t):
+    """A worker that vanishes is noticed, and named; by the way its worker was ended, or killed."""
+    tests = [spec(dir=way, flows=flows) for way in ("send", "recv", "bidir") for flows in (1, 50)]
+    tests += [spec("rr"), spec("rr", flows=50), spec("crr"),
+              spec(protocol="udp", rate_bits=10**7), spec("rr", protocol="udp")]
+    for s in tests:
+        s.update(duration_ns=60 * SECOND, interval_ns=20 * MS)
+        pair = Pair(t, s)
+        pair.start()
+        pair.client.get("net_interval")
+        pair.server.proc.signal(9)
+        began = time.monotonic()
+        failed = pair.client.get("net_error", "net_result")
+        t.eq((failed["type"], failed.get("failure")), ("net_error", "lost"), str(s))
+        t.match(failed["text"], f"the server at 127.0.0.1 port {pair.ready['port']}")
+        t.check(time.monotonic() - began < 8, str(s))
+        pair.client.say("stop", mode="quit")
+        t.eq(pair.client.proc.wait(5).rc, 0)
+
+
+def test_client_killed(t):
+    for s in (spec(), spec(dir="recv"), spec("rr"), spec("crr")):
+        s.update(duration_ns=60 * SECOND, interval_ns=20 * MS)
+        pair = Pair(t, s)
+        pair.start()
+        pair.server.get("net_interval")
+        pair.client.proc.signal(9)
+        failed = pair.server.get("net_error", "net_result")
+        t.eq((failed["type"], failed.get("failure")), ("net_error", "lost"), str(s))
+        t.match(failed["text"], "the client at 127.0.0.1 port")
+
+
+def test_many_pairs(t):
+    """Many at once in two workers, of all kinds; each has its own result."""
+    workers = (Worker(t), Worker(t))
+    tests = [spec(), spec("rr"), spec("crr"), spec(protocol="udp", rate_bits=10**6), spec(dir="bidir"),
+             spec("rr", protocol="udp"), spec("rr", flows=20), spec(dir="recv", flows=3)]
+    pairs = [Pair(t, s, workers) for s in tests]
+    for pair in pairs:
+        for worker in workers:
+            worker.say("net_start", pair=pair.number, at_ns=now() + 100 * MS)
+    for pair in pairs:
+        for worker in workers:
+            done = next((m for m in worker.seen if m["type"] in ("net_result", "net_error") and
+                         m["pair"] == pair.number), None)
+            done = done or worker.get("net_result", "net_error", pair=pair.number)
+            t.eq(done["type"], "net_result", str(done))
+    for worker in workers:
+        worker.say("stop", mode="quit")
+        t.eq(worker.proc.wait(5).rc, 0)
+
+
+def test_ends_with_the_worker(t):
+    """stdin closed in the middle: no thread keeps the worker."""
+    for s in (spec(), spec("rr", flows=50), spec("crr"), spec(protocol="udp")):
+        pair = Pair(t, spec(**{**s, "duration_ns": 60 * SECOND, "interval_ns": 20 * MS}))
+        pair.start()
+        pair.client.get("net_interval")
+        for worker in (pair.client, pair.server):
+            worker.proc.close_stdin()
+            t.eq(worker.proc.wait(5).rc, 1)
+
+
+if __name__ == "__main__":
+    main()
