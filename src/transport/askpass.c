@@ -2,10 +2,12 @@
 #include "transport/askpass.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -32,7 +34,7 @@ struct askpass {
 	struct loop_fd *watch, *peer_watch;
 	bool given;
 	char *other;
-	char *env[4];
+	char *env[5];
 };
 
 /* "\0NAME": no file, and gone with us. */
@@ -90,7 +92,9 @@ static void close_peer(struct askpass *a)
 	a->peer = -1;
 }
 
-static void keep_other(struct askpass *a, const char *prompt, size_t len)
+/* What only a person can answer. ssh would send an empty answer instead, and a host may count that as one
+ * more attempt. */
+static void end_of_questions(struct askpass *a, const char *prompt, size_t len)
 {
 	size_t n;
 
@@ -99,6 +103,7 @@ static void keep_other(struct askpass *a, const char *prompt, size_t len)
 	n = a->other ? strlen(a->other) : 0;
 	while (n && strchr(" :", a->other[n - 1]))
 		a->other[--n] = '\0';
+	kill(a->ssh, SIGTERM);
 }
 
 static void on_question(struct loop_fd *w, uint32_t events, void *user)
@@ -112,11 +117,13 @@ static void on_question(struct loop_fd *w, uint32_t events, void *user)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	prompt[n > 0 ? n : 0] = '\0';
-	if (n > 0 && wants_password(prompt) && !a->given && may_ask(a, a->peer)) {
+	if (n > 0 && wants_password(prompt) && may_ask(a, a->peer)) {
+		if (a->given)
+			end_of_questions(a, prompt, (size_t)n);
+		else
+			send(a->peer, a->secret, strlen(a->secret),
+				MSG_DONTWAIT | MSG_NOSIGNAL);
 		a->given = true;
-		send(a->peer, a->secret, strlen(a->secret), MSG_DONTWAIT | MSG_NOSIGNAL);
-	} else if (n > 0 && wants_password(prompt)) {
-		keep_other(a, prompt, (size_t)n);
 	}
 	close_peer(a);
 }
@@ -166,6 +173,9 @@ static int start(struct askpass *a, struct err *err)
 	a->env[0] = own_program();
 	a->env[1] = strdup("SSH_ASKPASS_REQUIRE=force");
 	a->env[2] = text_printf(VARIABLE "=%s", name);
+	/* before OpenSSH 8.4 there had to be a display to ask on */
+	if (!getenv("DISPLAY"))
+		a->env[3] = strdup("DISPLAY=none");
 	if (!a->env[0] || !a->env[1] || !a->env[2])
 		return err_set(
 			err, ERR_SYSTEM, "muster cannot tell where it lies itself");
@@ -235,7 +245,9 @@ int transport_askpass(int argc, char **argv)
 
 	if (!name || argc != 2)
 		return -1;
+	/* a limit is nothing to a core_pattern that is a program */
 	setrlimit(RLIMIT_CORE, &no_core);
+	prctl(PR_SET_DUMPABLE, 0);
 	len = address_of(name, &address);
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (fd >= 0 && connect(fd, (struct sockaddr *)&address, len) == 0 &&

@@ -17,7 +17,8 @@ struct askpass *askpass_create(struct loop *loop, const char *secret, struct err
 void askpass_destroy(struct askpass *a); /* takes NULL */
 /* What the environment of ssh must have; NULL-terminated. */
 const char *const *askpass_env(const struct askpass *a);
-/* Which process may ask: ssh itself is its parent. */
+/* Which process may ask: ssh itself, a child of ours, is its parent. 0: none any more. A second question
+ * ends that ssh. */
 void askpass_allow(struct askpass *a, pid_t ssh);
 /* The password was given; what else was asked, which only a person can answer, or NULL. */
 bool askpass_given(const struct askpass *a);

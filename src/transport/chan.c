@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/cleanup.h"
+#include "common/text.h"
 #include "transport/impl.h"
 
 #define CHUNK_MIN 4096
@@ -170,6 +171,8 @@ void chan_set_why(struct chan *ch, const char *fmt, ...)
 	if (vasprintf(&ch->why, fmt, ap) < 0)
 		ch->why = NULL;
 	va_end(ap);
+	if (ch->why)
+		text_sanitize_inplace(ch->why);
 	ch->exit.why = ch->why;
 }
 

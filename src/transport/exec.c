@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 
 #include "common/cleanup.h"
@@ -49,8 +50,8 @@ static void finish_if_over(struct exec *x)
 	x->events->ended(x->wait_status, x->user);
 }
 
-/* False: nothing more now. */
-static bool read_some(struct stream *s)
+/* Bytes; 0 or less: nothing more now. */
+static ssize_t read_some(struct stream *s)
 {
 	struct exec *x = s->exec;
 	struct transport *t = x->conn->t;
@@ -60,7 +61,21 @@ static bool read_some(struct stream *s)
 		x->events->data(s->number, t->iobuf, (size_t)n, x->user);
 	else if (n == 0 || (errno != EAGAIN && errno != EINTR))
 		stream_close(s);
-	return n > 0 || (n < 0 && errno == EINTR);
+	return n;
+}
+
+/* What the program left in its pipe, which holds only so much: somebody who has its other end, too, may
+ * write for ever. */
+static void read_rest(struct stream *s)
+{
+	ssize_t n = 1;
+	int left = 0;
+
+	if (s->fd >= 0 && ioctl(s->fd, FIONREAD, &left) < 0)
+		left = 0;
+	for (; left > 0 && n > 0 && s->fd >= 0; left -= (int)n)
+		n = read_some(s);
+	stream_close(s);
 }
 
 /* 0: all is written, else -errno. */
@@ -140,11 +155,8 @@ static void on_exit_status(int status, void *user)
 	conn_enter(c);
 	x->child = NULL;
 	x->wait_status = status;
-	for (int i = 1; i < 3 && x->end == EXEC_END_PROGRAM; i++) {
-		while (x->streams[i].fd >= 0 && read_some(&x->streams[i]))
-			;
-		stream_close(&x->streams[i]);
-	}
+	for (int i = 1; i < 3 && x->end == EXEC_END_PROGRAM; i++)
+		read_rest(&x->streams[i]);
 	finish_if_over(x);
 	conn_leave(c);
 }

@@ -117,6 +117,23 @@ int known_hosts_types(struct known_hosts *const *files, size_t n, const char *ho
 	return 0;
 }
 
+static void note_any(const struct known_key *key, void *user)
+{
+	const struct known_key **any = user;
+
+	if (key->marker == KNOWN_KEY)
+		*any = key;
+}
+
+const struct known_key *known_hosts_any(
+	struct known_hosts *const *files, size_t n, const char *host, uint16_t port)
+{
+	const struct known_key *any = NULL;
+
+	look_up_all(files, n, host, port, note_any, &any);
+	return any;
+}
+
 static void note_ca(const struct known_key *key, void *user)
 {
 	const struct known_key **ca = user;

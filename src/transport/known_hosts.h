@@ -68,6 +68,10 @@ struct known_match known_hosts_check(struct known_hosts *const *files, size_t n,
 int known_hosts_types(struct known_hosts *const *files, size_t n, const char *host,
 	uint16_t port, struct buf *out);
 
+/* A key that stands for the host under this very name; NULL: none. */
+const struct known_key *known_hosts_any(
+	struct known_hosts *const *files, size_t n, const char *host, uint16_t port);
+
 /* A certificate authority that stands for the host; NULL: none. */
 const struct known_key *known_hosts_ca(
 	struct known_hosts *const *files, size_t n, const char *host, uint16_t port);

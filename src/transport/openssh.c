@@ -50,6 +50,12 @@ static uint64_t login_timeout_ns(const struct openssh *o)
 	return ns ? ns : LOGIN_TIMEOUT_NS;
 }
 
+/* Until it is connected; nothing says when a connection through others is. */
+static uint64_t first_wait_ns(const struct openssh *o)
+{
+	return connect_timeout_ns(o) + (o->through ? login_timeout_ns(o) : 0);
+}
+
 static void run_destroy(struct openssh_run *run)
 {
 	if (!run)
@@ -189,6 +195,15 @@ static void ended_before_login(struct openssh_run *run)
 		run_failed(run, why, &err);
 }
 
+/* Its number may soon be that of another process. */
+static void end_ssh(struct openssh_run *run)
+{
+	exec_destroy(run->exec);
+	run->exec = NULL;
+	if (run->askpass)
+		askpass_allow(run->askpass, 0);
+}
+
 /* With the remote command's status, or by the loss of the connection. */
 static void ended_after_login(struct openssh_run *run, int wait_status)
 {
@@ -226,8 +241,7 @@ static void on_ended(int wait_status, void *user)
 	struct openssh_run *run = user;
 
 	openssh_log_end(&run->log, on_remote_stderr, run);
-	exec_destroy(run->exec);
-	run->exec = NULL;
+	end_ssh(run);
 	if (run->log.authenticated)
 		ended_after_login(run, wait_status);
 	else
@@ -244,13 +258,12 @@ static void on_timer(struct loop_timer *t, void *user)
 
 	(void)t;
 	conn_enter(c);
-	exec_destroy(run->exec);
-	run->exec = NULL;
+	end_ssh(run);
 	if (connecting)
 		err_set(&err, ERR_HOST,
 			"%s: no answer within %s%s%s: is the host up, and do firewalls "
 			"let this port through?",
-			o->target.where, units_duration(connect_timeout_ns(o)).s,
+			o->target.where, units_duration(first_wait_ns(o)).s,
 			o->through ? " through " : "", o->through ? o->through : "");
 	else
 		err_set(&err, ERR_HOST, "%s: %s did not end within %s", o->target.where,
@@ -302,20 +315,16 @@ static void on_place(struct dial *d, int fd, void *user)
 {
 	struct openssh_run *run = user;
 	struct conn *c = run->o->c;
-	uint64_t wait_ns = connect_timeout_ns(run->o);
 	struct err err = ERR_INIT;
 
 	(void)d;
 	(void)fd;
 	conn_enter(c);
 	openssh_log_start(&run->log);
-	/* nothing says when a connection through others is there */
-	if (run->o->through)
-		wait_ns += login_timeout_ns(run->o);
 	if (c->failed) {
 		loop_timer_stop(run->timer);
 	} else if (spawn(run, &err) == 0) {
-		loop_timer_set(run->timer, clock_ns() + wait_ns, 0);
+		loop_timer_set(run->timer, clock_ns() + first_wait_ns(run->o), 0);
 	} else if (err.errnum == ENOENT) {
 		err_set(&err, ERR_HOST,
 			"%s: there is no program ssh on this machine: install "
@@ -449,7 +458,11 @@ static void openssh_open(struct conn *c)
 		o->target.via ? " via " : "", o->target.via ? o->target.via : "");
 	c->info.address = o->address;
 	o->through = find_through(&o->target, h, sc);
-	o->args = openssh_args(o, sc);
+	o->args = openssh_args(o, sc, &err);
+	if (!o->args) {
+		conn_fail_err(c, CONN_FAIL_OTHER, &err);
+		return;
+	}
 	if (!o->target.copy_key)
 		o->target.copy_key = h->key;
 	if (o->target.policy == HOST_KEY_OFF)

@@ -24,8 +24,9 @@ struct openssh {
 };
 
 /* openssh_args.c: the words of a command line of ssh, without the remote command. sc: what ssh_config says
- * about the host, or NULL. */
-char **openssh_args(const struct openssh *o, const struct ssh_config *sc);
+ * about the host, or NULL. NULL: err is set. */
+char **openssh_args(
+	const struct openssh *o, const struct ssh_config *sc, struct err *err);
 void openssh_args_free(char **args); /* takes NULL */
 
 /* openssh_explain.c: why a login did not come about, or a connection went away. a: of a login by

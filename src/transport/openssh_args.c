@@ -9,9 +9,9 @@
 #include "common/text.h"
 #include "common/units.h"
 #include "inventory/ssh_config.h"
+#include "transport/known_hosts.h"
 #include "transport/openssh.h"
 #include "transport/ssh_config_run.h"
-#include "transport/ssh_home.h"
 
 struct words {
 	char **list;
@@ -59,53 +59,61 @@ static void path_option(struct words *w, const char *name, const char *path)
 	option(w, "%s=%s", name, value.data);
 }
 
-/* Where $HOME is another one, ssh's own defaults lie in the wrong home. */
-static void own_files(struct words *w, const struct ssh_config *sc, bool known, bool keys)
+/* The files of known hosts that count, where ssh would not find them itself. */
+static void known_hosts_option(struct words *w, const struct ssh_target *t)
 {
-	static const char *const default_known[] = {
-		"~/.ssh/known_hosts", "~/.ssh/known_hosts2", NULL};
-	static const char *const default_keys[] = {"~/.ssh/id_rsa", "~/.ssh/id_ecdsa",
-		"~/.ssh/id_ecdsa_sk", "~/.ssh/id_ed25519", "~/.ssh/id_ed25519_sk", NULL};
-	const char *const *files = sc && sc->user_known_hosts
-					   ? (const char *const *)sc->user_known_hosts
-					   : default_known;
 	AUTO_BUF struct buf list = BUF_INIT;
 
-	for (; known && *files; files++) {
-		AUTO_FREE char *path = ssh_home_path(*files);
-
-		if (path)
-			add_path(&list, path);
-	}
+	for (size_t i = 0; i < t->n_known; i++)
+		add_path(&list, known_hosts_path(t->known[i]));
 	if (list.len)
 		option(w, "UserKnownHostsFile=%s", list.data);
-	files = sc && sc->identity_files ? (const char *const *)sc->identity_files
-					 : default_keys;
-	for (; keys && *files; files++) {
-		AUTO_FREE char *path = ssh_home_path(*files);
-
-		if (path && access(path, R_OK) == 0)
-			path_option(w, "IdentityFile", path);
-	}
 }
 
-/* Of the host, and of the jump hosts on the way to it. */
-static void host_key_options(struct words *w, const struct openssh *o)
+/* One way to a host: h, a jump host or the host itself, as it is found in the inventory and in ssh_config. */
+struct place {
+	const struct openssh *o;
+	const struct host *h;
+	const struct ssh_target *t;
+	const struct ssh_config *sc;
+	bool jump;
+};
+
+/* config: $HOME is another one than ssh thinks. */
+static void host_key_options(struct words *w, const struct place *p, bool config)
 {
 	static const char *const words[] = {[HOST_KEY_STRICT] = "yes",
 		[HOST_KEY_ACCEPT_NEW] = "accept-new",
 		[HOST_KEY_OFF] = "no"};
-	const struct host *h = o->c->host;
+	bool off = p->t->policy == HOST_KEY_OFF;
 
-	option(w, "StrictHostKeyChecking=%s", words[o->target.policy]);
+	option(w, "StrictHostKeyChecking=%s", words[p->t->policy]);
 	/* many at once would write one file */
 	option(w, "UpdateHostKeys=no");
-	if (o->target.policy == HOST_KEY_OFF) {
+	if (off)
 		option(w, "UserKnownHostsFile=/dev/null");
+	else if (p->h->known_hosts || config)
+		known_hosts_option(w, p->t);
+	/* a jump host may be known by either */
+	if (off || (p->h->known_hosts && !p->jump))
 		option(w, "GlobalKnownHostsFile=/dev/null");
-	} else if (h->known_hosts) {
-		path_option(w, "UserKnownHostsFile", h->known_hosts);
-		option(w, "GlobalKnownHostsFile=/dev/null");
+}
+
+/* Those that ssh would use: where a key is named it leaves out its default ones, and where $HOME is
+ * another one they lie in the wrong home. */
+static void usual_keys(struct words *w, const struct place *p)
+{
+	static const char *const defaults[] = {"~/.ssh/id_rsa", "~/.ssh/id_ecdsa",
+		"~/.ssh/id_ecdsa_sk", "~/.ssh/id_ed25519", "~/.ssh/id_ed25519_sk", NULL};
+	const char *const *files = p->sc && p->sc->identity_files
+					   ? (const char *const *)p->sc->identity_files
+					   : defaults;
+
+	for (; *files; files++) {
+		AUTO_FREE char *path = ssh_home_path(&p->o->c->t->ssh->home, *files);
+
+		if (path && access(path, R_OK) == 0)
+			path_option(w, "IdentityFile", path);
 	}
 }
 
@@ -153,10 +161,10 @@ static void session_options(struct words *w)
 }
 
 /* What all ssh processes have in common: those of jump hosts too. */
-static void common_options(
-	struct words *w, const struct openssh *o, const struct ssh_config *sc, bool asks)
+static void common_options(struct words *w, const struct place *p, bool asks)
 {
-	AUTO_FREE char *config = ssh_home_config();
+	AUTO_FREE char *config = ssh_home_config(&p->o->c->t->ssh->home);
+	uint64_t timeout_ns = p->t->connect_timeout_ns;
 
 	add(w, strdup("ssh"));
 	if (config) {
@@ -166,25 +174,12 @@ static void common_options(
 	option(w, "BatchMode=%s", asks ? "no" : "yes");
 	option(w, "ControlMaster=no");
 	option(w, "RemoteCommand=none");
-	if (o->target.connect_timeout_ns)
+	if (timeout_ns)
 		option(w, "ConnectTimeout=%llu",
-			(unsigned long long)((o->target.connect_timeout_ns + NS_PER_SEC -
-						     1) /
-					     NS_PER_SEC));
-	host_key_options(w, o);
-	if (config)
-		own_files(w, sc,
-			o->target.policy != HOST_KEY_OFF && !o->c->host->known_hosts,
-			!o->c->auth.only_key);
-}
-
-static const struct ssh_config *config_of(
-	const struct openssh *o, const struct ssh_hop *hop)
-{
-	const struct host h = {.name = hop->host, .user = hop->user, .port = hop->port};
-	struct err err = ERR_INIT;
-
-	return ssh_config_cache_get(o->c->t->ssh->configs, &h, &err);
+			(unsigned long long)((timeout_ns + NS_PER_SEC - 1) / NS_PER_SEC));
+	host_key_options(w, p, config);
+	if (p->jump ? config || p->h->key : config && !p->o->c->auth.only_key)
+		usual_keys(w, p);
 }
 
 /* The words as a command for ProxyCommand: ssh puts exec in front, and replaces tokens. */
@@ -200,74 +195,92 @@ static char *as_proxy_command(const struct words *w)
 	return buf_steal(&out);
 }
 
-/* The way to host:port over the last jump host of chain, which is reached over those before it. As
- * ProxyJump does it, but never with a question, and with the host's key and known hosts. NULL: the chain
- * makes no sense, which ssh says better. */
-static char *proxy_command(
-	const struct openssh *o, const char *chain, const char *host, uint16_t port)
+static int proxy_command(const struct place *p, char **ret, struct err *err);
+
+/* ssh for the jump host p; its standard streams become a connection to `to`. */
+static int jump_command(
+	const struct place *p, const struct ssh_target *to, char **ret, struct err *err)
 {
-	const struct ssh_config *sc;
-	AUTO_FREE char *before = NULL, *inner = NULL, *command = NULL;
-	struct ssh_hop hop;
-	struct err err = ERR_INIT;
+	AUTO_FREE char *inner = NULL;
 	struct words w = {NULL, 0};
 
-	if (ssh_hop_parse(chain, &hop, &before, &err) < 0)
-		return NULL;
-	sc = config_of(o, &hop);
-	common_options(&w, o, sc, false);
-	if (hop.user)
-		option(&w, "User=%s", hop.user);
-	if (hop.port)
-		option(&w, "Port=%u", hop.port);
-	if (o->c->host->key)
-		path_option(&w, "IdentityFile", o->c->host->key);
-	if (before)
-		inner = proxy_command(o, before,
-			sc && sc->hostname ? sc->hostname : hop.host,
-			hop.port         ? hop.port
-			: sc && sc->port ? sc->port
-					 : 22);
+	if (proxy_command(p, &inner, err) < 0)
+		return -1;
+	if (p->t->policy == HOST_KEY_OFF)
+		ssh_hostkey_off(p->o->c, p->t->where);
+	common_options(&w, p, false);
+	/* what it shows of the host's own words could be taken for those of the ssh that goes through it */
+	option(&w, "LogLevel=ERROR");
+	if (p->h->user)
+		option(&w, "User=%s", p->h->user);
+	if (p->h->port)
+		option(&w, "Port=%u", p->h->port);
+	if (p->h->key && !(p->sc && p->sc->identities_only))
+		path_option(&w, "IdentityFile", p->h->key);
 	if (inner)
 		option(&w, "ProxyCommand=%s", inner);
 	add(&w, strdup("-W"));
-	add(&w, text_printf("[%s]:%u", host, port));
+	add(&w, text_printf("[%s]:%u", to->hostname, to->port));
 	add(&w, strdup("--"));
-	add(&w, strdup(hop.host));
-	command = as_proxy_command(&w);
+	add(&w, strdup(p->h->address));
+	*ret = as_proxy_command(&w);
 	openssh_args_free(w.list);
-	ssh_hop_finish(&hop);
-	return STEAL_PTR(&command);
+	return 0;
 }
 
-static void jump_options(
-	struct words *w, const struct openssh *o, const struct ssh_config *sc)
+/* The way to p over its jump host, which is reached over others in turn. As ProxyJump does it, but never
+ * with a question, and with what the inventory says. NULL: it has none. */
+static int proxy_command(const struct place *p, char **ret, struct err *err)
 {
-	const char *chain = o->c->host->jump ? o->c->host->jump
-			    : sc             ? sc->proxy_jump
-					     : NULL;
+	struct ssh_shared *sh = p->o->c->t->ssh;
+	struct place next = {.o = p->o, .jump = true};
+	struct ssh_target target;
+	struct host hop;
+	int rc = ssh_route_next(p->h, p->sc, &hop, err);
+
+	if (rc <= 0)
+		return rc;
+	next.h = &hop;
+	next.t = &target;
+	rc = ssh_target_init(&target, sh, &hop, true, NULL, err);
+	if (rc == 0) {
+		next.sc = ssh_config_cache_get(sh->configs, &hop, err);
+		rc = jump_command(&next, p->t, ret, err);
+	}
+	ssh_target_finish(&target);
+	host_finish(&hop);
+	return rc;
+}
+
+static int jump_options(struct words *w, const struct place *p, struct err *err)
+{
 	AUTO_FREE char *command = NULL;
 
-	if (chain && strcmp(chain, "none") != 0)
-		command = proxy_command(o, chain, o->target.hostname, o->target.port);
+	if (proxy_command(p, &command, err) < 0)
+		return -1;
 	if (command)
 		option(w, "ProxyCommand=%s", command);
-	else if (chain)
-		option(w, "ProxyJump=%s", chain);
+	else if (p->h->jump)
+		option(w, "ProxyJump=none");
+	return 0;
 }
 
-char **openssh_args(const struct openssh *o, const struct ssh_config *sc)
+char **openssh_args(const struct openssh *o, const struct ssh_config *sc, struct err *err)
 {
 	const struct host *h = o->c->host;
+	const struct place p = {.o = o, .h = h, .t = &o->target, .sc = sc};
 	struct words w = {NULL, 0};
 
-	common_options(&w, o, sc, o->c->auth.password != NULL);
+	common_options(&w, &p, o->c->auth.password != NULL);
 	add(&w, strdup("-T"));
 	add(&w, strdup("-a"));
 	add(&w, strdup("-x"));
 	session_options(&w);
 	login_options(&w, o);
-	jump_options(&w, o, sc);
+	if (jump_options(&w, &p, err) < 0) {
+		openssh_args_free(w.list);
+		return NULL;
+	}
 	add(&w, strdup("--"));
 	add(&w, strdup(h->address ? h->address : h->name));
 	return w.list;

@@ -9,19 +9,16 @@
 #include "transport/known_hosts.h"
 #include "transport/openssh.h"
 
-static const char *known_file(const struct openssh *o)
-{
-	return o->target.accept_file ? o->target.accept_file : "~/.ssh/known_hosts";
-}
-
 static void say_host_key(
 	const struct openssh *o, const struct openssh_log *l, struct err *err)
 {
 	const struct ssh_target *t = &o->target;
-	const char *name = t->alias ? t->alias : t->hostname;
+	const char *name = ssh_known_name(t);
 	AUTO_BUF struct buf known = BUF_INIT;
+	AUTO_BUF struct buf advice = BUF_INIT;
 
-	known_hosts_name(&known, name, t->alias ? 0 : t->port);
+	known_hosts_name(&known, name, ssh_known_port(t));
+	ssh_hostkey_advise(t, &advice);
 	if (l->changed)
 		err_set(err, ERR_HOST,
 			"%s: HOST KEY CHANGED: known_hosts line %s has another key, the "
@@ -35,11 +32,8 @@ static void say_host_key(
 			"%s: the host shows a revoked key: %s; it must get a new one",
 			o->target.where, l->host_key);
 	else
-		err_set(err, ERR_HOST,
-			"%s: host key is not known: %s (check it, then: ssh-keyscan -p "
-			"%u %s >> %s, or host_key: accept-new)",
-			o->target.where, l->host_key, t->port, t->hostname,
-			known_file(o));
+		err_set(err, ERR_HOST, "%s: host key is not known: %s (%s)",
+			o->target.where, l->host_key, advice.data);
 }
 
 static void say_login(
@@ -135,7 +129,7 @@ static void say_password(const struct openssh *o, const struct openssh_log *l,
 {
 	const char *where = o->target.where, *user = o->target.user;
 
-	if (askpass_other(a))
+	if (askpass_other(a) && !l->password_refused)
 		err_set(err, ERR_HOST,
 			"%s: the host asks %s \"%.100s\", which muster cannot answer "
 			"(log in with ssh once)",
@@ -149,9 +143,29 @@ static void say_password(const struct openssh *o, const struct openssh_log *l,
 			user, l->methods);
 }
 
+/* What is on the way has not led there. */
+static void say_no_way(
+	const struct openssh *o, const struct openssh_log *l, struct err *err)
+{
+	const char *said = l->why == CONN_FAIL_BANNER && *l->other ? l->other : l->said;
+
+	/* its ssh does not say why, but where it would say too much */
+	if (strstr(said, "stdio forwarding failed"))
+		said = "it cannot connect to it, or forbids it: is the host up, does "
+		       "sshd listen on this port, and may the jump host forward there "
+		       "(AllowTcpForwarding, PermitOpen)?";
+	err_set(err, ERR_HOST, "%s: no way there through %s: %s", o->target.where,
+		o->through ? o->through : "the ProxyCommand", said);
+}
+
 enum conn_failure openssh_login_failed(const struct openssh *o,
 	const struct openssh_log *l, const struct askpass *a, struct err *err)
 {
+	/* ssh was ended by its second question */
+	if (!l->failed && a && askpass_other(a)) {
+		say_password(o, l, a, err);
+		return CONN_FAIL_LOGIN;
+	}
 	if (!l->failed) {
 		err_set(err, ERR_HOST,
 			"%s: ssh ended without a reason before the login (does ssh %s "
@@ -161,9 +175,7 @@ enum conn_failure openssh_login_failed(const struct openssh *o,
 		return CONN_FAIL_OTHER;
 	}
 	if (l->proxied && !l->spoke) {
-		err_set(err, ERR_HOST, "%s: no way there through %s: %s", o->target.where,
-			o->through ? o->through : "the ProxyCommand",
-			l->why == CONN_FAIL_BANNER && *l->other ? l->other : l->said);
+		say_no_way(o, l, err);
 		return l->why;
 	}
 	if (l->why == CONN_FAIL_HOST_KEY)

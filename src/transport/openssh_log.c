@@ -113,6 +113,22 @@ static void on_methods(struct openssh_log *l, const char *rest)
 {
 	settle_offer(l);
 	copy(l->methods, sizeof(l->methods), rest, strlen(rest));
+	l->password_refused |= l->asking;
+	l->asking = false;
+}
+
+/* The method is the one that the next answer is about. */
+static void on_next(struct openssh_log *l, const char *rest)
+{
+	l->asking = text_starts_with(rest, "password") ||
+		    text_starts_with(rest, "keyboard-interactive");
+}
+
+/* "\"password\" with partial success." */
+static void on_partial(struct openssh_log *l, const char *rest)
+{
+	(void)rest;
+	l->asking = false;
 }
 
 static void on_no_more(struct openssh_log *l, const char *rest)
@@ -186,29 +202,33 @@ static void on_banner(struct openssh_log *l, const char *rest)
 		copy(l->banner, sizeof(l->banner), text + 2, strlen(text + 2));
 }
 
-/* Before the login. A line has one of them, at its begin. */
+/* Before the login. A line has one of them, at its begin. Once encryption is on the host may send a text,
+ * which ssh shows as it is: by then what it must not say itself has been said. */
 static const struct {
 	const char *begin;
 	void (*take)(struct openssh_log *l, const char *rest);
+	bool before_keyed;
 } facts[] = {
-	{"debug1: Connection established", on_established},
-	{"debug1: Executing proxy command", on_proxied},
-	{"debug1: Remote protocol version", on_spoke},
-	{"debug1: Server host key: ", on_host_key},
-	{"debug1: Server host certificate: ", on_host_key},
-	{"debug1: SSH2_MSG_NEWKEYS received", on_keyed},
-	{"debug1: Offering public key: ", on_offer},
-	{"debug1: Server accepts key: ", on_accepted},
-	{"sign_and_send_pubkey: signing failed for ", on_unsigned},
-	{"debug1: Authentications that can continue: ", on_methods},
-	{"debug1: No more authentication methods", on_no_more},
-	{"no such identity: ", on_missing},
-	{"Load key ", on_load},
-	{"Authenticated to ", on_authenticated},
-	{"debug1: mux_client_request_session: master session id", on_shared},
-	{"Warning: Permanently added ", on_added},
-	{"Offending ", on_offending},
-	{"debug1: kex_exchange_identification: banner ", on_banner},
+	{"debug1: Connection established", on_established, true},
+	{"debug1: Executing proxy command", on_proxied, true},
+	{"debug1: Remote protocol version", on_spoke, true},
+	{"debug1: Server host key: ", on_host_key, true},
+	{"debug1: Server host certificate: ", on_host_key, true},
+	{"debug1: SSH2_MSG_NEWKEYS received", on_keyed, true},
+	{"debug1: Offering public key: ", on_offer, false},
+	{"debug1: Server accepts key: ", on_accepted, false},
+	{"sign_and_send_pubkey: signing failed for ", on_unsigned, false},
+	{"debug1: Authentications that can continue: ", on_methods, false},
+	{"debug1: Next authentication method: ", on_next, false},
+	{"debug1: No more authentication methods", on_no_more, false},
+	{"no such identity: ", on_missing, false},
+	{"Load key ", on_load, false},
+	{"Authenticated to ", on_authenticated, false},
+	{"Authenticated using ", on_partial, false},
+	{"debug1: mux_client_request_session: master session id", on_shared, true},
+	{"Warning: Permanently added ", on_added, true},
+	{"Offending ", on_offending, true},
+	{"debug1: kex_exchange_identification: banner ", on_banner, true},
 };
 
 /* ---- lines that say why ---- */
@@ -234,8 +254,10 @@ static const struct {
 	{"Too many authentication failures", CONN_FAIL_LOGIN, 3},
 	{"Bad configuration option", CONN_FAIL_OTHER, 3},
 	{"Bad owner or permissions on ", CONN_FAIL_OTHER, 3},
+	{"stdio forwarding failed", CONN_FAIL_UNREACHABLE, 3},
 	{"kex_exchange_identification: ", CONN_FAIL_BANNER, 2},
 	{"Connection reset by ", CONN_FAIL_BANNER, 2},
+	{"Received disconnect from ", CONN_FAIL_BANNER, 2},
 	{"Connection closed by ", CONN_FAIL_BANNER, 1},
 	{"Disconnected from ", CONN_FAIL_BANNER, 1},
 	{"Connection to ", CONN_FAIL_BANNER, 1},
@@ -263,6 +285,8 @@ static void take_line(struct openssh_log *l, const char *line)
 {
 	for (size_t i = 0; i < ARRAY_LEN(facts); i++) {
 		if (text_starts_with(line, facts[i].begin)) {
+			if (l->keyed && facts[i].before_keyed)
+				return;
 			facts[i].take(l, line + strlen(facts[i].begin));
 			return;
 		}

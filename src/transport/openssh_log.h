@@ -32,6 +32,7 @@ struct openssh_log {
 	struct buf tried;       /* "PATH (refused), ..." */
 	bool refused;           /* a key was */
 	bool locked;            /* one was taken that could not be signed with */
+	bool password_refused;  /* as method password or keyboard-interactive */
 	char unsigned_why[100]; /* as ssh says it: "device not found"; "": it does not */
 	/* why it failed, once failed is set */
 	bool failed, changed, revoked;
@@ -42,7 +43,7 @@ struct openssh_log {
 	char other[200];  /* the last line of somebody else: a program on the way */
 	/* within */
 	int rank;
-	bool offering, accepted;
+	bool offering, accepted, asking;
 	char offered[300];
 	bool skip; /* the rest of an overlong line */
 	size_t len;

@@ -11,6 +11,7 @@
 #include "common/buf.h"
 #include "transport/dial.h"
 #include "transport/impl.h"
+#include "transport/ssh_home.h"
 
 struct agent;
 struct agent_key;
@@ -27,6 +28,7 @@ struct tunnel;
 /* What all connections share. */
 struct ssh_shared {
 	struct transport *t;
+	struct ssh_home home;
 	struct agent *agent;
 	struct key_store *keys;
 	struct ssh_config_cache *configs;
@@ -138,7 +140,7 @@ struct ssh {
 	struct buf out;
 	size_t out_off;
 	bool may_read; /* the socket has not said EAGAIN since the last event */
-	uint64_t received;
+	uint64_t received, received_before; /* in all; when this step began */
 	bool peer_closed, dead;
 	int io_errno;
 	char in[512]; /* libssh2 reads the banner byte by byte */
@@ -217,6 +219,8 @@ const char *ssh_known_name(const struct ssh_target *t);
 uint16_t ssh_known_port(const struct ssh_target *t);
 int ssh_hostkey_prefer(struct ssh *s);
 int ssh_hostkey_check(struct ssh *s);
+/* What to do about a host key that is not known: for an error, in brackets. */
+void ssh_hostkey_advise(const struct ssh_target *t, struct buf *out);
 /* Says, once for all hosts, that nothing is checked; for any transport. */
 void ssh_hostkey_off(struct conn *c, const char *where);
 /* ssh_explain.c: why the handshake did not work */

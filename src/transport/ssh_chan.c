@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include "common/clock.h"
+#include "common/text.h"
 #include "common/units.h"
 #include "transport/ssh.h"
 
@@ -189,6 +190,7 @@ static void take_exit(struct chan *ch)
 	if (name) {
 		snprintf(
 			ch->exit.signal, sizeof(ch->exit.signal), "%.*s", (int)len, name);
+		text_sanitize_inplace(ch->exit.signal);
 		libssh2_free(((struct ssh *)ch->conn->impl)->session, name);
 	}
 	ch->exit.exited = !ch->exit.signal[0];

@@ -43,6 +43,7 @@ struct answer {
 };
 
 struct ssh_config_cache {
+	const struct ssh_home *home;
 	struct answer *buckets[BUCKETS];
 	bool no_ssh; /* then there is no ssh_config either */
 };
@@ -225,9 +226,9 @@ static void make_words(const struct answer *a, const char *config, const char *p
 	argv[n] = NULL;
 }
 
-static int start(struct question *q)
+static int start(const struct ssh_config_cache *c, struct question *q)
 {
-	AUTO_FREE char *config = ssh_home_config();
+	AUTO_FREE char *config = ssh_home_config(c->home);
 	AUTO_FREE char *port = text_printf("%u", q->answer->port);
 	const char *argv[WORDS_MAX];
 	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -331,6 +332,25 @@ static void wait_for_some(struct question *running)
 	}
 }
 
+/* Without an answer to wait for q is free again. False: there is no ssh to ask. */
+static bool start_one(const struct ssh_config_cache *c, struct question *q)
+{
+	struct answer *a = q->answer;
+	bool ask = worth_asking(a->address);
+	int rc = ask ? start(c, q) : 0;
+
+	if (!ask || rc < 0)
+		q->answer = NULL;
+	if (rc == -ENOENT || rc == -EACCES)
+		return false;
+	/* what it would have said may matter */
+	if (rc < 0) {
+		err_sys(&a->err, -rc, "cannot run ssh -G %s", a->address);
+		a->err.kind = ERR_HOST;
+	}
+	return true;
+}
+
 /* Starts questions while there are hosts and places. False: there is no ssh to ask. */
 static bool start_some(struct ssh_config_cache *c, struct question *running,
 	const struct host *const *hosts, size_t n, size_t *next)
@@ -345,17 +365,12 @@ static bool start_some(struct ssh_config_cache *c, struct question *running,
 			i--; /* the place is still free */
 			continue;
 		}
-		running[i].answer = add_answer(at, hosts[*next]);
+		running[i] = (struct question){.answer = add_answer(at, hosts[*next])};
 		++*next;
-		if (!worth_asking(running[i].answer->address)) {
-			running[i].answer = NULL;
-			i--;
-			continue;
-		}
-		if (start(&running[i]) < 0) {
-			running[i].answer = NULL;
+		if (!start_one(c, &running[i]))
 			return false;
-		}
+		if (!running[i].answer)
+			i--;
 	}
 	return true;
 }
@@ -393,12 +408,13 @@ const struct ssh_config *ssh_config_cache_get(
 	return NULL;
 }
 
-struct ssh_config_cache *ssh_config_cache_create(void)
+struct ssh_config_cache *ssh_config_cache_create(const struct ssh_home *home)
 {
 	struct ssh_config_cache *c = calloc(1, sizeof(*c));
 
 	if (!c)
 		abort();
+	c->home = home;
 	return c;
 }
 

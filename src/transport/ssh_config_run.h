@@ -7,8 +7,10 @@ struct err;
 struct host;
 struct ssh_config;
 struct ssh_config_cache;
+struct ssh_home;
 
-struct ssh_config_cache *ssh_config_cache_create(void);
+/* Borrows home. */
+struct ssh_config_cache *ssh_config_cache_create(const struct ssh_home *home);
 void ssh_config_cache_destroy(struct ssh_config_cache *c); /* takes NULL */
 
 /* Runs ssh -G -T -- ADDRESS, with the host's user and port if it has them, for those that were not asked

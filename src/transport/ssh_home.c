@@ -10,31 +10,52 @@
 #include "common/file.h"
 #include "common/text.h"
 
-/* The home of the password file where $HOME is another one, else NULL. */
-static const char *other_home(void)
+static char *copy(const char *s)
 {
-	const struct passwd *pw = getpwuid(getuid());
-	const char *home = getenv("HOME");
+	char *c = s ? strdup(s) : NULL;
 
-	return pw && home && strcmp(home, pw->pw_dir) != 0 ? pw->pw_dir : NULL;
+	if (s && !c)
+		abort();
+	return c;
 }
 
-char *ssh_home_config(void)
+void ssh_home_init(struct ssh_home *h)
+{
+	const struct passwd *pw = getpwuid(getuid());
+	const char *user = getenv("USER"), *home = getenv("HOME");
+	bool differs = pw && home && strcmp(home, pw->pw_dir) != 0;
+
+	*h = (struct ssh_home){
+		.user = copy(pw              ? pw->pw_name
+			     : user && *user ? user
+					     : "root"),
+		.own = copy(home),
+		.theirs = differs ? copy(pw->pw_dir) : NULL,
+	};
+}
+
+void ssh_home_finish(struct ssh_home *h)
+{
+	free(h->user);
+	free(h->own);
+	free(h->theirs);
+}
+
+char *ssh_home_config(const struct ssh_home *h)
 {
 	AUTO_FREE char *own = file_expand_home("~/.ssh/config");
 
-	if (!own || !other_home())
+	if (!own || !h->theirs)
 		return NULL;
 	return access(own, R_OK) == 0 ? STEAL_PTR(&own) : strdup("/etc/ssh/ssh_config");
 }
 
-char *ssh_home_path(const char *path)
+char *ssh_home_path(const struct ssh_home *h, const char *path)
 {
-	const char *theirs = other_home();
-	size_t len = theirs ? strlen(theirs) : 0;
+	size_t len = h->theirs ? strlen(h->theirs) : 0;
 
-	if (theirs && text_starts_with(path, theirs) &&
+	if (h->theirs && text_starts_with(path, h->theirs) &&
 		text_starts_with(path + len, "/.ssh/"))
-		return text_printf("%s%s", getenv("HOME"), path + len);
+		return text_printf("%s%s", h->own, path + len);
 	return file_expand_home(path);
 }

@@ -86,26 +86,31 @@ static char *unknown_hint(const struct ssh *s, const struct known_match *m)
 	return NULL;
 }
 
+void ssh_hostkey_advise(const struct ssh_target *t, struct buf *out)
+{
+	const char *file = t->accept_file ? t->accept_file : "~/.ssh/known_hosts";
+
+	/* ssh-keyscan cannot go through jump hosts */
+	if (t->via)
+		buf_printf(out,
+			"check it, then log in once with ssh -o UserKnownHostsFile=%s",
+			file);
+	else
+		buf_printf(out, "check it, then: ssh-keyscan -p %u %s >> %s", t->port,
+			t->hostname, file);
+	/* which does not take other keys of a host that is known */
+	if (!known_hosts_any(t->known, t->n_known, ssh_known_name(t), ssh_known_port(t)))
+		buf_puts(out, ", or host_key: accept-new");
+}
+
 static void say_unknown(struct ssh *s, const struct known_match *m, const char *shown)
 {
-	const struct ssh_target *t = &s->target;
-	const char *file = t->accept_file ? t->accept_file : "~/.ssh/known_hosts";
+	AUTO_BUF struct buf advice = BUF_INIT;
 	AUTO_FREE char *hint = unknown_hint(s, m);
 
-	if (t->via)
-		/* ssh-keyscan cannot go there */
-		conn_fail(s->c, CONN_FAIL_HOST_KEY,
-			"%s: host key is not known: %s%s (check it, then log in once "
-			"with "
-			"ssh -o UserKnownHostsFile=%s, or host_key: accept-new)",
-			dial_where(s->dial), shown, hint ? hint : "", file);
-	else
-		conn_fail(s->c, CONN_FAIL_HOST_KEY,
-			"%s: host key is not known: %s%s (check it, then: ssh-keyscan -p "
-			"%u "
-			"%s >> %s, or host_key: accept-new)",
-			dial_where(s->dial), shown, hint ? hint : "", t->port,
-			t->hostname, file);
+	ssh_hostkey_advise(&s->target, &advice);
+	conn_fail(s->c, CONN_FAIL_HOST_KEY, "%s: host key is not known: %s%s (%s)",
+		dial_where(s->dial), shown, hint ? hint : "", advice.data);
 }
 
 static void say_changed(struct ssh *s, const struct known_match *m, const char *shown)

@@ -1,13 +1,19 @@
 /* ssh_io: bytes between libssh2 and the socket, or the channel of a jump host that stands for one. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "common/cleanup.h"
+#include "common/text.h"
 #include "transport/ssh.h"
 
 #define CAPTURE_MAX 16384
+/* libssh2 goes on reading while there is something: others get their turn after this much. */
+#define STEP_MAX ((uint64_t)1 << 20)
+/* Greetings, key exchange and login take some kilobytes; libssh2 keeps whatever comes with them. */
+#define LOGIN_MAX ((uint64_t)1 << 20)
 
 static void capture(struct ssh *s, struct buf *to, const void *data, size_t len)
 {
@@ -40,12 +46,27 @@ static ssize_t source_write(struct ssh *s, const void *data, size_t len)
 	return n < 0 ? -errno : n;
 }
 
+/* Who sends and sends holds up nobody else, and fills no memory. False: no more now. */
+static bool may_take_in(struct ssh *s)
+{
+	if (s->phase < SSH_UP && s->received > LOGIN_MAX) {
+		snprintf(s->disconnect, sizeof(s->disconnect),
+			"it sent more than 1 MiB before the login was over");
+		s->peer_closed = true;
+		return false;
+	}
+	if (s->received - s->received_before < STEP_MAX)
+		return true;
+	conn_kick(s->c);
+	return false;
+}
+
 /* The end is kept to ourselves until libssh2 has handed out all it has. */
 static ssize_t receive(struct ssh *s, void *to, size_t len)
 {
 	ssize_t n;
 
-	if (!s->may_read || s->peer_closed)
+	if (!s->may_read || s->peer_closed || !may_take_in(s))
 		return -EAGAIN;
 	n = source_read(s, to, len);
 	if (n > 0) {
@@ -113,8 +134,10 @@ static LIBSSH2_DISCONNECT_FUNC(on_disconnect)
 	(void)language_len;
 	if (n >= sizeof(s->disconnect))
 		n = sizeof(s->disconnect) - 1;
-	memcpy(s->disconnect, message, n);
+	if (n)
+		memcpy(s->disconnect, message, n);
 	s->disconnect[n] = '\0';
+	text_sanitize_inplace(s->disconnect);
 }
 
 /* libssh2 takes callbacks of all kinds as void *. */
@@ -132,6 +155,7 @@ void ssh_io_start(struct ssh *s)
 	s->peer_closed = s->dead = false;
 	s->io_errno = 0;
 	s->in_len = s->in_off = 0;
+	s->received = s->received_before = 0;
 	s->disconnect[0] = '\0';
 	set_callback(s, LIBSSH2_CALLBACK_RECV, (void (*)(void))on_recv);
 	set_callback(s, LIBSSH2_CALLBACK_SEND, (void (*)(void))on_send);

@@ -104,7 +104,6 @@ static void handshake_failed(struct ssh *s, const char *what)
 
 void ssh_lost(struct ssh *s)
 {
-	text_sanitize_inplace(s->disconnect);
 	switch (s->phase) {
 	case SSH_DIALLING:
 	case SSH_OPENING:
@@ -262,6 +261,7 @@ void ssh_step(struct conn *c)
 	struct ssh *s = c->impl;
 	bool more = false;
 
+	s->received_before = s->received;
 	if (s->hop && !step_jump(s))
 		return;
 	if (s->phase == SSH_HANDSHAKE && !handshake(s) && s->phase == SSH_DIALLING)

@@ -23,7 +23,8 @@ struct ssh_shared *ssh_shared_create(struct transport *t, struct err *err)
 		return NULL;
 	}
 	sh->keys = key_store_create(&t->config);
-	sh->configs = ssh_config_cache_create();
+	ssh_home_init(&sh->home);
+	sh->configs = ssh_config_cache_create(&sh->home);
 	return sh;
 }
 
@@ -37,6 +38,7 @@ void ssh_shared_destroy(struct ssh_shared *sh)
 	agent_destroy(sh->agent);
 	key_store_destroy(sh->keys);
 	ssh_config_cache_destroy(sh->configs);
+	ssh_home_finish(&sh->home);
 	libssh2_exit();
 	free(sh);
 }

@@ -2,9 +2,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <pwd.h>
-#include <unistd.h>
-
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/text.h"
@@ -12,22 +9,13 @@
 #include "transport/known_hosts.h"
 #include "transport/ssh.h"
 #include "transport/ssh_config_run.h"
-#include "transport/ssh_home.h"
-
-static char *local_user(void)
-{
-	const struct passwd *pw = getpwuid(getuid());
-	const char *env = getenv("USER");
-
-	return strdup(pw ? pw->pw_name : env && *env ? env : "root");
-}
 
 /* ---- host keys ---- */
 
 static void add_known(
 	struct ssh_target *t, struct ssh_shared *sh, const char *path, bool user)
 {
-	AUTO_FREE char *full = ssh_home_path(path);
+	AUTO_FREE char *full = ssh_home_path(&sh->home, path);
 	struct known_hosts *k;
 
 	if (!full || strcmp(full, "none") == 0)
@@ -76,6 +64,17 @@ static int find_policy(const struct ssh_shared *sh, const struct host *h, bool j
 	if (h->host_key_set)
 		return h->host_key;
 	return sh->t->config.accept_new ? HOST_KEY_ACCEPT_NEW : HOST_KEY_STRICT;
+}
+
+/* Who is known already is not new by showing a key of another type: what was known could be gone round so. */
+static void set_policy(struct ssh_target *t, const struct ssh_shared *sh,
+	const struct host *h, bool jump, const struct ssh_config *sc)
+{
+	t->policy = find_policy(sh, h, jump, sc);
+	if (t->policy == HOST_KEY_ACCEPT_NEW &&
+		known_hosts_any(
+			t->known, t->n_known, ssh_known_name(t), ssh_known_port(t)))
+		t->policy = HOST_KEY_STRICT;
 }
 
 /* ---- what only ssh itself can do ---- */
@@ -184,21 +183,19 @@ int ssh_target_init(struct ssh_target *t, struct ssh_shared *sh, const struct ho
 	if (ssh_route_text(sh, h, &t->via, err) < 0)
 		return -1;
 	t->hostname = strdup(sc && sc->hostname ? sc->hostname : address);
-	t->user = h->user          ? strdup(h->user)
-		  : sc && sc->user ? strdup(sc->user)
-				   : local_user();
+	t->user = strdup(h->user ? h->user : sc && sc->user ? sc->user : sh->home.user);
 	if (sc && sc->host_key_alias)
 		t->alias = strdup(sc->host_key_alias);
 	if (!t->hostname || !t->user)
 		abort();
 	t->port = find_port(h, sc);
 	t->where = ssh_target_where(sh, h, jump);
-	t->policy = find_policy(sh, h, jump, sc);
 	t->connect_timeout_ns = h->timeout_ns ? h->timeout_ns
 				: !sh->t->config.connect_timeout_ns && sc
 					? sc->connect_timeout_ns
 					: 0;
 	set_known(t, sh, h, jump, sc);
+	set_policy(t, sh, h, jump, sc);
 	set_needs(t, h, jump, sc);
 	/* ssh has keys of its own */
 	if (!t->needs_openssh && h->transport != TRANSPORT_OPENSSH)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/cleanup.h"
+#include "common/text.h"
 #include "transport/dial.h"
 #include "transport/impl.h"
 #include "transport/reaper.h"
@@ -148,6 +149,8 @@ void conn_fail_err(struct conn *c, enum conn_failure why, const struct err *err)
 	c->why = why;
 	c->err = *err;
 	c->err.kind = ERR_HOST;
+	/* words of the host may be in it */
+	text_sanitize_inplace(c->err.text);
 	conn_kick(c);
 }
 
@@ -173,8 +176,10 @@ void conn_note(struct conn *c, const char *fmt, ...)
 	if (vasprintf(&text, fmt, ap) < 0)
 		text = NULL;
 	va_end(ap);
-	if (text)
-		c->t->config.note(c->host, text, c->t->config.user);
+	if (!text)
+		return;
+	text_sanitize_inplace(text);
+	c->t->config.note(c->host, text, c->t->config.user);
 }
 
 /* ---- from libssh2 to ssh ---- */

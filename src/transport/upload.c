@@ -96,7 +96,7 @@ static void take_answer(struct upload *u, const char *text)
 	if (u->answered)
 		return;
 	u->answered = true;
-	if (text_starts_with(text, "ok ")) {
+	if (text_starts_with(text, "ok ") && script_dir_ok(text + strlen("ok "))) {
 		u->path = strdup(text + strlen("ok "));
 		return;
 	}

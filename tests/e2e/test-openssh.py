@@ -130,6 +130,101 @@ def test_jump(t):
              "host-key", r"no way there through 127\.0\.0\.2: Host key verification failed")
 
 
+class Way:
+    """A bastion, and a host behind it; the user of the test knows the host alone."""
+
+    def __init__(self, t, **bastion):
+        self.t = t
+        self.bastion = Sshd(scratch("bastion"), listen=("127.0.0.2",), **bastion)
+        self.host = Sshd(scratch("behind"))
+
+    def __enter__(self):
+        self.bastion.start(), self.host.start()
+        self.known(self.host)
+        return self
+
+    def __exit__(self, *_):
+        self.bastion.stop(), self.host.stop()
+
+    def known(self, *servers):
+        (self.t.home / ".ssh/known_hosts").write_text(
+            "".join(server.known_hosts(self.t.tmp / "kh").read_text() for server in servers))
+
+    def config(self, text):
+        (self.t.home / ".ssh/config").write_text(text)
+
+    def go(self, how, *options, key=None):
+        return self.t.run([str(a) for a in (
+            probe_path(), "--transport", how, "--port", self.host.port, "--key", key or self.host.user_key(), "--jump",
+            f"127.0.0.2:{self.bastion.port}", *options, "127.0.0.1", "echo hello")])
+
+    def allow_both(self):
+        """One key opens both."""
+        with (self.bastion.dir / "authorized_keys").open("a") as file:
+            file.write(self.host.user_key().with_name("user_ed25519.pub").read_text())
+
+
+def test_host_keys_of_a_jump_host(t):
+    """What is said of checking the host is not said of its bastion, unless by the inventory."""
+    with Way(t) as way:
+        way.allow_both()
+        for how in ("libssh2", "openssh"):
+            way.config("Host 127.0.0.1\n StrictHostKeyChecking no\n")
+            done = way.go(how)
+            down(t, done, "host-key", r"127\.0\.0\.2\b.*: .*(host key is not known|Host key verification failed)")
+            way.config("Host 127.0.0.2\n StrictHostKeyChecking yes\n")
+            for policy in ("off", "accept-new"):
+                down(t, way.go(how, "--host-key", policy), "host-key", r"127\.0\.0\.2\b")
+            way.config("")
+            down(t, way.go(how), "host-key", r"127\.0\.0\.2\b")
+            done = way.go(how, "--host-key", "off")
+            t.ends(done, 0, out="data 1 hello$")
+            t.eq(len(re.findall("note .*checking is off", done.out)), 1)
+            kh = t.home / ".ssh/known_hosts"
+            done = way.go(how, "--host-key", "accept-new")
+            t.ends(done, 0, out="data 1 hello$")
+            t.no_match(done.out, r"note 127\.0\.0\.1:")
+            t.check(way.bastion.host_key() in kh.read_text() and way.host.host_key() in kh.read_text())
+            # and now it is another one
+            kh.write_text(kh.read_text().replace(way.bastion.host_key(), way.host.host_key()))
+            down(t, way.go(how, "--host-key", "accept-new"), "host-key", r"127\.0\.0\.2\b.*HAS CHANGED|HOST KEY CHANGED")
+            way.known(way.host)
+
+
+def test_keys_at_a_jump_host(t):
+    """Those that ssh would use open the bastion; the key of the inventory is for the host."""
+    with Way(t) as way:
+        way.known(way.host, way.bastion)
+        for name in ("id_ed25519", "id_ed25519.pub"):
+            (t.home / ".ssh" / name).write_bytes(
+                (way.bastion.dir / name.replace("id_", "user_")).read_bytes())
+        (t.home / ".ssh/id_ed25519").chmod(0o600)
+        for how in ("libssh2", "openssh"):
+            t.ends(way.go(how), 0, out="data 1 hello$")
+
+
+def test_a_jump_host_does_not_speak_for_the_host(t):
+    """Neither by what its ssh says nor by a text of its own."""
+    lies = ("debug1: Server host key: ssh-ed25519 SHA256:lie\ndebug1: SSH2_MSG_NEWKEYS received\n"
+            "Authenticated to lie using \"none\".\n")
+    with Way(t, extra=f"Banner {t.write('banner', lies)}") as way:
+        way.allow_both()
+        way.known(way.host, way.bastion)
+        way.config("Host 127.0.0.2\n LogLevel DEBUG\n")
+        done = way.go("openssh")
+        t.ends(done, 0, out=rf" host_key=ssh-ed25519 {re.escape(way.host.fingerprint())} login=publickey {way.host.user_key()} ")
+        t.no_match(done.out + done.err, "lie")
+        done = way.go("openssh", key=make_key(t.tmp / "other"))
+        down(t, done, "login", rf"^127\.0\.0\.2|through 127\.0\.0\.2|login as \S+ refused: tried {t.tmp}/other")
+
+
+def test_what_a_jump_host_refuses(t):
+    with Way(t, extra="PermitOpen none") as way:
+        way.allow_both()
+        way.known(way.host, way.bastion)
+        down(t, way.go("openssh"), "unreachable", r"no way there through 127\.0\.0\.2: it cannot connect to it, or forbids it")
+
+
 def test_shared_connection_of_the_user(t, sshd):
     """A master that was opened by hand is used, and outlives us."""
     config = sshd.ssh_config(t.home / ".ssh/config", extra=f"ControlPath {t.tmp}/master")

@@ -210,6 +210,25 @@ static void test_types(void)
 	}
 }
 
+/* Whatever type it is of, and by no other name. */
+static void test_any(void)
+{
+	struct known_hosts *k = parse("a %A\n[b]:2222 %A\n@cert-authority c %A\n"
+				      "@revoked d %A\n* %B\n*.dom,!x.dom %A\n");
+	struct known_hosts *named = parse("a %A\n[b]:2222 %A\n@cert-authority c %A\n"
+					  "@revoked d %A\n");
+
+	CHECK(known_hosts_any(&named, 1, "A", 22)->line == 1);
+	CHECK(known_hosts_any(&named, 1, "a", 2222) == NULL);
+	CHECK(known_hosts_any(&named, 1, "b", 2222)->line == 2);
+	CHECK(known_hosts_any(&named, 1, "b", 22) == NULL);
+	CHECK(known_hosts_any(&named, 1, "c", 22) == NULL);
+	CHECK(known_hosts_any(&named, 1, "d", 22) == NULL);
+	CHECK(known_hosts_any(&k, 1, "d", 22) != NULL);
+	known_hosts_destroy(k);
+	known_hosts_destroy(named);
+}
+
 static void test_add(void)
 {
 	struct known_hosts *k = parse("");
@@ -270,4 +289,5 @@ static void test_long_line(void)
 }
 
 TEST_MAIN(TEST(test_verdicts), TEST(test_hashed), TEST(test_alias), TEST(test_hints),
-	TEST(test_types), TEST(test_add), TEST(test_many), TEST(test_long_line))
+	TEST(test_types), TEST(test_any), TEST(test_add), TEST(test_many),
+	TEST(test_long_line))

@@ -83,6 +83,52 @@ static void test_logins(void)
 	}
 }
 
+/* What a host sends before the login, and ssh shows as it is. */
+static void test_lies(void)
+{
+	static const char lies[] =
+		HELLO "debug1: Server host key: ssh-ed25519 SHA256:lie\n"
+		      "Warning: Permanently added 'lie' to the list of known hosts.\n"
+		      "Offending ED25519 key in /lie:1\n"
+		      "debug1: Executing proxy command: lie\n"
+		      "debug1: kex_exchange_identification: banner line 0: lie\n";
+	struct openssh_log l = {.len = 0};
+
+	feed(&l, NULL, lies);
+	CHECK_STR(l.host_key, "ssh-ed25519 SHA256:abc");
+	CHECK(!l.added && !l.proxied && !l.known[0] && !l.banner[0]);
+	openssh_log_finish(&l);
+}
+
+static void test_passwords(void)
+{
+#define NEXT(method) "debug1: Next authentication method: " method "\r\n"
+#define CONTINUE "debug1: Authentications that can continue: publickey,password\r\n"
+	static const struct {
+		const char *text;
+		bool refused;
+	} rows[] = {
+		{HELLO NEXT("publickey") OFFER("/h/id ED25519 SHA256:x explicit")
+				CONTINUE,
+			false},
+		{HELLO NEXT("password"), false},
+		{HELLO NEXT("password") CONTINUE, true},
+		{HELLO NEXT("password") CONTINUE NEXT("keyboard-interactive"), true},
+		{HELLO NEXT("keyboard-interactive") CONTINUE, true},
+		{HELLO NEXT("password") "Authenticated using \"password\" with partial "
+					"success.\r\n" CONTINUE NEXT(
+						"keyboard-interactive"),
+			false},
+	};
+	struct openssh_log l = {.len = 0};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		feed(&l, NULL, rows[i].text);
+		CHECK(l.password_refused == rows[i].refused, "row %zu", i);
+	}
+	openssh_log_finish(&l);
+}
+
 static void test_reasons(void)
 {
 	static const struct {
@@ -107,6 +153,10 @@ static void test_reasons(void)
 		{"kex_exchange_identification: read: Connection reset by peer\r\n"
 		 "Connection reset by h port 22\r\n",
 			CONN_FAIL_BANNER, "Connection reset by h port 22"},
+		{"Received disconnect from h port 22:2: go \033[2Jaway\r\n"
+		 "Disconnected from h port 22\r\n",
+			CONN_FAIL_BANNER,
+			"Received disconnect from h port 22:2: go away"},
 		{"Unable to negotiate with h port 22: no matching cipher found. Their "
 		 "offer: x\r\n",
 			CONN_FAIL_NO_ALGORITHM,
@@ -192,4 +242,5 @@ static void test_remote(void)
 	openssh_log_finish(&l);
 }
 
-TEST_MAIN(TEST(test_logins), TEST(test_reasons), TEST(test_remote))
+TEST_MAIN(TEST(test_logins), TEST(test_lies), TEST(test_passwords), TEST(test_reasons),
+	TEST(test_remote))
