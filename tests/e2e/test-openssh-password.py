@@ -16,7 +16,9 @@ GCM = "Ciphers aes256-gcm@openssh.com"
 
 @fixture
 def lab():
-    with new_lab(3, password=PASSWORD, each={"h1": {"sshd_extra": GCM}, "h2": {"ask": True}, "h3": {"password": None}}) as lab:
+    with new_lab(4, password=PASSWORD, each={
+            "h1": {"sshd_extra": GCM}, "h2": {"ask": True}, "h3": {"password": None},
+            "h4": {"ask": True, "sshd_extra": "PasswordAuthentication yes"}}) as lab:
         yield lab
 
 
@@ -55,6 +57,18 @@ def test_wrong_password(t, lab):
     for host, methods in (("h1", "publickey,password"), ("h2", "publickey,keyboard-interactive")):
         refused(t, ssh(t, lab, host, "--password", "wrong"),
                 rf"{re.escape(lab.ip(host))}:22: password refused for bench \(the host takes {methods}\)$")
+
+
+def test_one_attempt(t, lab):
+    """A host that has both methods hears of the password once, by either transport."""
+    def failed():
+        return len(re.findall("Failed (password|keyboard)", lab.exec("h4", ["cat", "/run/sshd.log"]).out))
+    for how in ("openssh", "libssh2"):
+        before = failed()
+        done = ssh(t, lab, "h4", "--password", "wrong", "--transport", how)
+        refused(t, done, r":22: password refused for bench \(the host takes publickey,password,keyboard-interactive\)$")
+        t.eq(failed() - before, 1)
+    t.ends(ssh(t, lab, "h4", "--password", PASSWORD), 0, out=" login=password ")
 
 
 def test_no_password_wanted(t, lab):
