@@ -21,6 +21,7 @@
 #include "orchestrator/context.h"
 #include "orchestrator/events.h"
 #include "orchestrator/fleet.h"
+#include "orchestrator/status.h"
 
 struct check {
 	struct context ctx;
@@ -74,18 +75,24 @@ static void print_host(struct check *k, const struct fleet_worker *w)
 		"", w->host->address, what.data);
 }
 
+/* what: happens just now, or NULL. */
+static void show_status(struct check *k, const char *what)
+{
+	status_show(k->ctx.status, "  %zu/%zu hosts answered%s%s", k->done,
+		fleet_size(k->fleet), what ? "; " : "", what ? what : "");
+}
+
 static void progress(struct check *k)
 {
-	AUTO_FREE char *line =
-		text_printf("  %zu/%zu hosts answered", k->done, fleet_size(k->fleet));
-	const char *lines[] = {line};
-
 	/* in the order of the inventory, each as soon as those before it are known */
 	while (k->printed < fleet_size(k->fleet) && k->ended[k->printed])
 		print_host(k, fleet_worker(k->fleet, k->printed++));
-	console_live(k->ctx.console, lines, k->done < fleet_size(k->fleet) ? 1 : 0);
-	if (k->done == fleet_size(k->fleet))
-		loop_stop(k->ctx.loop);
+	if (k->done < fleet_size(k->fleet)) {
+		show_status(k, NULL);
+		return;
+	}
+	status_clear(k->ctx.status);
+	loop_stop(k->ctx.loop);
 }
 
 static void ended(struct check *k, struct fleet_worker *w, bool online)
@@ -114,11 +121,8 @@ static void on_progress(struct fleet_worker *w, uint64_t sent, uint64_t size, vo
 {
 	struct check *k = user;
 	AUTO_FREE char *what = fleet_progress_text(w, sent, size);
-	AUTO_FREE char *line = text_printf("  %zu/%zu hosts answered; %s", k->done,
-		fleet_size(k->fleet), what ? what : "");
-	const char *lines[] = {line};
 
-	console_live(k->ctx.console, lines, 1);
+	show_status(k, what);
 }
 
 static void on_stderr(struct fleet_worker *w, const char *data, size_t len, void *user)
@@ -229,12 +233,23 @@ static void quit_all(struct check *k)
 	k->fleet = NULL;
 }
 
+/* Ended early: those that have not answered are told from those that have. */
+static void give_up_the_rest(struct check *k)
+{
+	for (size_t i = 0; i < fleet_size(k->fleet); i++)
+		if (!k->ended[i])
+			fleet_fail(fleet_worker(k->fleet, i), WORKER_LOST,
+				"no answer before muster was interrupted");
+}
+
 static int report(struct check *k, struct err *err)
 {
 	size_t total = fleet_size(k->fleet);
 	struct console *con = k->ctx.console;
 
-	console_live(con, NULL, 0);
+	if (k->signo)
+		give_up_the_rest(k);
+	status_clear(k->ctx.status);
 	note_machines(k);
 	console_always(con, "Result: %zu/%zu hosts online", k->online, total);
 	if (k->ctx.app->o.quiet)
@@ -274,6 +289,7 @@ static int check_hosts(struct check *k, struct err *err)
 		return err_sys(err, ENOMEM, "check");
 	console_line(k->ctx.console, k->setup ? "Copying the worker to all hosts..."
 					      : "Checking connectivity to all hosts...");
+	show_status(k, NULL);
 	context_start(&k->ctx, k->fleet);
 	if (loop_run(k->ctx.loop, err) < 0)
 		return -1;

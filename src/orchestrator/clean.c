@@ -17,7 +17,7 @@
 #include "orchestrator/command.h"
 #include "orchestrator/console.h"
 #include "orchestrator/context.h"
-#include "orchestrator/fleet.h"
+#include "orchestrator/status.h"
 #include "transport/transport.h"
 
 struct clean_host {
@@ -37,6 +37,13 @@ struct clean {
 	int signo;
 };
 
+static void show_status(struct clean *c)
+{
+	size_t n = c->ctx.hosts.n;
+
+	status_show(c->ctx.status, "  %zu/%zu hosts done", n - c->left, n);
+}
+
 static void host_over(struct clean_host *h, const char *error)
 {
 	struct clean *c = h->clean;
@@ -50,7 +57,9 @@ static void host_over(struct clean_host *h, const char *error)
 	} else if (!h->removed && !h->kept) {
 		console_line(c->ctx.console, "  ✓ %s: nothing there", h->host->name);
 	}
-	if (--c->left == 0)
+	c->left--;
+	show_status(c);
+	if (c->left == 0)
 		loop_stop(c->ctx.loop);
 }
 
@@ -150,6 +159,7 @@ static int clean_files(struct clean *c, struct err *err)
 	console_line(c->ctx.console, "Removing muster's files from %zu host%s...", n,
 		n == 1 ? "" : "s");
 	c->left = n;
+	show_status(c);
 	for (size_t i = 0; i < n; i++) {
 		c->hosts[i] = (struct clean_host){.clean = c, .host = c->ctx.refs[i]};
 		if (puts_nothing(c->ctx.refs[i])) {
@@ -161,9 +171,12 @@ static int clean_files(struct clean *c, struct err *err)
 	}
 	if (c->left && loop_run(c->ctx.loop, err) < 0)
 		return -1;
+	for (size_t i = 0; i < n && c->signo; i++)
+		host_over(&c->hosts[i], "not done before muster was interrupted");
+	status_clear(c->ctx.status);
+	console_always(c->ctx.console, "Result: %zu/%zu hosts clean", n - c->failed, n);
 	if (c->signo)
 		return 128 + c->signo;
-	console_always(c->ctx.console, "Result: %zu/%zu hosts clean", n - c->failed, n);
 	return c->failed ? 3 : 0;
 }
 

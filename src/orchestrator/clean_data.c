@@ -20,6 +20,7 @@
 #include "orchestrator/context.h"
 #include "orchestrator/fleet.h"
 #include "orchestrator/journal.h"
+#include "orchestrator/status.h"
 #include "transport/transport.h"
 
 struct clean_data {
@@ -42,13 +43,22 @@ static struct job *job_of(const struct clean_data *c, const struct fleet_worker 
 	return NULL;
 }
 
+static void show_status(struct clean_data *c)
+{
+	size_t n = fleet_size(c->fleet);
+
+	status_show(c->ctx.status, "  %zu/%zu workers done", n - c->left, n);
+}
+
 static void data_over(struct clean_data *c, struct fleet_worker *w, bool ok)
 {
 	if (c->over[w->index])
 		return;
 	c->over[w->index] = true;
 	c->failed += !ok;
-	if (--c->left == 0)
+	c->left--;
+	show_status(c);
+	if (c->left == 0)
 		loop_stop(c->ctx.loop);
 }
 
@@ -233,6 +243,17 @@ static int data_hosts(struct clean_data *c, const char *dir, struct err *err)
 	return r;
 }
 
+static void give_up_the_rest(struct clean_data *c)
+{
+	for (size_t i = 0; i < fleet_size(c->fleet); i++) {
+		struct fleet_worker *w = fleet_worker(c->fleet, i);
+
+		if (!c->over[i])
+			log_error("%s: not done before muster was interrupted", w->id);
+		data_over(c, w, false);
+	}
+}
+
 static int clean_over(struct clean_data *c, struct err *err)
 {
 	struct fleet_config config = {
@@ -260,14 +281,18 @@ static int clean_over(struct clean_data *c, struct err *err)
 		return err_sys(err, ENOMEM, "clean");
 	console_line(c->ctx.console, "Removing what %s left on %zu worker%s...", dir,
 		c->left, c->left == 1 ? "" : "s");
+	show_status(c);
 	context_start(&c->ctx, c->fleet);
 	if (loop_run(c->ctx.loop, err) < 0)
 		return -1;
 	if (c->signo)
-		return 128 + c->signo;
+		give_up_the_rest(c);
+	status_clear(c->ctx.status);
 	console_always(c->ctx.console, "Result: %s objects removed, %zu/%zu workers done",
 		units_count(c->removed).s, fleet_size(c->fleet) - c->failed,
 		fleet_size(c->fleet));
+	if (c->signo)
+		return 128 + c->signo;
 	return c->failed ? 3 : missing ? 1 : 0;
 }
 

@@ -20,6 +20,7 @@
 #include "common/err.h"
 #include "common/file.h"
 #include "common/log.h"
+#include "common/text.h"
 
 #define LIVE_MAX 4096 /* no new frame while more than this waits */
 
@@ -279,9 +280,26 @@ void console_stderr(struct console *c, const char *line)
 	put(c, 2, line);
 }
 
+/* A line that wraps would spoil the block. */
+static void put_cut(struct buf *to, const char *line, unsigned columns)
+{
+	size_t from = to->len;
+
+	buf_puts(to, line);
+	while (to->len > from && text_width(to->data + from) >= columns) {
+		do
+			to->len--;
+		while (to->len > from &&
+			((unsigned char)to->data[to->len] & 0xc0) == 0x80);
+		to->data[to->len] = '\0';
+	}
+	buf_putc(to, '\n');
+}
+
 void console_live(struct console *c, const char *const *lines, size_t n)
 {
 	AUTO_BUF struct buf out = BUF_INIT;
+	unsigned columns = n ? console_columns(c) : 0;
 	bool busy;
 
 	if (!console_is_tty(c) || c->config.quiet)
@@ -295,7 +313,7 @@ void console_live(struct console *c, const char *const *lines, size_t n)
 		buf_printf(&out, "\r\x1b[%zuA\x1b[J", c->live_lines);
 	buf_clear(&c->live);
 	for (size_t i = 0; i < n; i++)
-		buf_printf(&c->live, "%s\n", lines[i]);
+		put_cut(&c->live, lines[i], columns);
 	c->live_lines = n;
 	buf_append(&out, c->live.data ? c->live.data : "", c->live.len);
 	enqueue(c, c->config.fd, out.data, out.len);

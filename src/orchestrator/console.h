@@ -43,7 +43,8 @@ void console_aside(struct console *c, const char *fmt, ...)
 /* A line for stderr (errors, plain progress): never mixed into the live block. */
 void console_stderr(struct console *c, const char *line);
 
-/* Replaces the live block; n 0 removes it. Nothing happens without a terminal. */
+/* Replaces the live block, each line cut to the terminal's width; n 0 removes it. Nothing happens without a
+ * terminal. */
 void console_live(struct console *c, const char *const *lines, size_t n);
 
 /* The terminal is given up: what waits for it is written, then stdin, stdout and stderr become /dev/null,

@@ -19,6 +19,7 @@
 #include "orchestrator/command.h"
 #include "orchestrator/console.h"
 #include "orchestrator/fleet.h"
+#include "orchestrator/status.h"
 #include "transport/transport.h"
 
 void context_warn(const char *text, void *user)
@@ -171,6 +172,7 @@ int context_open(struct context *c, struct app *app, bool plain, struct err *err
 	if (!c->console)
 		return -1;
 	console_take_log(c->console);
+	c->status = status_create(c->loop, c->console, app->o.headless, app->o.quiet);
 	return open_json(c, err);
 }
 
@@ -224,6 +226,7 @@ void context_close(struct context *c)
 	free(c->refs);
 	inventory_finish(&c->hosts);
 	release_signals();
+	status_destroy(c->status);
 	console_destroy(c->json);
 	if (c->json_fd >= 0)
 		close(c->json_fd);

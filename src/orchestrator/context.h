@@ -15,6 +15,7 @@ struct err;
 struct fleet;
 struct fleet_config;
 struct loop;
+struct status;
 
 #define CONTEXT_MAX_FILES 4
 
@@ -22,6 +23,7 @@ struct context {
 	struct app *app;
 	struct loop *loop;
 	struct console *console;
+	struct status *status;
 	struct console *json; /* --json-lines, or NULL */
 	int json_fd;
 	struct inventory hosts;
@@ -42,7 +44,7 @@ void context_warn(const char *text, void *user);
  * machine. --limit applies. */
 int context_hosts(struct context *c, const struct inventory *given, struct err *err);
 
-/* Loop, signals are the command's own, console, json lines. */
+/* Loop, signals are the command's own, console, status, json lines. */
 int context_open(struct context *c, struct app *app, bool plain, struct err *err);
 /* Transport and worker programs; asks for passphrases. */
 int context_transport(struct context *c, struct err *err);

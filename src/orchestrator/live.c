@@ -2,7 +2,6 @@
 #include "orchestrator/live.h"
 
 #include "common/cleanup.h"
-#include "common/text.h"
 #include "common/units.h"
 #include "orchestrator/console.h"
 
@@ -11,17 +10,6 @@
 struct buf *live_add(struct live_block *b)
 {
 	return &b->lines[b->n < LIVE_LINES - 1 ? b->n++ : b->n];
-}
-
-/* Cuts a line to the terminal's width: a line that wraps would spoil the block. */
-static void cut(struct buf *b, unsigned columns)
-{
-	while (b->len && text_width(b->data) >= columns) {
-		do
-			b->len--;
-		while (b->len && ((unsigned char)b->data[b->len] & 0xc0) == 0x80);
-		b->data[b->len] = '\0';
-	}
 }
 
 static void show_plain(struct console *con, const struct live_block *b, uint64_t now_ns,
@@ -41,12 +29,9 @@ static void show_plain(struct console *con, const struct live_block *b, uint64_t
 static void show_block(struct console *con, struct live_block *b)
 {
 	const char *lines[LIVE_LINES];
-	unsigned columns = console_columns(con);
 
-	for (size_t i = 0; i < b->n; i++) {
-		cut(&b->lines[i], columns);
+	for (size_t i = 0; i < b->n; i++)
 		lines[i] = b->lines[i].data ? b->lines[i].data : "";
-	}
 	console_live(con, lines, b->n);
 }
 

@@ -1,4 +1,4 @@
-/* run_live: the live display of a run: bar and per-op lines, or a plain line every 10 s. */
+/* run_live: the live display of a run: who is waited for, bar and per-op lines, or a plain line every 10 s. */
 #include "common/buf.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
@@ -9,6 +9,9 @@
 #include "orchestrator/events.h"
 #include "orchestrator/live.h"
 #include "orchestrator/run_private.h"
+#include "orchestrator/status.h"
+
+#define WAIT_NAMES_MAX 3
 
 static void objects(struct run *r, struct live_block *b, uint64_t now)
 {
@@ -69,4 +72,42 @@ void run_on_show(struct loop_timer *t, void *user)
 		objects(r, &b, now);
 	live_show(r->ctx.console, &b, r->app->o.headless, r->app->o.quiet, now,
 		&r->last_plain_ns);
+}
+
+static bool is_waited_for(const struct run *r, const struct run_member *m)
+{
+	return r->stage == RUN_CONNECT ? !m->w->online && !worker_gone(m->w)
+				       : m->in && !m->ready;
+}
+
+static bool is_there(const struct run *r, const struct run_member *m)
+{
+	return r->stage == RUN_CONNECT ? m->w->online && !worker_gone(m->w)
+				       : m->in && m->ready;
+}
+
+void run_show_wait(struct run *r, const char *what)
+{
+	AUTO_BUF struct buf text = BUF_INIT;
+	size_t there = 0, waiting = 0;
+
+	if (r->stage != RUN_CONNECT && (r->stage != RUN_JOB || r->begun)) {
+		status_clear(r->ctx.status);
+		return;
+	}
+	for (size_t i = 0; i < r->n; i++) {
+		const struct run_member *m = &r->members[i];
+
+		there += is_there(r, m);
+		if (is_waited_for(r, m) && ++waiting <= WAIT_NAMES_MAX && !what)
+			buf_printf(&text, "%s%s", waiting > 1 ? ", " : "; waiting for ",
+				m->w->id);
+	}
+	if (what)
+		buf_printf(&text, "; %s", what);
+	else if (waiting > WAIT_NAMES_MAX)
+		buf_printf(&text, " and %zu more", waiting - WAIT_NAMES_MAX);
+	status_show(r->ctx.status, "  %zu/%zu workers %s%s", there, r->n,
+		r->stage == RUN_CONNECT ? "connected" : "ready",
+		text.data ? text.data : "");
 }

@@ -294,10 +294,8 @@ void run_progress(struct fleet_worker *w, uint64_t sent, uint64_t size, void *us
 {
 	struct run *r = user;
 	AUTO_FREE char *line = fleet_progress_text(w, sent, size);
-	const char *lines[] = {line};
 
-	if (r->stage == RUN_CONNECT && line)
-		console_live(r->ctx.console, lines, size == 0 || sent < size);
+	run_show_wait(r, size == 0 || sent < size ? line : NULL);
 }
 
 /* The default is for hosts that have all they need: an image takes the time that it takes, and the

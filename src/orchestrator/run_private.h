@@ -159,6 +159,8 @@ void run_on_timer(struct loop_timer *t, void *user);
 
 /* run_live.c: the live display */
 void run_on_show(struct loop_timer *t, void *user);
+/* Until the work begins: how many are there, and what happens just now (NULL: who is waited for). */
+void run_show_wait(struct run *r, const char *what);
 
 /* run_end.c */
 int run_fill_info(struct run *r, struct run_info *ret, struct err *err);

@@ -372,6 +372,7 @@ void run_check(struct run *r)
 			checks[r->stage](r);
 	}
 	r->checking = false;
+	run_show_wait(r, NULL);
 	run_publish(r);
 }
 
@@ -390,5 +391,6 @@ void run_begin(struct run *r)
 		loop_timer_set(r->wait, clock_ns() + wait, 0);
 	r->timer = loop_timer_add(r->ctx.loop, UINT64_MAX, 0, run_on_timer, r);
 	loop_timer_stop(r->timer);
+	run_show_wait(r, NULL);
 	context_start(&r->ctx, r->fleet);
 }
