@@ -30,6 +30,10 @@ const struct key distributed_agent_keys[] = {
 	{"env", KEY_ENV, AT(env), .help = "Environment of the worker."},
 	{"path_template", KEY_STR, AT(path_template), .def = "that of distributed",
 		.help = "Subdirectory of the worker on local storage."},
+	{"ssh_port", KEY_PORT, AT(port), .def = "as ssh_config says, else 22",
+		.help = "Port of its sshd."},
+	{"jump", KEY_STR, AT(jump), .def = "as ssh_config says",
+		.help = "Jump hosts on the way, as in hosts.yaml."},
 	{"listen_port", KEY_IGNORED, .arg = no_ports, .help = "(old) Port of an agent."},
 	{"kv_cache_dir", KEY_IGNORED, .help = "(old) Where an agent kept its cache."},
 	{"multi_endpoint", KEY_LATER, .help = "Endpoints that ops are spread over."},
@@ -106,7 +110,7 @@ static int split_address(struct agents *a, const struct node *n, struct host *h,
 		decode_warn(a->decode, n,
 			"port %u of '%s' is an old agent port and not used: hosts are "
 			"reached over "
-			"SSH, on the port that ssh_config says or 22",
+			"SSH, on the port that ssh_port or ssh_config say, or 22",
 			(unsigned)e.port, h->address);
 	}
 	free(h->address);
@@ -169,7 +173,8 @@ static int decode_agent(struct agents *a, const struct node *n, struct host *h,
 	h->place = node_place(a->decode->doc, n);
 	if (!h->address || !h->place)
 		return err_sys(err, ENOMEM, "agents");
-	if (check_id(a, n, h, err) < 0 || split_address(a, address, h, ret_port, err) < 0)
+	if (check_id(a, n, h, err) < 0 || way_check_values(a->decode, n, h, err) < 0 ||
+		split_address(a, address, h, ret_port, err) < 0)
 		return -1;
 	if (copy_container(a, n, h) < 0 || copy_ssh(a->ssh, h) < 0)
 		return err_sys(err, ENOMEM, "agents");
@@ -188,7 +193,7 @@ static int add_agent(struct agents *a, const struct node *n, struct err *err)
 	named = h.name != NULL;
 	if (!named && !(h.name = strdup(h.address)))
 		return err_sys(err, ENOMEM, "agents");
-	if (builder_add(a->builder, &h, named, port, &why) < 0)
+	if (builder_add(a->builder, &h, named, port ? port : h.port, &why) < 0)
 		return node_error(a->decode->doc, n, err, "%s", why.text);
 	return 0;
 }

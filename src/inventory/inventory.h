@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct buf;
 struct err;
 struct node;
 struct yaml_doc;
@@ -106,8 +107,8 @@ int inventory_load_list_file(const char *path, const struct inventory *base,
 	const struct inventory_options *o, struct inventory *ret, struct err *err);
 
 /* `distributed:` of a workload: node is its mapping (agents, ssh, deployment). An agent's "host:port" is
- * an old agent port: it makes a second worker's name unique and never becomes the SSH port (a warning).
- * With no agents, ret is empty. */
+ * an old agent port: it makes a second worker's name unique and never becomes the SSH port (a warning),
+ * which is ssh_port. With no agents, ret is empty. */
 int inventory_from_distributed(const struct yaml_doc *doc, const struct node *distributed,
 	const struct inventory_options *o, struct inventory *ret, struct err *err);
 
@@ -138,6 +139,8 @@ const char *inventory_env_value(const char *word, const char *before);
 /* The resolved inventory as hosts.yaml text (secrets in env values blanked as "***"), for the results
  * directory and for `clean --data`; parses back to the same hosts. malloc. */
 char *inventory_to_yaml(const struct inventory *inv);
+/* A double-quoted YAML scalar. */
+int inventory_put_quoted(struct buf *b, const char *s);
 
 #define INVENTORY_HOSTS_MAX 10000
 #define INVENTORY_WORKERS_MAX 1024 /* per host */

@@ -11,8 +11,7 @@
 #include "inventory/build.h"
 #include "inventory/keys.h"
 
-/* A double-quoted YAML scalar. */
-static int put_quoted(struct buf *b, const char *s)
+int inventory_put_quoted(struct buf *b, const char *s)
 {
 	int r = buf_putc(b, '"');
 
@@ -39,7 +38,7 @@ static int put_env(struct buf *b, char *const *env)
 
 		r = i ? buf_puts(b, ", ") : 0;
 		if (r == 0 && name)
-			r = put_quoted(b, name);
+			r = inventory_put_quoted(b, name);
 		if (r == 0)
 			r = buf_puts(b, ": \"***\"");
 		free(name);
@@ -65,10 +64,10 @@ static int put_word(struct buf *b, const char *word, const char *before)
 	struct buf blanked AUTO_BUF = BUF_INIT;
 
 	if (!value)
-		return put_quoted(b, word);
+		return inventory_put_quoted(b, word);
 	if (buf_printf(&blanked, "%.*s***", (int)(value - word), word) < 0)
 		return -ENOMEM;
-	return put_quoted(b, blanked.data);
+	return inventory_put_quoted(b, blanked.data);
 }
 
 static int put_words(struct buf *b, char *const *v)
@@ -125,7 +124,7 @@ static int put_value(struct buf *b, const char *from, const struct key *k)
 
 	switch (k->type) {
 	case KEY_STR:
-		return put_quoted(b, *(char *const *)member);
+		return inventory_put_quoted(b, *(char *const *)member);
 	case KEY_STRV:
 		return put_words(b, *(char **const *)member);
 	case KEY_ENV:

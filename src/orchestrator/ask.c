@@ -58,6 +58,13 @@ static int read_answer(int tty, int signals, char *out, size_t size, int *ret_si
 	return r;
 }
 
+bool ask_possible(void)
+{
+	AUTO_CLOSE int tty = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+
+	return tty >= 0;
+}
+
 int ask_secret(const char *prompt, char *out, size_t size, void *user)
 {
 	AUTO_CLOSE int tty = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);

@@ -15,6 +15,7 @@
 #include "orchestrator/command.h"
 #include "orchestrator/console.h"
 #include "orchestrator/ssh_setup.h"
+#include "orchestrator/status.h"
 
 #define REPORT_MAX (64u << 10) /* of one host */
 
@@ -85,8 +86,9 @@ static int make_hosts(struct setup *s, struct err *err)
 		leave_container(host);
 		*h = (struct setup_host){
 			.setup = s, .host = host, .lines = BUF_INIT_MAX(REPORT_MAX)};
-		h->label = host->user ? text_printf("%s@%s", host->user, host->name)
-				      : strdup(host->name);
+		h->label = host->user && setup_by_ssh(host)
+				   ? text_printf("%s@%s", host->user, host->name)
+				   : strdup(host->name);
 		if (!h->label)
 			return err_sys(err, ENOMEM, "hosts");
 	}
@@ -106,6 +108,18 @@ static void on_note(const struct host *host, const char *text, void *user)
 	log_note("%s%s%s", host ? host->name : "", host ? ": " : "", text);
 }
 
+/* The way to a host may lead over one that was set up before. */
+static int lend_key(struct setup *s, struct err *err)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		struct host *h = &s->ctx.hosts.hosts[i];
+
+		if (!h->key && !(h->key = strdup(s->key.path)))
+			return err_sys(err, ENOMEM, "hosts");
+	}
+	return 0;
+}
+
 /* Passphrases are asked now: also that of the key, which no host may have as its own. */
 static int open_transport(struct setup *s, struct err *err)
 {
@@ -114,7 +128,7 @@ static int open_transport(struct setup *s, struct err *err)
 	s->ctx.config.accept_new = true;
 	s->ctx.config.note = on_note;
 	s->ctx.config.user = s;
-	if (context_transport(&s->ctx, err) < 0)
+	if (lend_key(s, err) < 0 || context_transport(&s->ctx, err) < 0)
 		return -1;
 	s->with_key = *s->ctx.refs[0];
 	s->with_key.key = s->key.path;
@@ -192,13 +206,16 @@ static bool ask_all(struct setup *s)
 	return false;
 }
 
-/* Every connection is closed: the questions may take as long as they like. */
+/* Every connection is closed: the questions may take as long as they like, and nothing is shown between them. */
 static void give_passwords(struct setup *s)
 {
 	bool all;
 
-	console_live(s->ctx.console, NULL, 0);
+	if (!s->common && ask_possible())
+		setup_report_parked(s);
+	status_clear(s->ctx.status);
 	console_flush(s->ctx.console);
+	s->paused = true;
 	all = ask_all(s);
 	for (size_t i = 0; i < s->n && !s->signo; i++) {
 		struct setup_host *h = &s->hosts[i];
@@ -210,6 +227,7 @@ static void give_passwords(struct setup *s)
 		else
 			ask_one(s, h);
 	}
+	s->paused = false;
 }
 
 /* Their connections are gone. */
@@ -235,6 +253,8 @@ static int read_password(struct setup *s, struct err *err)
 
 void setup_host_rests(struct setup *s)
 {
+	if (s->paused)
+		return;
 	setup_report_progress(s);
 	if (!s->active)
 		loop_stop(s->ctx.loop);
@@ -259,8 +279,10 @@ static int all_hosts(struct setup *s, struct err *err)
 	if (!loop_signal_add(s->ctx.loop, SIGINT, on_signal, s, err) ||
 		!loop_signal_add(s->ctx.loop, SIGTERM, on_signal, s, err))
 		return -1;
+	s->paused = true;
 	for (size_t i = 0; i < s->n; i++)
 		setup_host_start(&s->hosts[i]);
+	s->paused = false;
 	if (run_loop(s, err) < 0)
 		return -1;
 	while (s->parked && !s->signo) {
@@ -277,10 +299,13 @@ static int report(struct setup *s, struct err *err)
 	const struct options *o = &s->ctx.app->o;
 	struct err written = ERR_INIT;
 
-	if (s->signo)
+	if (s->signo && !s->over)
 		return 128 + s->signo;
+	for (size_t i = 0; i < s->n && s->signo; i++)
+		setup_host_interrupt(&s->hosts[i]);
 	/* the hosts are ready also where the file could not be written */
-	setup_inventory_write(s, &written);
+	if (!s->signo)
+		setup_inventory_write(s, &written);
 	setup_report_end(s);
 	if (o->export_file && setup_report_export(s, o->export_file, err) < 0)
 		return -1;
@@ -288,6 +313,8 @@ static int report(struct setup *s, struct err *err)
 		*err = written;
 		return -1;
 	}
+	if (s->signo)
+		return 128 + s->signo;
 	return s->ready == s->n ? 0 : 3;
 }
 

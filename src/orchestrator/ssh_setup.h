@@ -35,6 +35,8 @@ int setup_key_make(struct setup_key *k, struct err *err);
 void setup_key_finish(struct setup_key *k);
 /* path with "~" for the home directory where it lies there. malloc. */
 char *setup_short_path(const char *path);
+/* The same as a word for a shell, ~/'my keys/id'. malloc. */
+char *setup_shell_path(const char *path);
 
 /* ---- one host: ssh_setup_host.c ---- */
 
@@ -91,6 +93,8 @@ void setup_host_start(struct setup_host *h);
 /* Goes on with a password that lives until then; NULL: there is none, and why says so. */
 void setup_host_password(struct setup_host *h, const struct secret *s, const char *why);
 void setup_host_finish(struct setup_host *h);
+/* muster is ended before the host is done. */
+void setup_host_interrupt(struct setup_host *h);
 /* It is not ready, and why: its end. */
 void setup_host_fail(struct setup_host *h, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
@@ -127,6 +131,8 @@ void setup_say(struct setup_host *h, enum setup_mark mark, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 /* Prints what is due, in the order of the inventory. */
 void setup_report_progress(struct setup *s);
+/* What is known of the hosts that wait for a password: whoever gives it sees their new host keys first. */
+void setup_report_parked(struct setup *s);
 void setup_report_key(const struct setup *s);
 void setup_report_plan(const struct setup *s);
 void setup_report_end(struct setup *s);
@@ -137,7 +143,7 @@ int setup_report_export(const struct setup *s, const char *path, struct err *err
 /* Where it will go, or why nowhere: sets s->output. -1: a file is in the way. */
 int setup_inventory_plan(struct setup *s, struct err *err);
 int setup_inventory_write(struct setup *s, struct err *err);
-/* The `distributed:` block of a workload for the hosts that are ready. */
+/* The `distributed:` block of a workload for the hosts that are ready; nothing when none of them has SSH. */
 void setup_inventory_block(const struct setup *s, struct buf *out);
 
 /* ---- the command: ssh_setup.c ---- */
@@ -156,6 +162,7 @@ struct setup {
 	struct secrets secrets; /* passwords */
 	struct secret *common;  /* for all hosts */
 	bool each;              /* passwords are asked for each host */
+	bool paused; /* hosts are being begun, or passwords asked: the loop does not run */
 	int signo;
 };
 

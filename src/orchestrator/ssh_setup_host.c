@@ -59,6 +59,15 @@ void setup_host_fail(struct setup_host *h, const char *fmt, ...)
 	rest(h, SETUP_OVER);
 }
 
+void setup_host_interrupt(struct setup_host *h)
+{
+	if (h->step == SETUP_OVER)
+		return;
+	close_all(h);
+	free(h->reason);
+	h->reason = strdup("not done before muster was interrupted");
+}
+
 static void ready(struct setup_host *h)
 {
 	h->ready = true;

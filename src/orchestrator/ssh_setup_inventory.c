@@ -177,35 +177,62 @@ static const char *common_user(const struct setup *s)
 
 static void put_agent(struct buf *out, const struct host *h, bool with_user)
 {
-	const char *at = with_user && h->user ? "@" : "";
+	AUTO_FREE char *address = with_user && h->user
+					  ? text_printf("%s@%s", h->user, h->address)
+					  : strdup(h->address);
 
-	buf_printf(out, "    - {address: \"%s%s%s\"", *at ? h->user : "", at, h->address);
-	if (strcmp(h->name, h->address) != 0)
-		buf_printf(out, ", id: \"%s\"", h->name);
+	buf_puts(out, "    - {address: ");
+	inventory_put_quoted(out, address ? address : h->address);
+	if (strcmp(h->name, h->address) != 0) {
+		buf_puts(out, ", id: ");
+		inventory_put_quoted(out, h->name);
+	}
+	if (h->port && h->port != 22)
+		buf_printf(out, ", ssh_port: %u", h->port);
+	if (h->jump) {
+		buf_puts(out, ", jump: ");
+		inventory_put_quoted(out, h->jump);
+	}
 	buf_puts(out, "}\n");
+}
+
+/* What hosts.yaml says of a host, and an agent cannot. */
+static bool says_more(const struct host *h)
+{
+	return !setup_by_ssh(h) || h->container.image || h->worker_path ||
+	       h->transport != TRANSPORT_AUTO;
 }
 
 void setup_inventory_block(const struct setup *s, struct buf *out)
 {
 	AUTO_FREE char *path = setup_short_path(s->key.path);
 	const char *user = common_user(s);
-	size_t more = 0;
+	size_t agents = 0, more = 0;
 
-	buf_puts(out, "distributed:\n  agents:\n");
 	for (size_t i = 0; i < s->n; i++) {
 		const struct host *h = &s->given.hosts[i];
 
-		if (!s->hosts[i].ready || !setup_by_ssh(h))
+		if (!s->hosts[i].ready)
 			continue;
+		more += says_more(h);
+		if (!setup_by_ssh(h))
+			continue;
+		if (agents++ == 0)
+			buf_puts(out, "distributed:\n  agents:\n");
 		put_agent(out, h, !user);
-		more += (h->port && h->port != 22) || h->jump;
 	}
+	if (!agents)
+		return;
 	buf_puts(out, "  ssh: {");
-	if (user)
-		buf_printf(out, "user: \"%s\", ", user);
-	buf_printf(out, "key_path: \"%s\"}\n", path);
+	if (user) {
+		buf_puts(out, "user: ");
+		inventory_put_quoted(out, user);
+		buf_puts(out, ", ");
+	}
+	buf_puts(out, "key_path: ");
+	inventory_put_quoted(out, path);
+	buf_puts(out, "}\n");
 	if (more)
-		buf_puts(out,
-			"# SSH ports and jump hosts cannot stand here: put them into "
-			"~/.ssh/config, or use --hosts\n");
+		buf_puts(out, "# containers and hosts without SSH cannot stand here: use "
+			      "--hosts\n");
 }

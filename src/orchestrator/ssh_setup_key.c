@@ -37,6 +37,18 @@ char *setup_short_path(const char *path)
 	return copy;
 }
 
+char *setup_shell_path(const char *path)
+{
+	AUTO_FREE char *brief = setup_short_path(path);
+	struct buf b = BUF_INIT;
+	size_t tilde = text_starts_with(brief, "~/") ? 2 : 0;
+
+	/* a quoted "~" would be the name of a folder */
+	buf_append(&b, brief, tilde);
+	text_shell_quote(&b, brief + tilde);
+	return buf_steal(&b);
+}
+
 /* ---- ssh-keygen ---- */
 
 /* Runs it to its end; what it prints is appended to out. */

@@ -15,6 +15,7 @@
 #include "orchestrator/command.h"
 #include "orchestrator/console.h"
 #include "orchestrator/ssh_setup.h"
+#include "orchestrator/status.h"
 
 static const struct {
 	const char *sign, *color;
@@ -47,34 +48,49 @@ void setup_say(struct setup_host *h, enum setup_mark mark, const char *fmt, ...)
 	buf_putc(&h->lines, '\n');
 }
 
-static void print_block(struct setup *s, struct setup_host *h)
+/* Each once. */
+static void print_lines(struct setup *s, struct setup_host *h)
 {
 	char *at = h->lines.data, *end;
 
+	for (; at && (end = strchr(at, '\n')); at = end + 1) {
+		*end = '\0';
+		put_marked(s, false, (enum setup_mark)(*at - '0'), at + 1);
+	}
+	buf_clear(&h->lines);
+}
+
+static void print_block(struct setup *s, struct setup_host *h)
+{
 	console_line(s->ctx.console,
 		s->ctx.app->o.remove ? "=== Removing the SSH key from %s ==="
 				     : "=== Setting up SSH access to %s ===",
 		h->label);
-	for (; at && (end = strchr(at, '\n')); at = end + 1) {
-		*end = '\0';
-		put_marked(s, false, (enum setup_mark)(*at - '0'), at + 1);
-		*end = '\n';
-	}
+	print_lines(s, h);
 	console_line(s->ctx.console, "%s", "");
 }
 
 void setup_report_progress(struct setup *s)
 {
-	AUTO_FREE char *line = NULL;
-	const char *lines[1];
-
 	while (s->printed < s->n && s->hosts[s->printed].step == SETUP_OVER)
 		print_block(s, &s->hosts[s->printed++]);
-	line = s->parked ? text_printf("  %zu/%zu hosts done, %zu need a password",
-				   s->over, s->n, s->parked)
-			 : text_printf("  %zu/%zu hosts done", s->over, s->n);
-	lines[0] = line;
-	console_live(s->ctx.console, lines, line && s->active ? 1 : 0);
+	if (!s->active)
+		status_clear(s->ctx.status);
+	else if (s->parked)
+		status_show(s->ctx.status, "  %zu/%zu hosts done, %zu %s a password",
+			s->over, s->n, s->parked, s->parked == 1 ? "needs" : "need");
+	else
+		status_show(s->ctx.status, "  %zu/%zu hosts done", s->over, s->n);
+}
+
+void setup_report_parked(struct setup *s)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		struct setup_host *h = &s->hosts[i];
+
+		if (h->step == SETUP_PARKED)
+			print_lines(s, h);
+	}
 }
 
 void setup_report_key(const struct setup *s)
@@ -89,6 +105,24 @@ void setup_report_key(const struct setup *s)
 
 /* ---- --dry-run ---- */
 
+/* "user@address:port", with the host's name where that is another one, and the way there. malloc. */
+static char *place_of(const struct host *h)
+{
+	AUTO_FREE char *port =
+		h->port && h->port != 22 ? text_printf(":%u", h->port) : NULL;
+	bool brackets = port && strchr(h->address, ':');
+	AUTO_FREE char *where = text_printf("%s%s%s%s%s%s", h->user ? h->user : "",
+		h->user ? "@" : "", brackets ? "[" : "", h->address, brackets ? "]" : "",
+		port ? port : "");
+	AUTO_FREE char *way = h->jump && strcmp(h->jump, "none") != 0
+				      ? text_printf(" through %s", h->jump)
+				      : NULL;
+
+	if (text_starts_with(h->name, h->address) || !where)
+		return text_printf("%s%s", where ? where : h->name, way ? way : "");
+	return text_printf("%s (%s)%s", h->name, where, way ? way : "");
+}
+
 void setup_report_plan(const struct setup *s)
 {
 	struct console *con = s->ctx.console;
@@ -100,11 +134,21 @@ void setup_report_plan(const struct setup *s)
 	else
 		console_always(
 			con, "Would generate the SSH key: %s (%s)", path, s->key.type);
-	for (size_t i = 0; i < s->n; i++)
-		console_always(con,
-			remove ? "Would remove the key from %s"
-			       : "Would set up SSH access to %s",
-			s->hosts[i].label);
+	for (size_t i = 0; i < s->n; i++) {
+		const struct host *h = s->hosts[i].host;
+		AUTO_FREE char *place = place_of(h);
+
+		if (setup_by_ssh(h))
+			console_always(con,
+				remove ? "Would remove the key from %s"
+				       : "Would set up SSH access to %s",
+				place);
+		else
+			console_always(con,
+				"Would leave %s alone: it is reached without SSH "
+				"(transport: %s)",
+				h->name, host_transport_names[h->transport]);
+	}
 	if (s->output)
 		console_always(con, "Would write the inventory: %s", s->output);
 	console_always(con, "No host was contacted, and nothing was changed.");
@@ -125,13 +169,37 @@ static void print_failed(const struct setup *s)
 				s->hosts[i].reason ? s->hosts[i].reason : "");
 }
 
+/* Whether j is on the way to h and takes the key only since now. */
+static bool opened_the_way(const struct setup_host *j, const struct setup_host *h)
+{
+	return j->fate == FATE_COPIED && j->ready && h->host->jump &&
+	       (strstr(h->host->jump, j->host->address) ||
+		       strstr(h->host->jump, j->host->name));
+}
+
+/* All hosts are tried at once, also those behind others. */
+static void print_behind(const struct setup *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		for (size_t k = 0; !s->hosts[i].ready && k < s->n; k++)
+			if (opened_the_way(&s->hosts[k], &s->hosts[i])) {
+				AUTO_FREE char *line = text_printf(
+					"%s takes the key now: do it again for the "
+					"hosts behind it",
+					s->hosts[k].host->name);
+
+				put_marked(s, true, MARK_PLAIN, line);
+				return;
+			}
+}
+
 static void print_inventory(const struct setup *s)
 {
 	AUTO_FREE char *line = NULL;
 	size_t env = 0;
 
-	for (size_t i = 0; i < s->given.n; i++)
-		env += s->given.hosts[i].env != NULL;
+	for (size_t i = 0; i < s->n; i++)
+		env += s->hosts[i].ready && s->given.hosts[i].env;
 	if (s->output_written)
 		line = text_printf("Inventory written: %s", s->output);
 	else if (s->output_same)
@@ -159,7 +227,8 @@ static void print_other_keys(const struct setup *s)
 		const char *key = s->given.hosts[i].key;
 		AUTO_FREE char *line = NULL;
 
-		if (!s->hosts[i].ready || (key && strcmp(key, s->key.path) == 0))
+		if (!s->hosts[i].ready || !setup_by_ssh(s->hosts[i].host) ||
+			(key && strcmp(key, s->key.path) == 0))
 			continue;
 		line = text_printf(
 			"put this into %s, so that muster uses the key: ssh_key: %s",
@@ -174,7 +243,7 @@ static void print_other_keys(const struct setup *s)
 static char *hosts_argument(const struct setup *s)
 {
 	const struct options *o = &s->ctx.app->o;
-	AUTO_FREE char *path = setup_short_path(s->key.path);
+	AUTO_FREE char *path = setup_shell_path(s->key.path);
 	AUTO_BUF struct buf b = BUF_INIT;
 
 	if (s->output_written || s->output_same) {
@@ -191,8 +260,10 @@ static char *hosts_argument(const struct setup *s)
 		text_shell_quote(&b, o->hosts_file);
 	}
 	if (s->from_list) {
-		if (o->user)
-			buf_printf(&b, " --user %s", o->user);
+		if (o->user) {
+			buf_puts(&b, " --user ");
+			text_shell_quote(&b, o->user);
+		}
 		if (o->port)
 			buf_printf(&b, " --port %u", o->port);
 		buf_printf(&b, " --key %s", path);
@@ -212,8 +283,9 @@ static void print_next(const struct setup *s)
 	console_line(con, "Look at the hosts, and run a workload on them:");
 	console_line(con, "  muster check %s", hosts);
 	console_line(con, "  muster run WORKLOAD.yaml %s", hosts);
-	console_line(con, "Or name them in the workload:\n");
 	setup_inventory_block(s, &block);
+	if (block.len)
+		console_line(con, "Or name them in the workload:\n");
 	for (char *line = strtok_r(block.data, "\n", &save); line;
 		line = strtok_r(NULL, "\n", &save))
 		console_line(con, "%s", line);
@@ -221,7 +293,7 @@ static void print_next(const struct setup *s)
 
 static void print_removed(const struct setup *s)
 {
-	AUTO_FREE char *path = setup_short_path(s->key.path);
+	AUTO_FREE char *path = setup_shell_path(s->key.path);
 	AUTO_FREE char *line = text_printf(
 		"The key stays on this machine: %s (delete it with: rm %s %s.pub)", path,
 		path, path);
@@ -235,15 +307,21 @@ void setup_report_end(struct setup *s)
 	AUTO_FREE char *line = text_printf("Successfully %s: %zu/%zu",
 		remove ? "removed" : "configured", s->ready, s->n);
 
-	console_live(s->ctx.console, NULL, 0);
+	status_clear(s->ctx.status);
+	for (; s->printed < s->n; s->printed++) /* those before were not done */
+		if (s->hosts[s->printed].step == SETUP_OVER)
+			print_block(s, &s->hosts[s->printed]);
 	console_always(
 		s->ctx.console, "=== %s Summary ===", remove ? "Removal" : "Setup");
 	put_marked(s, true, s->ready ? MARK_GOOD : MARK_PLAIN, line);
 	print_failed(s);
+	if (s->signo)
+		return;
 	if (remove) {
 		print_removed(s);
 		return;
 	}
+	print_behind(s);
 	print_inventory(s);
 	print_other_keys(s);
 	if (s->ready)

@@ -119,6 +119,9 @@ def echoes(pty):
 def test_asked_once_for_all(t, lab):
     clear(lab, HOSTS)
     pty = start(t, lab, LIST)
+    # whose keys they are is seen before the password is given
+    for host in HOSTS:
+        pty.wait_for(f"- {host}:22: new host key ssh-ed25519 SHA256:", 30)
     pty.wait_for(r"Password for all 4 hosts \(empty: ask for each\): ", 30)
     t.check(not echoes(pty))
     pty.send(f"{PASSWORD}\n")
@@ -135,18 +138,18 @@ def test_asked_for_each(t, lab):
     pty = start(t, lab, LIST, "--output", "own.yaml", "--no-color")
     pty.wait_for(r"Password for all 3 hosts \(empty: ask for each\): ", 30)
     pty.send("\n")
-    for label, answer in (("root@h1", "wrong"), ("bench@h2", PASSWORD), ("bench@h3", "")):
+    for label, answer in (("root@h1", ""), ("bench@h2", PASSWORD), ("bench@h3", "wrong")):
         pty.wait_for(f"Password for {label}: ", 30)
         pty.send(f"{answer}\n")
-    pty.wait_for("Refused. Password for root@h1: ", 30)
+    pty.wait_for("Refused. Password for bench@h3: ", 30)
     pty.send(f"{PASSWORD}\n")
     done = pty.wait(60)
     t.ends(done, 3, "Successfully configured: 3/4")
-    t.match(done.out, r"bench@h3: no key logs in, and no password was given")
+    t.match(done.out, r"root@h1: no key logs in, and no password was given")
     t.no_match(done.out, f"wrong|{PASSWORD}")
-    pty = start(t, lab, "bench@h3")
+    pty = start(t, lab, "bench@h1")
     for prompt in ("Password", "Refused. Password", "Refused. Password"):
-        pty.wait_for(f"{prompt} for bench@h3: ", 30)
+        pty.wait_for(f"{prompt} for bench@h1: ", 30)
         pty.send("wrong\n")
     t.ends(pty.wait(60), 3, "password refused for bench")
 

@@ -106,10 +106,8 @@ def test_the_inventory_is_taken_by_check_and_run(t):
     t.ends(again, 0, r"^✓ muster-worker found: /.*/w-[0-9a-f]{16}$")
     t.no_match(again.out, "will be copied")
     # the same in the words of a workload
-    block = again.out[again.out.index("distributed:"):].replace(
-        "127.0.0.1", "here")
-    t.write("d.yaml", null(duration="200ms") + block)
-    t.ends(t.muster("validate", "d.yaml"), 0)
+    t.write("d.yaml", null(duration="200ms") + again.out[again.out.index("distributed:"):])
+    t.ends(t.muster("run", "d.yaml"), 0)
     t.ends(t.muster("clean", "--hosts", "hosts.yaml"), 0)
 
 
@@ -209,6 +207,12 @@ def test_dry_run(t):
     t.eq(snapshot(t.home, h.keys.parent), before)
     t.check(not (t.tmp / "hosts.yaml").exists())
     t.no_match(h.sshd.log, "Accepted|preauth")
+    t.write("in.yaml", "hosts:\n  - {name: a, ssh_port: 2222}\n  - {name: b, address: 'fe80::1', ssh_user: u,"
+            " ssh_port: 23, jump: 'c,d'}\n  - {name: e, transport: local}\n")
+    done = t.muster("ssh-setup", "--hosts", "in.yaml", "--dry-run")
+    t.eq(done.out.splitlines()[1:4],
+         ["Would set up SSH access to a:2222", "Would set up SSH access to b (u@[fe80::1]:23) through c,d",
+          "Would leave e alone: it is reached without SSH (transport: local)"])
 
 
 def test_keys(t):
@@ -332,10 +336,10 @@ def test_several_hosts(t):
     h.knows(t)
     dead = free_port()
     t.write("in.yaml", f"defaults: {{ssh_port: {h.sshd.port}, labels: [lab]}}\nhosts:\n"
+            "  - {name: local, transport: local}\n"
             f"  - {{name: slow, address: 127.0.0.1, ssh_port: {dead}}}\n"
             "  - {name: two, address: 127.0.0.1, role: server, env: {SECRET: word}}\n"
-            "  - {name: three, address: localhost, host_key: accept-new}\n"
-            "  - {name: local, transport: local}\n")
+            "  - {name: three, address: localhost, host_key: accept-new}\n")
     done = t.muster("ssh-setup", "--hosts", "in.yaml", "--output", "out.yaml")
     t.eq(done.rc, 3)
     # the two are one home: one of them found the key there
@@ -362,6 +366,34 @@ def test_an_inventory_is_never_written_over(t):
     accepted = h.sshd.log.count("Accepted")
     t.ends(setup(t, h, "--output", "hosts.yaml"), 2, err="--output hosts.yaml: the file is there already")
     t.eq((mine.read_text(), h.sshd.log.count("Accepted")), ("hosts: [a]\n", accepted))
+
+
+def test_what_is_printed_can_be_typed(t):
+    """Also where paths hold blanks."""
+    h = host(t)
+    h.knows(t)
+    t.write("hosts.yaml", "hosts: [a]\n")
+    for key in ("my keys/key 1", t.home / "my keys/key 2"):
+        done = setup(t, h, "--key", key)
+        t.ends(done, 0)
+        line = next(line for line in done.out.splitlines() if line.startswith("  muster check "))
+        typed = t.run(["/bin/sh", "-c", line.replace("muster", '"$MUSTER"', 1)],
+                      env={"MUSTER": str(t.muster_argv()[0])})
+        t.ends(typed, 0, "my keys/key")
+
+
+def test_behind_a_host_that_was_just_set_up(t):
+    """All are tried at once; the second time the first one opens the way with its new key."""
+    h, front = host(t), t.own(Host(t.tmp / "front"))
+    own = h.knows(t)
+    front.knows(t)
+    t.write("in.yaml", f"hosts:\n  - {{name: front, address: localhost, ssh_port: {front.sshd.port}}}\n"
+            f"  - {{name: h, address: 127.0.0.1, ssh_port: {h.sshd.port}, jump: 'localhost:{front.sshd.port}'}}\n")
+    t.ends(t.muster("ssh-setup", "--hosts", "in.yaml", "--limit", "front"), 0)
+    # nothing but the new key leads through it now
+    front.keys.write_text(public(t))
+    t.ends(t.muster("ssh-setup", "--hosts", "in.yaml"), 0, "^✓ SSH key copied to h$")
+    t.match(h.keys.read_text(), own)
 
 
 def refusals(t):

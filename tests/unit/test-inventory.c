@@ -351,9 +351,15 @@ static void test_agents(void)
 		{"agents: [{address: \"h:7761\"}, {address: \"h:7762\"}]",
 			"w.yaml:1:20: port 7761 of 'h:7761' is an old agent port and not "
 			"used: "
-			"hosts are reached over SSH, on the port that ssh_config says or "
-			"22\n"
+			"hosts are reached over SSH, on the port that ssh_port or "
+			"ssh_config "
+			"say, or 22\n"
 			"h:7761=h h:7762=h"},
+		{"agents: [{address: u@h, ssh_port: 2222}, {address: h, jump: b}]",
+			"h:2222=h/2222@u h"},
+		{"agents: [{address: h, jump: \"a b\"}]",
+			"w.yaml:1:29: 'a b' in 'jump' is no host: the name holds "
+			"something else than letters, digits and . _ - : [ ] %"},
 		{"agents: [{address: h, listen_port: 1}]",
 			"w.yaml:1:23: key 'listen_port' does nothing here (hosts are "
 			"reached over "
