@@ -43,7 +43,7 @@ static const char *const examples_run[] = {"muster run workloads/null-smoke.yaml
 	"muster run mix.yaml --hosts hosts.yaml --duration 5m --export results.json",
 	NULL};
 static const char *const examples_matrix[] = {
-	"muster matrix client[1-4] server1,server2 --hosts hosts.yaml -- -d send -l 30",
+	"muster matrix 'client[1-4]' server1,server2 --hosts hosts.yaml -- -d send -l 30",
 	"muster matrix --hosts hosts.yaml --export rr.json -- -d rr -l 60 -o "
 	"JSON,MEAN_LATENCY,P99_LATENCY",
 	"muster matrix clients.txt servers.txt --hosts hosts.yaml --dry-run", NULL};

@@ -121,7 +121,7 @@ int matrix_replan(struct matrix *m, struct err *err)
 static int prepare(struct matrix *m, struct err *err)
 {
 	if (read_options(m, err) < 0 || matrix_tests_read(m, err) < 0 ||
-		matrix_hosts_read(m, err) < 0 ||
+		matrix_hosts_read(m, err) < 0 || matrix_tests_fit(m, err) < 0 ||
 		matrix_plan_pairs(&m->lists, &m->plan, err) < 0)
 		return -1;
 	return plan_rounds(m, err);

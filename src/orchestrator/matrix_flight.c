@@ -75,36 +75,12 @@ static void send_open(
 	explicit_bzero(m.u.net_open.token, sizeof(m.u.net_open.token));
 }
 
-/* The server's address as the words or the inventory have it; NULL: the flight has failed. */
-static char *server_address(struct matrix_flight *f)
+/* The address of an end's host that data takes; NULL: the flight has failed. */
+static char *data_address(struct matrix_flight *f, enum net_side side)
 {
-	const struct net_words *w = f->task->test->words;
 	AUTO_FREE char *why = NULL;
-	char *address;
+	char *address = matrix_host_address(host_of(f, side), spec_of(f)->family, &why);
 
-	if (w->server_address)
-		return strdup(w->server_address);
-	address = matrix_host_address(host_of(f, NET_SERVER), w->spec.family, &why);
-	if (!address) {
-		f->hopeless = true;
-		matrix_flight_fail(f, NET_FAIL_ADDRESS, "%s", why ? why : "no memory");
-	}
-	return address;
-}
-
-/* Where the client connects from, when that was said; NULL: from anywhere, or the flight has failed. */
-static char *client_address(struct matrix_flight *f)
-{
-	const struct net_words *w = f->task->test->words;
-	const struct matrix_host *h = host_of(f, NET_CLIENT);
-	AUTO_FREE char *why = NULL;
-	char *address;
-
-	if (w->client_address)
-		return strdup(w->client_address);
-	if (!h->data_given)
-		return NULL;
-	address = matrix_host_address(h, w->spec.family, &why);
 	if (!address) {
 		f->hopeless = true;
 		matrix_flight_fail(f, NET_FAIL_ADDRESS, "%s", why ? why : "no memory");
@@ -115,7 +91,7 @@ static char *client_address(struct matrix_flight *f)
 void matrix_flight_open(struct matrix_flight *f)
 {
 	const struct net_words *w = f->task->test->words;
-	AUTO_FREE char *address = server_address(f);
+	AUTO_FREE char *address = data_address(f, NET_SERVER);
 	struct net_open o = {.address = address,
 		.port = w->server_port,
 		.port_min = w->server_port ? 0 : f->matrix->port_min,
@@ -129,7 +105,9 @@ void matrix_flight_open(struct matrix_flight *f)
 
 void matrix_flight_listens(struct matrix_flight *f, uint32_t port)
 {
-	AUTO_FREE char *bind = client_address(f);
+	/* from anywhere, unless something was said */
+	bool given = host_of(f, NET_CLIENT)->data_given;
+	AUTO_FREE char *bind = given ? data_address(f, NET_CLIENT) : NULL;
 	struct net_open o = {.address = f->task->record->server_address,
 		.bind = bind,
 		.port = port,
@@ -205,19 +183,6 @@ void matrix_flight_stop(struct matrix_flight *f)
 	}
 }
 
-/* Failures of the way between two hosts that SSH reaches: what may help. */
-static const char *hint(enum net_failure why)
-{
-	static const char *const hints[NET_FAILURES] = {
-		[NET_FAIL_REFUSED] = "the address may lead to another machine",
-		[NET_FAIL_TIMEOUT] = "a firewall between them may drop it",
-		[NET_FAIL_UNREACHABLE] = "there is no way between their networks",
-		[NET_FAIL_ADDRESS] = "the address must be one of the host's own",
-	};
-
-	return hints[why];
-}
-
 void matrix_flight_fail(
 	struct matrix_flight *f, enum net_failure why, const char *fmt, ...)
 {
@@ -228,12 +193,6 @@ void matrix_flight_fail(
 		va_start(ap, fmt);
 		buf_vprintf(&text, fmt, ap);
 		va_end(ap);
-		if (hint(why) && text.data && !strstr(text.data, "data_address"))
-			buf_printf(&text,
-				". SSH reaches both hosts: %s; data_address in the "
-				"inventory "
-				"says which address of %s the traffic goes to",
-				hint(why), f->task->record->server);
 		f->failure = buf_steal(&text);
 		f->why = why;
 		f->hopeless |= !net_failure_passing(why);

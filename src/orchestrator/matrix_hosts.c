@@ -215,6 +215,21 @@ static void on_resolved(struct addrinfo *list, int error, void *user)
 	matrix_look(h->matrix);
 }
 
+/* What words behind `--`, the inventory or the way of SSH say, in this order. */
+static const char *data_of(const struct matrix *m, struct matrix_host *h)
+{
+	const struct host *host = h->w->host;
+	const char *word = h->server ? m->words.server_address : NULL;
+
+	if (!word && h->client)
+		word = m->words.client_address;
+	h->data_given = word || host->data_address;
+	if (word)
+		return word;
+	return m->ctx.embedded ? "127.0.0.1"
+			       : transport_data_address(m->ctx.transport, host);
+}
+
 int matrix_hosts_resolve(struct matrix *m, struct err *err)
 {
 	m->resolver = resolver_create(m->ctx.loop, err);
@@ -223,12 +238,8 @@ int matrix_hosts_resolve(struct matrix *m, struct err *err)
 	m->resolving = 1; /* until all are under way */
 	for (size_t i = 0; i < m->n_hosts; i++) {
 		struct matrix_host *h = &m->hosts[i];
-		const struct host *host = h->w->host;
 
-		h->data_given = host->data_address != NULL;
-		h->data = strdup(
-			m->ctx.embedded ? "127.0.0.1"
-					: transport_data_address(m->ctx.transport, host));
+		h->data = strdup(data_of(m, h));
 		if (!h->data)
 			return err_sys(err, ENOMEM, "hosts");
 		if (!h->server && !h->data_given)

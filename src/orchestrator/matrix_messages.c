@@ -80,12 +80,36 @@ static void on_result(struct matrix_flight *f, enum net_side side, struct msg *m
 	hist_init(&msg->u.net_result.connect, 3);
 }
 
+/* The hosts are there, or SSH would not reach them: it is the way of the data that is wrong. */
+static void add_hint(const struct matrix_flight *f, enum net_side side,
+	enum net_failure why, struct buf *text)
+{
+	static const enum net_side whose[NET_FAILURES] = {[NET_FAIL_REFUSED] = NET_SERVER,
+		[NET_FAIL_TIMEOUT] = NET_SERVER,
+		[NET_FAIL_UNREACHABLE] = NET_SERVER};
+
+	if (text->data && strstr(text->data, "data_address"))
+		return;
+	if (whose[why] == NET_SERVER)
+		buf_printf(text,
+			" (SSH reaches both hosts; data_address in the inventory says "
+			"where "
+			"the data of %s goes)",
+			f->task->record->server);
+	else if (why == NET_FAIL_ADDRESS)
+		buf_printf(text, " (data_address of %s in the inventory)",
+			f->end[side].w->host->name);
+}
+
 static void on_error(struct matrix_flight *f, enum net_side side, struct msg *msg)
 {
 	const struct msg_net_error *e = &msg->u.net_error;
+	AUTO_BUF struct buf text = BUF_INIT;
 
 	f->end[side].over = true;
-	matrix_flight_fail(f, e->failure, "%s: %s", f->end[side].w->host->name, e->text);
+	buf_printf(&text, "%s: %s", f->end[side].w->host->name, e->text);
+	add_hint(f, side, e->failure, &text);
+	matrix_flight_fail(f, e->failure, "%s", text.data ? text.data : e->text);
 }
 
 void matrix_message(struct fleet_worker *w, struct msg *msg, void *user)

@@ -37,6 +37,7 @@ struct matrix_test {
 	struct net_words *words;             /* not its own */
 	const struct net_profile_test *from; /* NULL: of no profile */
 	char *text;                          /* the words that make it */
+	char *shown; /* the same, but for what is printed of its results */
 };
 
 /* A host, and what the matrix has to know of it; by the number of its worker. */
@@ -194,7 +195,9 @@ void matrix_tasks_finish(struct matrix *m);
 /* A muster line that repeats one pair; appended. */
 void matrix_command(const struct matrix *m, const struct matrix_pair *p,
 	const char *words, struct buf *out);
-/* What -H and -L and udp without a limit ask of the hosts. 0 or -1 with err. */
+/* Whether -H and -L are for as many hosts as there are. 0 or -1 with err. */
+int matrix_tests_fit(const struct matrix *m, struct err *err);
+/* Udp without a limit, once addresses are known. 0 or -1 with err. */
 int matrix_tests_check(struct matrix *m, struct err *err);
 
 /* matrix_profile.c */

@@ -56,10 +56,10 @@ void matrix_show_header(struct matrix *m)
 	show_list(m, "Clients", m->lists.clients, m->lists.n_clients);
 	show_list(m, "Servers", m->lists.servers, m->lists.n_servers);
 	if (m->n_tests == 1)
-		console_line(con, "Test: %s (%s)", m->tests->name, m->tests->text);
+		console_line(con, "Test: %s (%s)", m->tests->name, m->tests->shown);
 	for (size_t i = 0; m->n_tests > 1 && i < m->n_tests; i++)
 		console_line(con, "%s%s (%s)",
-			i ? "       " : "Tests: ", m->tests[i].name, m->tests[i].text);
+			i ? "       " : "Tests: ", m->tests[i].name, m->tests[i].shown);
 	matrix_show_plan(m);
 	if (m->plan.selves)
 		console_line(con,

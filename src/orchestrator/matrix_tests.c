@@ -65,6 +65,22 @@ static int read_words(struct matrix *m, struct err *err)
 		(enum net_dialect)m->app->o.words, words, n, &m->words, err);
 }
 
+static int print_words(struct matrix_test *t, struct err *err)
+{
+	struct net_words silent = *t->words;
+	AUTO_BUF struct buf text = BUF_INIT;
+	AUTO_BUF struct buf shown = BUF_INIT;
+
+	silent.output_asked = false;
+	silent.selectors = NULL;
+	silent.n_selectors = 0;
+	if (net_words_print(t->words, &text) < 0 || net_words_print(&silent, &shown) < 0)
+		return err_sys(err, ENOMEM, "matrix");
+	t->text = buf_steal(&text);
+	t->shown = buf_steal(&shown);
+	return t->text && t->shown ? 0 : err_sys(err, ENOMEM, "matrix");
+}
+
 int matrix_tests_read(struct matrix *m, struct err *err)
 {
 	const struct options *o = &m->app->o;
@@ -75,15 +91,8 @@ int matrix_tests_read(struct matrix *m, struct err *err)
 	if (read_words(m, err) < 0)
 		return -1;
 	rc = o->profile ? matrix_profile_read(m, err) : by_words(m, err);
-	for (size_t i = 0; rc == 0 && i < m->n_tests; i++) {
-		AUTO_BUF struct buf text = BUF_INIT;
-
-		if (net_words_print(m->tests[i].words, &text) < 0)
-			return err_sys(err, ENOMEM, "matrix");
-		m->tests[i].text = buf_steal(&text);
-		if (!m->tests[i].text)
-			return err_sys(err, ENOMEM, "matrix");
-	}
+	for (size_t i = 0; rc == 0 && i < m->n_tests; i++)
+		rc = print_words(&m->tests[i], err);
 	if (rc == 0)
 		add_up(m);
 	return rc;
@@ -94,6 +103,7 @@ void matrix_tests_finish(struct matrix *m)
 	for (size_t i = 0; i < m->n_tests; i++) {
 		free(m->tests[i].name);
 		free(m->tests[i].text);
+		free(m->tests[i].shown);
 	}
 	free(m->tests);
 	net_words_finish(&m->words);
@@ -130,6 +140,25 @@ static int check_flood(struct matrix *m, const struct matrix_test *t, struct err
 				"--allow-flood",
 				t->name, m->hosts[i].w->host->name, address);
 	}
+	return 0;
+}
+
+int matrix_tests_fit(const struct matrix *m, struct err *err)
+{
+	const struct {
+		const char *address, *option, *what;
+		size_t n;
+	} given[] = {{m->words.server_address, "-H", "servers", m->lists.n_servers},
+		{m->words.client_address, "-L", "clients", m->lists.n_clients}};
+
+	for (size_t i = 0; i < ARRAY_LEN(given); i++)
+		if (given[i].address && given[i].n > 1)
+			return err_set(err, ERR_INPUT,
+				"%s %s behind '--' is the address of one host, and there "
+				"are "
+				"%zu %s: data_address in the inventory says it for each",
+				given[i].option, given[i].address, given[i].n,
+				given[i].what);
 	return 0;
 }
 

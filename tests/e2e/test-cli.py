@@ -84,6 +84,46 @@ hosts:
     t.golden("cli/ways.txt", done.out)
 
 
+def test_matrix_plan(t):
+    """What a matrix would do; contacts nobody."""
+    t.write("hosts.yaml", """
+defaults: {ssh_user: bench}
+hosts:
+  - {name: client1, address: 10.0.1.1, role: client}
+  - {name: client2, address: 10.0.1.2, role: client}
+  - {name: client3, address: 10.0.1.3, role: client}
+  - {name: server1, address: 10.0.1.10, role: server}
+  - {name: server2, address: 10.0.1.11, role: server}
+""")
+    t.write("clients.txt", "client1 client2\nroot@client9:2222\n")
+    text = ""
+    for argv in (["matrix", "--hosts", "hosts.yaml", "--dry-run", "--", "-d", "send", "-l", "30"],
+                 ["--matrix", "clients.txt", "server[1-2]", "--hosts", "hosts.yaml", "--dry-run", "--sequential", "--",
+                  "-d", "rr", "-l", "60", "-o", "JSON,MEAN_LATENCY,P99_LATENCY"],
+                 ["--hosts", "hosts.yaml", "--limit", "client1,server1", "--dry-run", "--profile", "latency"],
+                 ["matrix", "--dry-run", "--repeat", "3", "--", "-i", "10,3", "-I", "95,5"]):
+        done = t.muster(*argv)
+        t.ends(done, 0)
+        text += f"$ muster {' '.join(argv)}\n{done.out}{done.err}"
+    t.golden("cli/matrix-plan.txt", text)
+
+
+def test_matrix_refusals(t):
+    text = ""
+    for argv in (["matrix", "a"], ["matrix", "a", "a,b", "c"], ["matrix", "a", "b", "--engine", "iperf3"],
+                 ["matrix", "a", "b", "--sequential", "--concurrent"], ["matrix", "a", "b", "--parallel=0"],
+                 ["matrix", "a", "b", "--port-range", "9-1"], ["matrix", "a", "b", "--export", "x.txt"],
+                 ["matrix", "a", "b", "--profile", "latencie"], ["matrix", "a", "b", "--", "-t", "TCP_CRAZY"],
+                 ["matrix", "a", "b", "--profile", "latency", "--", "-m", "64"],
+                 ["matrix", "a", "b", "--", "-H", "10.9.1.1,10.9.1.2", "-l", "0"], ["matrix", "a,b", "c,d", "--", "-H", "10.9.1.1"],
+                 ["matrix", "a", "b", "--netserver", "/x"], ["run", "w.yaml", "--", "-d", "send"]):
+        done = t.muster(*argv)
+        t.eq(done.rc, 2, show(done))
+        t.eq(done.out, "")
+        text += f"$ muster {' '.join(argv)}\n{done.err}"
+    t.golden("cli/matrix-refusals.txt", text)
+
+
 def test_check(t, sshd):
     sshd.known_hosts(t.home / ".ssh/known_hosts")
     done = t.muster("check", "--hosts", hosts(t, sshd))
