@@ -340,25 +340,29 @@ static void put_words(struct buf *out, char *words, size_t column)
 	buf_putc(out, '\n');
 }
 
+void opts_help_one(const struct opt *o, struct buf *out)
+{
+	struct buf left AUTO_BUF = BUF_INIT, right AUTO_BUF = BUF_INIT;
+	AUTO_FREE char *words = NULL;
+	size_t width;
+
+	if (!o->help)
+		return;
+	help_left(o, &left);
+	help_right(o, &right);
+	words = buf_steal(&right);
+	if (!left.data || !words)
+		return;
+	width = text_width(left.data);
+	if (width + 2 > HELP_COLUMN)
+		buf_printf(out, "%s\n%*s", left.data, HELP_COLUMN, "");
+	else
+		buf_printf(out, "%-*s", HELP_COLUMN, left.data);
+	put_words(out, words, HELP_COLUMN);
+}
+
 void opts_help(const struct opt *table, struct buf *out)
 {
-	for (const struct opt *o = table; o->name; o++) {
-		struct buf left AUTO_BUF = BUF_INIT, right AUTO_BUF = BUF_INIT;
-		AUTO_FREE char *words = NULL;
-		size_t width;
-
-		if (!o->help)
-			continue;
-		help_left(o, &left);
-		help_right(o, &right);
-		words = buf_steal(&right);
-		if (!left.data || !words)
-			continue;
-		width = text_width(left.data);
-		if (width + 2 > HELP_COLUMN)
-			buf_printf(out, "%s\n%*s", left.data, HELP_COLUMN, "");
-		else
-			buf_printf(out, "%-*s", HELP_COLUMN, left.data);
-		put_words(out, words, HELP_COLUMN);
-	}
+	for (const struct opt *o = table; o->name; o++)
+		opts_help_one(o, out);
 }

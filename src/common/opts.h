@@ -49,5 +49,7 @@ struct opt {
 int opts_parse(const struct opt *const *tables, int argc, char **argv, void *into,
 	struct opt_list *ret_operands, char ***ret_rest, struct err *err);
 
-/* Appends the option lines of a help text, wrapped at 90 columns. */
+/* Appends the lines of one option of a help text, wrapped at 90 columns; nothing for one without help. */
+void opts_help_one(const struct opt *o, struct buf *out);
+/* The same of a whole table. */
 void opts_help(const struct opt *table, struct buf *out);

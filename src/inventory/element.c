@@ -106,7 +106,7 @@ static int take_user(const char **text, char **ret, struct err *err)
 		return err_set(
 			err, ERR_INPUT, "no user name can stand before '@' like that");
 	for (const char *c = *text; c < at; c++)
-		if (*c <= ' ' || *c >= 0x7f || strchr("@:/\"'`$;&|<>*?", *c))
+		if (*c <= ' ' || *c >= 0x7f || strchr(":/\"'`$;&|<>*?", *c))
 			return err_set(err, ERR_INPUT, "the user name holds '%c'",
 				*c <= ' ' || *c >= 0x7f ? '?' : *c);
 	*ret = strndup(*text, len);

@@ -319,5 +319,6 @@ int cmd_check(struct app *app, struct err *err)
 
 int cmd_setup(struct app *app, struct err *err)
 {
+	app->o.no_cache = false; /* the copy is what it is for */
 	return check_command(app, true, err);
 }

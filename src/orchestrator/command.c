@@ -8,6 +8,7 @@
 #include "common/buf.h"
 #include "common/cleanup.h"
 #include "common/err.h"
+#include "common/file.h"
 #include "common/text.h"
 
 static const struct option_group *const groups_check[] = {
@@ -27,15 +28,21 @@ static const struct option_group *const groups_runs[] = {
 static const struct option_group *const groups_clean[] = {
 	&group_clean, &group_hosts, &group_common, NULL};
 
+static const char *const idle_check[] = {"workers", NULL};
+static const char *const idle_ssh_setup[] = {"no-cache", NULL};
+static const char *const idle_setup[] = {"workers", "no-cache", NULL};
+static const char *const idle_validate[] = {
+	"user", "key", "port", "timeout", "no-cache", NULL};
+
 static const char *const alias_check[] = {"ping", NULL};
 static const char *const words_runs[] = {"attach", "stop", NULL};
 static const char *const alias_setup[] = {"deploy", NULL};
 
 static const char *const examples_check[] = {"muster check --hosts hosts.yaml",
-	"muster check --hosts root@node[01-16] --export fleet.json", NULL};
+	"muster check --hosts 'root@node[01-16]' --export fleet.json", NULL};
 static const char *const examples_ssh_setup[] = {
 	"muster ssh-setup --hosts ubuntu@vm1,ubuntu@vm2,ubuntu@vm3",
-	"muster ssh-setup --hosts root@node[01-16] --password-stdin --output rack.yaml "
+	"muster ssh-setup --hosts 'root@node[01-16]' --password-stdin --output rack.yaml "
 	"<password",
 	"muster ssh-setup --hosts hosts.yaml --remove", NULL};
 static const char *const examples_setup[] = {"muster setup --hosts hosts.yaml", NULL};
@@ -63,7 +70,7 @@ const struct command commands[] = {
 		"is missing, starts it, and measures the round trip and the offset of "
 		"its clock. Exit "
 		"code 3 when a host was not reached.",
-		examples_check, groups_check, cmd_check},
+		examples_check, groups_check, idle_check, cmd_check},
 	{"ssh-setup", NULL, "", 0, 0,
 		"make a key, hand it to the hosts, prove it, write an inventory",
 		"Makes the key ~/.ssh/muster_ed25519 unless it is there (or --key names "
@@ -78,21 +85,21 @@ const struct command commands[] = {
 		"recorded; a host whose key has changed is left alone. Doing it again "
 		"changes "
 		"nothing. Exit code 3 when a host is not ready.",
-		examples_ssh_setup, groups_ssh_setup, cmd_ssh_setup},
+		examples_ssh_setup, groups_ssh_setup, idle_ssh_setup, cmd_ssh_setup},
 	{"setup", alias_setup, "", 0, 0,
 		"copy the worker to the hosts and verify it by SHA-256",
 		"Copies the worker program to every host that does not have it yet, in "
 		"parallel, and "
 		"proves that it runs there. `run` and `check` do this too; `setup` does "
 		"nothing else.",
-		examples_setup, groups_setup, cmd_setup},
+		examples_setup, groups_setup, idle_setup, cmd_setup},
 	{"run", NULL, "WORKLOAD.yaml", 0, 1, "a storage workload on all hosts in step",
 		"Starts one worker per host (or more), hands each its part of the "
 		"workload, starts all "
 		"of them at the same moment, shows live numbers, and writes a results "
 		"directory. With "
 		"no hosts at all the workload runs on this machine.",
-		examples_run, groups_run, cmd_run},
+		examples_run, groups_run, NULL, cmd_run},
 	{"matrix", NULL, "[CLIENTS SERVERS] [-- TEST]", 0, 2,
 		"network tests between clients and servers",
 		"Measures the network from every client to every server, in rounds in "
@@ -103,13 +110,13 @@ const struct command commands[] = {
 		"What stands behind -- says what is measured, in the words of netperf "
 		"(docs/networks.md): -d send, recv or rr, -l seconds, -o VALUES. With no "
 		"hosts at all this machine measures itself.",
-		examples_matrix, groups_matrix, cmd_matrix, .rest = true},
+		examples_matrix, groups_matrix, NULL, cmd_matrix, .rest = true},
 	{"validate", NULL, "WORKLOAD.yaml", 0, 1,
 		"parse and plan a workload, show each worker's job",
 		"Reads the workload and the inventory, plans, and shows what each worker "
 		"would do. "
 		"Contacts no host.",
-		examples_validate, groups_validate, cmd_validate},
+		examples_validate, groups_validate, idle_validate, cmd_validate},
 	{"runs", NULL, "[attach|stop RUN]", 0, 2,
 		"the runs on this machine: list, watch, stop",
 		"Lists the runs of this user on this machine, those that are on and "
@@ -122,14 +129,14 @@ const struct command commands[] = {
 		"for, "
 		"results are written. RUN is a name, the beginning of one, or a results "
 		"directory; without it, the only run that is on.",
-		examples_runs, groups_runs, cmd_runs, words_runs},
+		examples_runs, groups_runs, NULL, cmd_runs, words_runs},
 	{"clean", NULL, "", 0, 0, "remove what muster keeps on the hosts",
 		"Removes the cached worker and everything else muster keeps on the "
 		"hosts, and says "
 		"what. With --data DIR it removes the data that a run left instead: the "
 		"files it put, "
 		"and the sets it prepared.",
-		examples_clean, groups_clean, cmd_clean},
+		examples_clean, groups_clean, NULL, cmd_clean},
 	{.name = NULL},
 };
 
@@ -143,6 +150,14 @@ const struct command *command_find(const char *name)
 				return c;
 	}
 	return NULL;
+}
+
+bool command_minds(const struct command *c, const struct opt *o)
+{
+	for (const char *const *i = c ? c->idle : NULL; i && *i; i++)
+		if (strcmp(*i, o->name) == 0)
+			return false;
+	return true;
 }
 
 static const struct option_group *const all_groups[] = {&group_common, &group_hosts,
@@ -198,6 +213,37 @@ static int choose(struct app *app, struct err *err)
 	return 0;
 }
 
+/* HOME for "~/", which shells leave as it is behind a "=". Nothing is no path: a variable was empty. */
+static int expand_path(struct app *app, const struct opt *o, struct err *err)
+{
+	const char **value = (const char **)(void *)((char *)&app->o + o->offset);
+	char **more;
+
+	if ((o->type != OPT_STR && o->type != OPT_OPTIONAL) || !o->complete || !*value)
+		return 0;
+	if (o->type == OPT_STR && !**value)
+		return err_set(err, ERR_INPUT, "option '--%s' wants %s, not nothing",
+			o->name, o->arg);
+	if (!text_starts_with(*value, "~/"))
+		return 0;
+	more = reallocarray(app->paths, app->n_paths + 1, sizeof(*more));
+	if (more)
+		app->paths = more;
+	if (!more || !(more[app->n_paths] = file_expand_home(*value)))
+		return err_set(err, ERR_SYSTEM, "out of memory");
+	*value = more[app->n_paths++];
+	return 0;
+}
+
+static int expand_paths(struct app *app, struct err *err)
+{
+	for (const struct option_group *const *g = app->command->groups; *g; g++)
+		for (const struct opt *o = (*g)->options; o->name; o++)
+			if (expand_path(app, o, err) < 0)
+				return -1;
+	return 0;
+}
+
 static int check_operands(const struct app *app, struct err *err)
 {
 	const struct command *c = app->command;
@@ -243,7 +289,7 @@ int command_parse(int argc, char **argv, struct app *app, struct err *err)
 	free(operands.items);
 	if (r < 0)
 		return err_prefix(err, "muster %s", app->command->name);
-	if (options_check(&app->o, err) < 0)
+	if (options_check(&app->o, err) < 0 || expand_paths(app, err) < 0)
 		return -1;
 	return check_operands(app, err);
 }
@@ -252,6 +298,11 @@ void command_finish(struct app *app)
 {
 	free(app->operands.items);
 	app->operands = (struct opt_list){0};
+	for (size_t i = 0; i < app->n_paths; i++)
+		free(app->paths[i]);
+	free(app->paths);
+	app->paths = NULL;
+	app->n_paths = 0;
 }
 
 static void program_help(struct buf *out)
@@ -263,7 +314,10 @@ static void program_help(struct buf *out)
 	for (const struct command *c = commands; c->name; c++) {
 		AUTO_FREE char *left = text_printf("%s %s", c->name, c->operands);
 
-		buf_printf(out, "  %-24s%s\n", left ? left : c->name, c->summary);
+		if (left && strlen(left) > 22)
+			buf_printf(out, "  %s\n%26s%s\n", left, "", c->summary);
+		else
+			buf_printf(out, "  %-24s%s\n", left ? left : c->name, c->summary);
 	}
 	buf_printf(out, "\n%s:\n", group_common.heading);
 	opts_help(group_common.options, out);
@@ -308,7 +362,9 @@ void command_help(const struct command *c, struct buf *out)
 	wrap(out, c->text);
 	for (const struct option_group *const *g = c->groups; *g; g++) {
 		buf_printf(out, "\n%s:\n", (*g)->heading);
-		opts_help((*g)->options, out);
+		for (const struct opt *o = (*g)->options; o->name; o++)
+			if (command_minds(c, o))
+				opts_help_one(o, out);
 	}
 	buf_puts(out, "\nExamples:\n");
 	for (const char *const *e = c->examples; *e; e++)

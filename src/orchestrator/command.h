@@ -11,7 +11,9 @@ struct app {
 	struct opt_list operands;
 	char **rest; /* behind "--" */
 	int argc;
-	char **argv; /* as given, for records */
+	char **argv;  /* as given, for records */
+	char **paths; /* of options, with HOME in place of "~" */
+	size_t n_paths;
 };
 
 struct command {
@@ -23,6 +25,9 @@ struct command {
 	const char *text;            /* paragraphs for help and the man page */
 	const char *const *examples; /* NULL-terminated */
 	const struct option_group *const *groups; /* NULL-terminated */
+	/* Options of its groups that mean nothing to it, NULL-terminated, or NULL: taken, since scripts give
+	 * all commands the same ones, and in no help. */
+	const char *const *idle;
 	/* Returns an exit code, or -1 with err. */
 	int (*run)(struct app *app, struct err *err);
 	/* What the first operand can be, NULL-terminated; the second is then a run. NULL: files. */
@@ -33,6 +38,8 @@ struct command {
 extern const struct command commands[]; /* ends with a NULL name */
 
 const struct command *command_find(const char *name);
+/* Whether an option of its groups means anything to c; true for NULL. */
+bool command_minds(const struct command *c, const struct opt *o);
 
 /* command line -> app. 0, or -1 with err (ERR_INPUT). */
 int command_parse(int argc, char **argv, struct app *app, struct err *err);

@@ -92,6 +92,16 @@ distributed:
     t.eq(names, ["first"])
 
 
+def test_home_in_paths(t):
+    """No shell puts it in behind a "="; an empty variable is no path."""
+    (t.home / "here.yaml").write_text("hosts: [{name: here, transport: local}]\n")
+    done = t.muster("check", "--hosts=~/here.yaml", "--export=~/fleet.json", "--json-lines=~/events")
+    t.ends(done, 0)
+    t.eq(json.loads((t.home / "fleet.json").read_text())["online"], 1)
+    t.check((t.home / "events").read_text())
+    t.ends(t.muster("check", "--hosts", ""), 2, err="option '--hosts' wants FILE|LIST, not nothing")
+
+
 def test_lists_add_up(t, sshd):
     configure(t, sshd, {"web1": ADDRESSES[0], "web2": ADDRESSES[1]})
     t.write("more.txt", "web2\nweb1\n")

@@ -32,6 +32,7 @@ static void test_lists(void)
 		{"a,b c\td\n\re", "a b c d e"},
 		{",, a ,", "a"},
 		{"root@a:2222", "a/2222@root"},
+		{"u@corp.example@a", "a@u@corp.example"}, /* of a domain */
 		{"node[01-03,10]", "node01 node02 node03 node10"},
 		{"node[9-11]", "node9 node10 node11"},
 		{"n[08-10]", "n08 n09 n10"},

@@ -136,10 +136,12 @@ static void bash_values(struct buf *out)
 	buf_puts(out, "\t*) value='' ;;\n\tesac\n}\n\n");
 }
 
-static void bash_names(struct buf *out, const struct option_group *g)
+/* c: of which command; NULL: of all. */
+static void bash_names(
+	struct buf *out, const struct command *c, const struct option_group *g)
 {
 	for (const struct opt *o = g->options; o->name; o++) {
-		if (!docgen_shown(o))
+		if (!docgen_shown(o) || !command_minds(c, o))
 			continue;
 		buf_putc(out, ' ');
 		each_name(out, o, " ", false);
@@ -162,11 +164,11 @@ static void bash_options(struct buf *out)
 		}
 		buf_puts(out, "\t\toptions='");
 		for (const struct option_group *const *g = c->groups; *g; g++)
-			bash_names(out, *g);
+			bash_names(out, c, *g);
 		buf_puts(out, "' ;;\n");
 	}
 	buf_puts(out, "\t*)\n\t\toperands=0\n\t\toptions='");
-	bash_names(out, &group_common);
+	bash_names(out, NULL, &group_common);
 	buf_puts(out, "' ;;\n\tesac\n}\n\n");
 }
 
@@ -292,10 +294,11 @@ static void zsh_option(struct buf *out, const struct opt *o, const char *indent)
 	}
 }
 
-static void zsh_group(struct buf *out, const struct option_group *g, const char *indent)
+static void zsh_group(struct buf *out, const struct command *c,
+	const struct option_group *g, const char *indent)
 {
 	for (const struct opt *o = g->options; o->name; o++)
-		if (docgen_shown(o))
+		if (docgen_shown(o) && command_minds(c, o))
 			zsh_option(out, o, indent);
 }
 
@@ -305,7 +308,7 @@ static void zsh_command(struct buf *out, const struct command *c)
 	command_pattern(out, c, "|");
 	buf_puts(out, ")\n\t\t\t_arguments -s -S");
 	for (const struct option_group *const *g = c->groups; *g; g++)
-		zsh_group(out, *g, "\t\t\t\t");
+		zsh_group(out, c, *g, "\t\t\t\t");
 	for (unsigned i = 0; i < c->max_operands; i++) {
 		buf_printf(out, " \\\n\t\t\t\t'%u:", i + 1);
 		quoted(out, c->operands, ":[]\\");
@@ -332,7 +335,7 @@ void docgen_zsh(struct buf *out)
 		buf_puts(out, "'\n");
 	}
 	buf_puts(out, "\t)\n\t_arguments -C -s -S");
-	zsh_group(out, &group_common, "\t\t");
+	zsh_group(out, NULL, &group_common, "\t\t");
 	buf_puts(out,
 		" \\\n\t\t'1:command:->command' \\\n\t\t'*::argument:->argument' && "
 		"return\n"
@@ -371,11 +374,11 @@ static void fish_option(struct buf *out, const struct opt *o, const char *condit
 	buf_puts(out, "'\n");
 }
 
-static void fish_group(
-	struct buf *out, const struct option_group *g, const char *condition)
+static void fish_group(struct buf *out, const struct command *c,
+	const struct option_group *g, const char *condition)
 {
 	for (const struct opt *o = g->options; o->name; o++)
-		if (docgen_shown(o))
+		if (docgen_shown(o) && command_minds(c, o))
 			fish_option(out, o, condition);
 }
 
@@ -400,7 +403,7 @@ void docgen_fish(struct buf *out)
 {
 	buf_puts(out,
 		"# fish completion for muster. " GENERATED "\n\ncomplete -c muster -f\n");
-	fish_group(out, &group_common, "");
+	fish_group(out, NULL, &group_common, "");
 	for (const struct command *c = commands; c->name; c++) {
 		AUTO_BUF struct buf condition = BUF_INIT;
 
@@ -414,7 +417,7 @@ void docgen_fish(struct buf *out)
 		buf_putc(&condition, '\'');
 		for (const struct option_group *const *g = c->groups; *g; g++)
 			if (*g != &group_common)
-				fish_group(out, *g, condition.data);
+				fish_group(out, c, *g, condition.data);
 		if (c->words)
 			fish_words(out, c);
 		else if (c->max_operands)
