@@ -224,6 +224,11 @@ static inline bool net_over(const struct net_pair *p)
 	return net_load(p) >= LOAD_OVER;
 }
 
+static inline bool net_is_udp(const struct net_pair *p)
+{
+	return p->spec->protocol == NET_UDP;
+}
+
 /* Takes up to want of what the test may still move; 0: nothing is left. */
 static inline uint64_t net_take(struct net_pair *p, uint64_t want)
 {
@@ -311,6 +316,14 @@ void net_result_say(struct net_pair *p);
 void net_pair_fail(struct net_pair *p, const struct net_why *why);
 /* All flows are there. */
 void net_pair_connected(struct net_pair *p);
-void net_anchor_watch(struct net_pair *p);
+
+/* load.c */
+int net_load_init(struct net_pair *p, struct net_why *why);
+int net_load_watch_anchor(struct net_pair *p, struct net_why *why);
+void net_load_set(struct net_pair *p, enum load load);
+/* Threads end now, whatever they do. */
+void net_load_kill(struct net_pair *p);
+/* Ends the window, and the load. how: 'E', its time was over; 'S', before that. */
+void net_load_end(struct net_pair *p, char how);
 /* The other end has ended before its time. */
 void net_peer_stopped(struct net_pair *p);

@@ -1,13 +1,11 @@
-/* pair: the life of one end of a test: what happens when, and how it ends. */
+/* pair: the life of one end of a test: how it is made, started and taken apart. load.c is what happens
+ * in between. */
 #include "net/pair.h"
 
 #include <errno.h>
 #include <sched.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -19,17 +17,6 @@
 
 /* How long a pair may wait to be started, besides its time-out. */
 #define IDLE_NS (60 * NS_PER_SEC)
-/* What the last bytes may take at most. */
-#define DRAIN_NS (10 * NS_PER_SEC)
-/* All flows have ended, and the other end says nothing: it is gone. */
-#define GRACE_NS (2 * NS_PER_SEC)
-/* udp: pause between the words that no more comes, and how often they are said; and a flow on which
- * nothing came for so long is taken for drained. */
-#define END_NS (20 * NS_PER_MS)
-#define ENDS 3u
-#define QUIET_NS (300 * NS_PER_MS)
-
-/* ---- failure ---- */
 
 static void on_soon(struct loop_timer *t, void *user)
 {
@@ -48,289 +35,22 @@ static void on_soon(struct loop_timer *t, void *user)
 	}
 }
 
-static void set_load(struct net_pair *p, enum load load)
-{
-	__atomic_store_n(&p->load, (uint32_t)load, __ATOMIC_RELAXED);
-}
-
-/* Connections of crr come and go in their threads. */
-static void shut_flows(struct net_pair *p, int how)
-{
-	pthread_mutex_lock(&p->lock);
-	for (uint32_t i = 0; i < p->n_flows; i++)
-		if (p->flows[i].fd >= 0)
-			shutdown(p->flows[i].fd, how);
-	pthread_mutex_unlock(&p->lock);
-}
-
-/* Threads end now, whatever they do. */
-static void kill_load(struct net_pair *p)
-{
-	set_load(p, LOAD_DEAD);
-	shut_flows(p, SHUT_RDWR);
-	net_threads_wake(p);
-}
-
 void net_pair_fail(struct net_pair *p, const struct net_why *why)
 {
 	if (p->failing || p->state == PAIR_FINISHED)
 		return;
 	p->failing = true;
 	p->why = *why;
-	kill_load(p);
-	loop_timer_stop(p->moment);
-	loop_timer_stop(p->grace);
+	net_load_kill(p);
+	if (p->moment)
+		loop_timer_stop(p->moment);
+	if (p->grace)
+		loop_timer_stop(p->grace);
 	loop_timer_stop(p->deadline);
 	loop_timer_set(p->soon, 0, 0);
 }
 
-static void fail_lost(struct net_pair *p, const char *what)
-{
-	struct net_why why = NET_WHY_INIT;
-	struct net_address a = {.len = sizeof(a.sa)};
-	char host[NET_ADDRESS_TEXT] = "";
-	int fd = p->anchor ? p->anchor->fd : p->flows[0].fd;
-
-	if (p->client)
-		a = p->peer;
-	else if (getpeername(fd, &a.sa.any, &a.len) < 0)
-		a.len = 0;
-	if (a.len)
-		net_address_text(&a, host);
-	net_failed(&why, NET_FAIL_LOST, "%s%s%s port %u %s",
-		p->client ? "the server " : "the client ", *host ? "at " : "", host,
-		a.len ? net_address_port(&a) : 0, what);
-	net_pair_fail(p, &why);
-}
-
-/* ---- the end of the load ---- */
-
-static void say_end(struct net_pair *p, char how)
-{
-	if (p->anchor && p->anchor->fd >= 0)
-		send(p->anchor->fd, &how, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
-}
-
-static uint64_t drain_ns(const struct net_pair *p)
-{
-	return p->spec->timeout_ns < DRAIN_NS ? p->spec->timeout_ns : DRAIN_NS;
-}
-
-static bool is_udp(const struct net_pair *p)
-{
-	return p->spec->protocol == NET_UDP;
-}
-
-/* how: 'E', its time was over; 'S', before that. */
-static void end_load(struct net_pair *p, char how)
-{
-	if (p->state != PAIR_STARTED || net_over(p) || p->failing)
-		return;
-	net_window_close(p);
-	set_load(p, LOAD_OVER);
-	if (!is_udp(p) && p->method->lanes & LANE_OUT)
-		shut_flows(p, SHUT_WR);
-	net_threads_wake(p);
-	say_end(p, how);
-	net_window_closed(p);
-	loop_timer_stop(p->grace);
-	p->window_end_ns = clock_ns();
-	p->next_moment = MOMENT_DRAIN;
-	loop_timer_set(
-		p->moment, p->window_end_ns + (is_udp(p) ? END_NS : drain_ns(p)), 0);
-}
-
-static uint32_t live(const uint32_t *counter)
-{
-	return __atomic_load_n(counter, __ATOMIC_ACQUIRE);
-}
-
-static const struct flow *broken_flow(const struct net_pair *p)
-{
-	for (uint32_t i = 0; i < p->n_flows; i++)
-		if (__atomic_load_n(&p->flows[i].errnum, __ATOMIC_RELAXED))
-			return &p->flows[i];
-	return NULL;
-}
-
-/* Looks whether the load has come to its end by itself. */
-static void check_load(struct net_pair *p)
-{
-	const struct flow *broken = broken_flow(p);
-	uint32_t lanes = live(&p->lanes_live), drivers = live(&p->drivers_live);
-	char what[160];
-
-	if (broken) {
-		snprintf(what, sizeof(what), "is lost: flow %u broke: %s", broken->index,
-			strerror(__atomic_load_n(&broken->errnum, __ATOMIC_RELAXED)));
-		fail_lost(p, what);
-	} else if (p->limited && p->method->drivers && !drivers) {
-		end_load(p, 'S');
-	} else if (!lanes && (is_udp(p) || p->peer_over)) {
-		end_load(p, 'E');
-	} else if (is_udp(p) && lanes == drivers && p->method->lanes != LANE_OUT &&
-		   !(p->method->drivers & LANE_IN)) {
-		/* both ways: the other end has said its end */
-		end_load(p, 'S');
-	} else if (!lanes) {
-		loop_timer_set(p->grace, clock_ns() + GRACE_NS, 0);
-	}
-}
-
-/* Calls back and may leave p gone. */
-static void check(struct net_pair *p)
-{
-	if (p->state != PAIR_STARTED || p->failing)
-		return;
-	if (!net_over(p))
-		check_load(p);
-	/* nothing else ends threads that take connections */
-	if (p->method->by_thread && net_over(p) && p->peer_over && !p->failing)
-		kill_load(p);
-	if (p->failing || !net_over(p) || live(&p->threads_live))
-		return;
-	if (is_udp(p) && p->ends_said < ENDS && net_load(p) != LOAD_DEAD)
-		return;
-	loop_timer_stop(p->moment);
-	net_result_say(p);
-}
-
-static void on_done(struct loop_fd *w, uint32_t events, void *user)
-{
-	struct net_pair *p = user;
-	eventfd_t ignored;
-
-	(void)w;
-	(void)events;
-	eventfd_read(p->done_fd, &ignored);
-	check(p);
-}
-
-static void on_grace(struct loop_timer *t, void *user)
-{
-	(void)t;
-	fail_lost(user, "closed all flows in the middle of the test");
-}
-
-void net_peer_stopped(struct net_pair *p)
-{
-	p->peer_over = true;
-	/* what only receives ends with the last byte */
-	if (p->method->drivers || p->method->by_thread)
-		end_load(p, 'E');
-}
-
-static void on_anchor(struct loop_fd *w, uint32_t events, void *user)
-{
-	struct net_pair *p = user;
-	char words[8];
-	ssize_t n = recv(p->anchor->fd, words, sizeof(words), MSG_DONTWAIT);
-
-	(void)w;
-	(void)events;
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	for (ssize_t i = 0; i < n; i++) {
-		p->peer_over = true;
-		if (words[i] == 'S' || p->method->by_thread)
-			net_peer_stopped(p);
-	}
-	if (n <= 0) {
-		loop_fd_del(p->anchor->watch);
-		p->anchor->watch = NULL;
-		if (!p->peer_over && !net_over(p)) {
-			fail_lost(p, "is gone: its worker ended, or its network was cut");
-			return;
-		}
-	}
-	check(p);
-}
-
-/* ---- moments ---- */
-
-static void next_run(struct net_pair *p)
-{
-	uint64_t end = p->start_ns + p->spec->warmup_ns + p->spec->duration_ns, next;
-
-	p->next_moment = MOMENT_RUN;
-	if (!p->spec->interval_ns) {
-		loop_timer_set(p->moment, end, 0);
-		return;
-	}
-	next = p->start_ns + p->spec->warmup_ns + (p->seq + 1) * p->spec->interval_ns;
-	loop_timer_set(p->moment, next < end ? next : end, 0);
-}
-
-static void run_moment(struct net_pair *p)
-{
-	uint64_t end = p->start_ns + p->spec->warmup_ns + p->spec->duration_ns;
-
-	if (clock_ns() >= end) {
-		end_load(p, 'E');
-		check(p);
-		return;
-	}
-	net_interval_say(p);
-	next_run(p);
-}
-
-/* udp: repeats the end, and waits until nothing more comes. */
-static void drain_udp(struct net_pair *p)
-{
-	uint64_t now = clock_ns();
-	struct sample s;
-
-	if (!live(&p->drivers_live) && p->ends_said < ENDS) {
-		udp_say_end(p);
-		p->ends_said++;
-	}
-	net_sample(p, &s);
-	if (s.counts.bytes_recvd != p->drained_bytes || !p->quiet_since_ns)
-		p->quiet_since_ns = now;
-	p->drained_bytes = s.counts.bytes_recvd;
-	if (now - p->quiet_since_ns > QUIET_NS || now - p->window_end_ns > drain_ns(p))
-		kill_load(p);
-	loop_timer_set(p->moment, now + END_NS, 0);
-	check(p);
-}
-
-static void drain_moment(struct net_pair *p)
-{
-	if (is_udp(p)) {
-		drain_udp(p);
-		return;
-	}
-	if (!p->method->by_thread)
-		remarks_add(&p->remarks,
-			"what was under way at the end had not all come after %s",
-			units_duration(drain_ns(p)).s);
-	kill_load(p);
-}
-
-static void on_moment(struct loop_timer *t, void *user)
-{
-	struct net_pair *p = user;
-
-	(void)t;
-	switch (p->next_moment) {
-	case MOMENT_OPEN:
-		net_window_open(p, 0);
-		set_load(p, LOAD_WINDOW);
-		net_window_look(p);
-		next_run(p);
-		break;
-	case MOMENT_LOOK:
-		net_window_look(p);
-		next_run(p);
-		break;
-	case MOMENT_RUN:
-		run_moment(p);
-		break;
-	case MOMENT_DRAIN:
-		drain_moment(p);
-		break;
-	}
-}
+/* ---- setup ---- */
 
 static void on_deadline(struct loop_timer *t, void *user)
 {
@@ -351,8 +71,6 @@ static void on_deadline(struct loop_timer *t, void *user)
 			units_duration(IDLE_NS + p->spec->timeout_ns).s);
 	net_pair_fail(p, &why);
 }
-
-/* ---- setup ---- */
 
 static int bind_cpus(struct net_pair *p, struct net_why *why)
 {
@@ -390,8 +108,7 @@ static int make_flows(struct net_pair *p, struct net_why *why)
 	p->flows = aligned_alloc(NET_LINE, (p->n_flows + anchored) * sizeof(*p->flows));
 	p->work = calloc(p->n_flows, sizeof(*p->work));
 	p->cpu = calloc(2, sizeof(*p->cpu));
-	p->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (!p->flows || !p->work || !p->cpu || p->done_fd < 0)
+	if (!p->flows || !p->work || !p->cpu)
 		return net_failed(
 			why, NET_FAIL_RESOURCES, "no memory for %u flows", p->n_flows);
 	memset(p->flows, 0, (p->n_flows + anchored) * sizeof(*p->flows));
@@ -404,8 +121,7 @@ static int make_flows(struct net_pair *p, struct net_why *why)
 		p->anchor = &p->flows[p->n_flows];
 		p->anchor->index = NET_ANCHOR;
 	}
-	p->done_watch = loop_fd_add(p->loop, p->done_fd, EPOLLIN, on_done, p, &why->err);
-	return p->done_watch ? 0 : -1;
+	return 0;
 }
 
 static int set_up(struct net_pair *p, struct net_listener *shared, struct net_why *why)
@@ -419,7 +135,7 @@ static int set_up(struct net_pair *p, struct net_listener *shared, struct net_wh
 	}
 	p->limited = limit > 0;
 	p->left = limit;
-	if (bind_cpus(p, why) < 0 || make_flows(p, why) < 0)
+	if (net_load_init(p, why) < 0 || bind_cpus(p, why) < 0 || make_flows(p, why) < 0)
 		return -1;
 	if (p->client)
 		return net_connect_begin(p, why);
@@ -471,8 +187,6 @@ struct net_pair *net_pair_create(struct loop *loop, struct net_listener *shared,
 	p->client = open->side == NET_CLIENT;
 	init_lock(p);
 	p->soon = loop_timer_add(loop, UINT64_MAX, 0, on_soon, p);
-	p->moment = loop_timer_add(loop, UINT64_MAX, 0, on_moment, p);
-	p->grace = loop_timer_add(loop, UINT64_MAX, 0, on_grace, p);
 	p->deadline = loop_timer_add(
 		loop, clock_ns() + IDLE_NS + open->spec.timeout_ns, 0, on_deadline, p);
 	if (copy_open(p, open) < 0) {
@@ -503,14 +217,11 @@ void net_pair_connected(struct net_pair *p)
 		abort();
 	for (uint32_t i = 0; i < p->n_threads; i++)
 		p->ran_on[i] = -1;
-	if (p->anchor)
-		p->anchor->watch = loop_fd_add(
-			p->loop, p->anchor->fd, EPOLLIN, on_anchor, p, &why.err);
-	if (p->anchor && !p->anchor->watch) {
+	if (net_load_watch_anchor(p, &why) < 0) {
 		net_pair_fail(p, &why);
 		return;
 	}
-	for (uint32_t i = 0; p->client && is_udp(p) && i < p->n_flows; i++)
+	for (uint32_t i = 0; p->client && net_is_udp(p) && i < p->n_flows; i++)
 		if (p->method->lanes == LANE_OUT)
 			udp_watch(p, &p->flows[i]);
 	p->is_ready = true;
@@ -552,7 +263,7 @@ int64_t net_pair_start(struct net_pair *p, uint64_t at_ns)
 	/* the window begins with the load itself: nothing of it is missed */
 	if (!p->spec->warmup_ns)
 		net_window_open(p, at_ns);
-	set_load(p, p->spec->warmup_ns ? LOAD_WARMUP : LOAD_WINDOW);
+	net_load_set(p, p->spec->warmup_ns ? LOAD_WARMUP : LOAD_WINDOW);
 	net_threads_go(p, at_ns);
 	loop_timer_set(p->moment, at_ns + p->spec->warmup_ns, 0);
 	return lead;
@@ -562,7 +273,7 @@ bool net_pair_stop(struct net_pair *p)
 {
 	if (p->state != PAIR_STARTED || p->failing)
 		return p->failing && p->state != PAIR_FAILED;
-	end_load(p, 'S');
+	net_load_end(p, 'S');
 	return true;
 }
 
@@ -575,7 +286,7 @@ void net_pair_destroy(struct net_pair *p)
 	loop_timer_del(p->grace);
 	loop_timer_del(p->deadline);
 	if (p->flows) {
-		kill_load(p);
+		net_load_kill(p);
 		net_threads_destroy(p);
 		net_connect_stop(p);
 		if (p->anchor)
