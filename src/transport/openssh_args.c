@@ -282,7 +282,7 @@ char **openssh_args(const struct openssh *o, const struct ssh_config *sc, struct
 		return NULL;
 	}
 	add(&w, strdup("--"));
-	add(&w, strdup(h->address ? h->address : h->name));
+	add(&w, strdup(h->address));
 	return w.list;
 }
 

@@ -57,20 +57,15 @@ struct question {
 	uint64_t end_ns;
 };
 
-static const char *address_of(const struct host *h)
-{
-	return h->address ? h->address : h->name;
-}
-
 static bool is_about(const struct answer *a, const struct host *h)
 {
-	return strcmp(a->address, address_of(h)) == 0 && a->port == h->port &&
+	return strcmp(a->address, h->address) == 0 && a->port == h->port &&
 	       !a->user == !h->user && (!a->user || strcmp(a->user, h->user) == 0);
 }
 
 static struct answer **find(struct ssh_config_cache *c, const struct host *h)
 {
-	const char *address = address_of(h);
+	const char *address = h->address;
 	struct answer **a = &c->buckets[rng_hash(address, strlen(address)) % BUCKETS];
 
 	while (*a && !is_about(*a, h))
@@ -84,7 +79,7 @@ static struct answer *add_answer(struct answer **at, const struct host *h)
 
 	if (!a)
 		abort();
-	a->address = strdup(address_of(h));
+	a->address = strdup(h->address);
 	a->user = h->user ? strdup(h->user) : NULL;
 	a->port = h->port;
 	if (!a->address || (h->user && !a->user))

@@ -14,11 +14,6 @@
 #include "transport/ssh.h"
 #include "transport/ssh_config_run.h"
 
-static const char *address_of(const struct host *h)
-{
-	return h->address ? h->address : h->name;
-}
-
 static char *copy(const char *s)
 {
 	char *c = s ? strdup(s) : NULL;
@@ -41,7 +36,7 @@ int ssh_route_next(const struct host *h, const struct ssh_config *sc, struct hos
 	if (ssh_hop_parse(chain, &hop, &before, &why) < 0)
 		return err_set(err, ERR_INPUT,
 			"'%.200s', the %s of %s, has no jump host at its end: %s", chain,
-			h->jump ? "jump" : "ProxyJump", address_of(h), why.text);
+			h->jump ? "jump" : "ProxyJump", h->address, why.text);
 	*ret = (struct host){
 		.name = copy(hop.host),
 		.address = hop.host,
@@ -62,7 +57,7 @@ int ssh_route_next(const struct host *h, const struct ssh_config *sc, struct hos
 static char *identity(const struct host *h, const struct ssh_config *sc)
 {
 	const char *user = h->user ? h->user : sc ? sc->user : NULL;
-	const char *host = sc && sc->hostname ? sc->hostname : address_of(h);
+	const char *host = sc && sc->hostname ? sc->hostname : h->address;
 	unsigned port = h->port ? h->port : sc && sc->port ? sc->port : 22;
 	char *id = text_printf("%s@%s:%u", user ? user : "", host, port);
 
@@ -101,7 +96,7 @@ static int in_a_circle(const struct walk *w, const struct host *h, struct err *e
 		"%s: the jump hosts on the way go round in a circle: %s; end it with "
 		"jump: "
 		"none in the inventory or ProxyJump none in ssh_config",
-		address_of(h), w->names);
+		h->address, w->names);
 }
 
 static void add_name(struct walk *w, const char *name)
@@ -135,7 +130,7 @@ static int walk(struct walk *w, const struct host *h, struct err *err)
 		if (more == 0 && w->n == ARRAY_LEN(w->passed))
 			more = err_set(err, ERR_INPUT,
 				"%s: more than %d jump hosts on the way: %.600s",
-				address_of(h), SSH_HOPS_MAX, w->names);
+				h->address, SSH_HOPS_MAX, w->names);
 		if (more == 0)
 			w->passed[w->n++] = STEAL_PTR(&id);
 		free(id);

@@ -54,11 +54,6 @@ struct known_hosts *ssh_shared_known(struct ssh_shared *sh, const char *path)
 	return sh->known[sh->n_known++] = known_hosts_load(path);
 }
 
-static const char *address_of(const struct host *h)
-{
-	return h->address ? h->address : h->name;
-}
-
 static bool goes_by_ssh(const struct host *h)
 {
 	return h->transport != TRANSPORT_LOCAL && h->transport != TRANSPORT_COMMAND;
@@ -191,5 +186,5 @@ const char *transport_data_address(const struct transport *t, const struct host 
 
 	if (h->data_address)
 		return h->data_address;
-	return sc && sc->hostname ? sc->hostname : address_of(h);
+	return sc && sc->hostname ? sc->hostname : h->address;
 }

@@ -143,10 +143,9 @@ static uint16_t find_port(const struct host *h, const struct ssh_config *sc)
 
 char *ssh_target_where(struct ssh_shared *sh, const struct host *h, bool jump)
 {
-	const char *address = h->address ? h->address : h->name;
 	struct err err = ERR_INIT;
 	const struct ssh_config *sc = ssh_config_cache_get(sh->configs, h, &err);
-	const char *host = sc && sc->hostname && !jump ? sc->hostname : address;
+	const char *host = sc && sc->hostname && !jump ? sc->hostname : h->address;
 
 	return where_text(host, find_port(h, sc), jump);
 }
@@ -171,7 +170,6 @@ static void set_creds(struct ssh_target *t, struct ssh_shared *sh, const struct 
 int ssh_target_init(struct ssh_target *t, struct ssh_shared *sh, const struct host *h,
 	bool jump, const struct conn_auth *auth, struct err *err)
 {
-	const char *address = h->address ? h->address : h->name;
 	const struct ssh_config *sc;
 
 	*t = (struct ssh_target){.port = 0};
@@ -182,7 +180,7 @@ int ssh_target_init(struct ssh_target *t, struct ssh_shared *sh, const struct ho
 		return -1;
 	if (ssh_route_text(sh, h, &t->via, err) < 0)
 		return -1;
-	t->hostname = strdup(sc && sc->hostname ? sc->hostname : address);
+	t->hostname = strdup(sc && sc->hostname ? sc->hostname : h->address);
 	t->user = strdup(h->user ? h->user : sc && sc->user ? sc->user : sh->home.user);
 	if (sc && sc->host_key_alias)
 		t->alias = strdup(sc->host_key_alias);
