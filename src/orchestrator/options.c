@@ -6,7 +6,6 @@
 
 #include "common/cleanup.h"
 #include "common/err.h"
-#include "workload/net_words.h"
 
 #define AT(member) offsetof(struct options, member)
 #define END                                                                              \
@@ -143,6 +142,9 @@ static const struct opt ssh_setup_options[] = {
 
 const char *const net_engines[] = {"native", "netperf", "iperf3", NULL};
 
+/* as enum net_dialect */
+static const char *const word_names[] = {"netperf", "iperf3", NULL};
+
 static const struct opt matrix_options[] = {
 	{"parallel", 0, OPT_OPTIONAL, AT(parallel), "N",
 		"rounds in which no machine takes part twice (default), of at most N "
@@ -166,7 +168,7 @@ static const struct opt matrix_options[] = {
 		.choices = net_engines},
 	{"words", 0, OPT_CHOICE, AT(words), "NAME",
 		"whose letters stand behind --: netperf (default) or iperf3",
-		.choices = net_dialect_names},
+		.choices = word_names},
 	{"port-range", 0, OPT_STR, AT(port_range), "A-B",
 		"ports on which servers listen for data (default: any that is free)"},
 	{"allow-flood", 0, OPT_FLAG, AT(allow_flood), NULL,

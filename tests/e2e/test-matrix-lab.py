@@ -22,7 +22,7 @@ DATA = "10.99.0.1"  # an address that a test gives to a server
 
 @fixture
 def lab():
-    with new_lab(names=CLIENTS + SERVERS) as lab:
+    with new_lab(names=CLIENTS + SERVERS, clocks={"client2": 3600, "server1": -40}) as lab:
         yield lab
 
 
