@@ -16,6 +16,7 @@ sys.path.insert(0, str(SOURCE / "bench"))
 
 import fleet  # noqa: E402
 import micro  # noqa: E402
+import net  # noqa: E402
 import page  # noqa: E402
 import table  # noqa: E402
 from measure import Failed, Noise  # noqa: E402
@@ -30,6 +31,10 @@ ROWS = (
         False),
     Row("stats", "a second of 100 workers, 4 histograms of 100,000 samples each", micro.stats, False),
     Row("histogram", "one sample into a histogram", micro.histogram, False),
+    Row("net-stream", "tcp stream over loopback; against iperf3", net.stream, False),
+    Row("net-udp", "udp stream over loopback; against iperf3", net.udp, False),
+    Row("net-rr", "tcp rr over loopback; against a bare ping-pong in C", net.rr, False),
+    Row("net-rr-many", "tcp rr with many flows", net.rr_many, False),
     Row("check", "check of 100 hosts, worker there; against clush running true", fleet.check, True),
     Row("copy", "5 MiB to 32 hosts (setup); against clush --copy", fleet.copy, True),
     Row("skew", "start skew over 8 hosts", fleet.skew, True),
@@ -65,6 +70,7 @@ def machine():
             "libssh2": said(["pkg-config", "--modversion", "libssh2"]),
             "OpenSSH": said(["ssh", "-V"], r"(?<=OpenSSH_)[^ ,]+"),
             "clush": said(["clush", "--version"], r"[0-9][0-9.]+"),
+            "iperf3": said(["iperf3", "--version"], r"(?<=iperf )[0-9][0-9.]+"),
         },
     }
 
@@ -117,7 +123,8 @@ def main():
     given = parser.parse_args()
     rows = chosen(given.rows)
     if given.needs:
-        print("fleet" if any(row.on_fleet for row in rows) else "")
+        print("fleet" if any(row.on_fleet for row in rows) else "",
+              "iperf3" if any(row.name in ("net-stream", "net-udp") for row in rows) else "")
         return 0
     if given.list:
         for row in rows:

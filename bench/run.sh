@@ -20,8 +20,14 @@ needs=$(python3 bench/bench.py --needs "$@")
 
 . tools/packages.sh
 install_packages build
-if [ "$needs" = fleet ]; then
-	missing=$(missing_packages clustershell openssh-server iproute2)
+case $needs in
+*fleet*) rivals='clustershell openssh-server iproute2' ;;
+*) rivals= ;;
+esac
+case $needs in *iperf3*) rivals="$rivals iperf3" ;; esac
+if [ -n "$rivals" ]; then
+	# shellcheck disable=SC2086 # a list of words
+	missing=$(missing_packages $rivals)
 	if [ -n "$missing" ]; then
 		as_root apt-get update -q </dev/null >&2
 		# shellcheck disable=SC2086 # a list of words
