@@ -2,6 +2,7 @@
 """Hosts that mean harm: endless words, escapes, lies, other keys than those that are known."""
 
 import contextlib
+import os
 import re
 import socket
 import struct
@@ -125,6 +126,30 @@ esac
         done = t.run(argv(server, "127.0.0.1", "", "--upload", built("MUSTER_WORKER_DIR", "src/worker")))
         t.match(done.out, r"upload failed the worker could not be put on the host: /tmp: ok /tmp/x'; id$")
         no_escapes(t, done)
+
+
+def test_ssh_that_hangs(t, sshd):
+    """Before it is connected, before the login, and talking all the time; nothing of it stays."""
+    for script, text in (("exec sleep 300", "no answer within 1s"),
+                         ("echo 'debug1: Connection established.' >&2; exec sleep 300", "the SSH handshake did not end within 2s"),
+                         ("exec yes >&2", "no answer within 1s"),
+                         ("exec yes", "no answer within 1s")):
+        t.write("bin/ssh", f"#!/bin/sh\necho $$ >$PIDS\n{script}\n").chmod(0o700)
+        pids = t.tmp / "pids"
+        done = t.run(argv(sshd, "127.0.0.1", "true", "--transport", "openssh", "--connect-timeout", "1s", "--login-timeout", "2s"),
+                     env={"PATH": f"{t.tmp}/bin:{t.env['PATH']}", "PIDS": str(pids)})
+        t.ends(done, 1, out=rf"down timeout 127\.0\.0\.1:{sshd.port}: {text}")
+        t.check(not pathlib.Path(f"/proc/{pids.read_text().strip()}").exists(), script)
+
+
+def test_words_of_others_when_ssh_is_gone(t, sshd):
+    """A program on the way goes on for ever, and has ssh's stderr."""
+    t.write("bin/ssh", "#!/bin/sh\n(trap '' PIPE; while :; do echo more; done >&2) &\necho $! >$PIDS\nexit 255\n").chmod(0o700)
+    pids = t.tmp / "pids"
+    done = t.run(argv(sshd, "127.0.0.1", "true", "--transport", "openssh"),
+                 env={"PATH": f"{t.tmp}/bin:{t.env['PATH']}", "PIDS": str(pids)})
+    os.kill(int(pids.read_text()), signal.SIGKILL)
+    t.ends(done, 1, out="down other .*ssh ended without a reason")
 
 
 def test_known_by_another_type(t):
