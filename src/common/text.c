@@ -180,6 +180,16 @@ int text_shell_quote(struct buf *b, const char *s)
 	return rc;
 }
 
+char *text_shell_word(const char *s)
+{
+	struct buf b = BUF_INIT;
+
+	if (text_shell_quote(&b, s) == 0)
+		return buf_steal(&b);
+	buf_finish(&b);
+	return NULL;
+}
+
 static uint32_t take_point(const char **s)
 {
 	uint32_t v;

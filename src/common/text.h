@@ -15,6 +15,8 @@ void text_sanitize_inplace(char *s);
 
 /* Appends s quoted for /bin/sh: '...' when it holds anything but [A-Za-z0-9_./:=@%+,-]. */
 int text_shell_quote(struct buf *b, const char *s);
+/* The same by itself, for what people type: malloc; NULL only when out of memory. */
+char *text_shell_word(const char *s);
 
 /* Shell wildcard match of the whole string: * ? [a-z] [!a-z]; '*' also matches '/' when
  * cross_slash. No backslash escapes. Linear in pattern * string, no recursion. */

@@ -48,14 +48,18 @@ static void say_how_to_find_it(const struct away *a)
 	if (a->ctx->app->o.quiet) {
 		console_aside(con, "%s", name ? name : a->directory);
 	} else if (name) {
+		AUTO_FREE char *word = text_shell_word(name);
+
 		console_aside(con, "The run goes on without this terminal: %s", name);
-		console_aside(con, "  watch it:  muster runs attach %s", name);
-		console_aside(con, "  stop it:   muster runs stop %s", name);
+		console_aside(con, "  watch it:  muster runs attach %s", word);
+		console_aside(con, "  stop it:   muster runs stop %s", word);
 		console_aside(
 			con, "  results:   %s", registration_directory(a->registration));
 	} else {
+		AUTO_FREE char *word = text_shell_word(a->directory);
+
 		console_aside(con, "The run goes on without this terminal");
-		console_aside(con, "  watch it:  tail -f %s/console.log", a->directory);
+		console_aside(con, "  watch it:  tail -f %s/console.log", word);
 		console_aside(con, "  stop it:   kill -INT %d", (int)getpid());
 	}
 }
@@ -88,12 +92,16 @@ void away_hang_up(struct away *a)
 	a->alone = true;
 	detach_session();
 	console_leave(con, a->detach_fd >= 0, let_go, a);
-	if (a->registration)
+	if (a->registration) {
+		AUTO_FREE char *word =
+			text_shell_word(registration_name(a->registration));
+
 		console_line(con,
 			"The terminal is gone, the run goes on (muster runs attach %s)",
-			registration_name(a->registration));
-	else
+			word);
+	} else {
 		console_line(con, "The terminal is gone, the run goes on");
+	}
 }
 
 void away_end(struct away *a, int exit_code)

@@ -31,7 +31,7 @@ static bool not_cleaned(const struct run *r, const struct run_member *m, bool an
 	return !(r->plan.shared && any && m->lost_in != PHASE_CLEANUP);
 }
 
-static void note_not_cleaned(struct run *r)
+static void note_not_cleaned(struct run *r, const char *dir)
 {
 	const char **names = calloc(r->n, sizeof(*names));
 	AUTO_BUF struct buf list = BUF_INIT;
@@ -49,11 +49,13 @@ static void note_not_cleaned(struct run *r)
 		run_remark(r,
 			"what was made there was not cleaned up: %s (muster clean "
 			"--data %s)",
-			list.data, rundir_path(r->dir));
+			list.data, dir);
 }
 
 void run_note_left(struct run *r)
 {
+	AUTO_FREE char *dir = text_shell_word(rundir_path(r->dir));
+
 	for (size_t i = 0; i < r->n; i++) {
 		const struct run_member *m = &r->members[i];
 
@@ -61,14 +63,14 @@ void run_note_left(struct run *r)
 			run_remark(r,
 				"%s: cleanup left %" PRIu64
 				" objects behind (muster clean --data %s)",
-				m->w->id, m->cleanup.left, rundir_path(r->dir));
+				m->w->id, m->cleanup.left, dir);
 	}
 	if (!r->begun || !makes_data(r))
 		return;
 	if (r->plan.jobs[0].cleanup)
-		note_not_cleaned(r);
+		note_not_cleaned(r, dir);
 	else
 		console_line(r->ctx.console,
 			"The data stays where it is (remove it: muster clean --data %s)",
-			rundir_path(r->dir));
+			dir);
 }

@@ -181,6 +181,7 @@ static int attach(struct app *app, struct run_entry *e, struct err *err)
 {
 	AUTO_FREE char *hint =
 		text_printf("Attached to %s (q or Ctrl-C: leave, it goes on)", e->name);
+	AUTO_FREE char *word = text_shell_word(e->name);
 	struct attach_how how = {
 		.history = true, .hint = run_entry_over(e) ? NULL : hint};
 	enum attach_end end;
@@ -196,7 +197,7 @@ static int attach(struct app *app, struct run_entry *e, struct err *err)
 		return -1;
 	case ATTACH_LEFT:
 	case ATTACH_SIGNAL:
-		printf("Left. The run goes on (muster runs attach %s)\n", e->name);
+		printf("Left. The run goes on (muster runs attach %s)\n", word);
 		break;
 	}
 	return end == ATTACH_LEFT ? 0 : 128 + signo;
@@ -216,8 +217,12 @@ static int send_stop(const struct app *app, const struct run_entry *e, struct er
 
 static int stop(struct app *app, struct run_entry *e, struct err *err)
 {
-	AUTO_FREE char *hint = text_printf("Stopping %s%s", e->name,
-		app->o.now ? " at once" : " (at once: muster runs stop --now)");
+	AUTO_FREE char *word = text_shell_word(e->name);
+	AUTO_FREE char *hint = app->o.now
+				       ? text_printf("Stopping %s at once", e->name)
+				       : text_printf("Stopping %s (at once: muster runs "
+						     "stop --now %s)",
+						 e->name, word);
 	struct attach_how how = {.hint = hint, .begin = send_stop};
 	enum attach_end end;
 	int signo;
@@ -243,8 +248,7 @@ static int stop(struct app *app, struct run_entry *e, struct err *err)
 		return -1;
 	case ATTACH_LEFT:
 	case ATTACH_SIGNAL:
-		printf("Left. The run is still stopping (muster runs attach %s)\n",
-			e->name);
+		printf("Left. The run is still stopping (muster runs attach %s)\n", word);
 		break;
 	}
 	return end == ATTACH_LEFT ? 0 : 128 + signo;

@@ -168,10 +168,14 @@ static int check_pair(const struct setup_key *k, const char *public_path,
 	key_fingerprint(private->blob, private->blob_len, print);
 	if (strcmp(print, k->fingerprint) == 0)
 		return 0;
+
+	AUTO_FREE char *from = setup_shell_path(k->path);
+	AUTO_FREE char *to = setup_shell_path(public_path);
+
 	return err_set(err, ERR_INPUT,
 		"%s is not the public half of %s: make it anew with: ssh-keygen -y -f %s "
 		"> %s",
-		public_path, k->path, k->path, public_path);
+		public_path, k->path, from, to);
 }
 
 static int derive(struct setup_key *k, const struct keyfile *private, struct err *err)
@@ -188,10 +192,11 @@ static int derive(struct setup_key *k, const struct keyfile *private, struct err
 
 static void warn_of_mode(const char *path)
 {
+	AUTO_FREE char *word = setup_shell_path(path);
 	struct stat st;
 
 	if (stat(path, &st) == 0 && (st.st_mode & 077))
-		log_warn("%s can be read by others: chmod 600 %s", path, path);
+		log_warn("%s can be read by others: chmod 600 %s", path, word);
 }
 
 static int read_public(struct setup_key *k, struct err *err)

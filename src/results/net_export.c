@@ -44,6 +44,7 @@ static const struct {
 	{"loss_pct", SEL_LOSS_PCT},
 	{"reordered", SEL_REORDERED},
 	{"duplicates", SEL_DUPLICATES},
+	{"socket_drops", SEL_SOCKET_DROPS},
 	{"jitter_us", SEL_JITTER_US},
 	{"packets_per_s", SEL_PPS},
 	{"fairness", SEL_JAIN_FAIRNESS},

@@ -16,6 +16,8 @@ static void say_host_key(
 	const char *name = ssh_known_name(t);
 	AUTO_BUF struct buf known = BUF_INIT;
 	AUTO_BUF struct buf advice = BUF_INIT;
+	AUTO_FREE char *file = strndup(l->known, strcspn(l->known, ":"));
+	AUTO_FREE char *word = text_shell_word(file ? file : "");
 
 	known_hosts_name(&known, name, ssh_known_port(t));
 	ssh_hostkey_advise(t, &advice);
@@ -23,9 +25,8 @@ static void say_host_key(
 		err_set(err, ERR_HOST,
 			"%s: HOST KEY CHANGED: known_hosts line %s has another key, the "
 			"host shows %s; somebody may be listening in; if the change is "
-			"right: ssh-keygen -f %.*s -R '%s'",
-			o->target.where, l->known, l->host_key,
-			(int)strcspn(l->known, ":"), l->known,
+			"right: ssh-keygen -f %s -R '%s'",
+			o->target.where, l->known, l->host_key, word,
 			known.data ? known.data : name);
 	else if (l->revoked)
 		err_set(err, ERR_HOST,
@@ -170,8 +171,7 @@ enum conn_failure openssh_login_failed(const struct openssh *o,
 		err_set(err, ERR_HOST,
 			"%s: ssh ended without a reason before the login (does ssh %s "
 			"work?)",
-			o->target.where,
-			o->c->host->address ? o->c->host->address : o->c->host->name);
+			o->target.where, o->c->host->address);
 		return CONN_FAIL_OTHER;
 	}
 	if (l->proxied && !l->spoke) {

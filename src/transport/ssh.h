@@ -213,11 +213,11 @@ void ssh_jump_gone(struct conn *c);
 void ssh_step(struct conn *c);
 void ssh_lost(struct ssh *s);
 
-/* ssh_hostkey.c: what the host is called in known_hosts, and its port there (0: the name is an alias);
- * 0, or -1 with the connection failed */
+/* ssh_hostkey.c: what the host is called in known_hosts, and its port there (0: the name is an alias). */
 const char *ssh_known_name(const struct ssh_target *t);
 uint16_t ssh_known_port(const struct ssh_target *t);
-int ssh_hostkey_prefer(struct ssh *s);
+/* Before the handshake; and after it: 0, or -1 with the connection failed. */
+void ssh_hostkey_prefer(struct ssh *s);
 int ssh_hostkey_check(struct ssh *s);
 /* What to do about a host key that is not known: for an error, in brackets. */
 void ssh_hostkey_advise(const struct ssh_target *t, struct buf *out);

@@ -213,8 +213,11 @@ void ssh_auth_advise(const struct ssh_target *t, struct buf *out)
 	bool v6 = strchr(t->hostname, ':');
 
 	buf_puts(out, "muster ssh-setup ");
-	if (t->copy_key)
-		buf_printf(out, "--key %.200s ", t->copy_key);
+	if (t->copy_key) {
+		buf_puts(out, "--key ");
+		text_shell_quote(out, t->copy_key);
+		buf_putc(out, ' ');
+	}
 	buf_printf(out, v6 ? "--hosts %s@[%s]" : "--hosts %s@%s", t->user, t->hostname);
 	if (t->port != 22)
 		buf_printf(out, ":%u", t->port);

@@ -26,7 +26,7 @@ uint16_t ssh_known_port(const struct ssh_target *t)
 
 /* Types that are known for the host come first: else the host shows one of another type, and reads
  * as unknown. */
-int ssh_hostkey_prefer(struct ssh *s)
+void ssh_hostkey_prefer(struct ssh *s)
 {
 	static const char *const types[] = {"ssh-ed25519", "ecdsa-sha2-nistp256",
 		"ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa"};
@@ -48,7 +48,6 @@ int ssh_hostkey_prefer(struct ssh *s)
 	if (list.data)
 		libssh2_session_method_pref(
 			s->session, LIBSSH2_METHOD_HOSTKEY, list.data);
-	return 0;
 }
 
 static void describe(const void *blob, size_t len, char *out, size_t size)
@@ -88,7 +87,8 @@ static char *unknown_hint(const struct ssh *s, const struct known_match *m)
 
 void ssh_hostkey_advise(const struct ssh_target *t, struct buf *out)
 {
-	const char *file = t->accept_file ? t->accept_file : "~/.ssh/known_hosts";
+	AUTO_FREE char *file = t->accept_file ? text_shell_word(t->accept_file)
+					      : strdup("~/.ssh/known_hosts");
 
 	/* ssh-keyscan cannot go through jump hosts */
 	if (t->via)
@@ -117,6 +117,7 @@ static void say_changed(struct ssh *s, const struct known_match *m, const char *
 {
 	char known[128];
 	AUTO_BUF struct buf name = BUF_INIT;
+	AUTO_FREE char *file = text_shell_word(m->key->path);
 
 	describe(m->key->blob, m->key->blob_len, known, sizeof(known));
 	known_hosts_name(&name, ssh_known_name(&s->target), ssh_known_port(&s->target));
@@ -124,8 +125,8 @@ static void say_changed(struct ssh *s, const struct known_match *m, const char *
 		"%s: HOST KEY CHANGED: known_hosts line %s:%u has %s, the host shows %s; "
 		"somebody "
 		"may be listening in; if the change is right: ssh-keygen -f %s -R '%s'",
-		dial_where(s->dial), m->key->path, m->key->line, known, shown,
-		m->key->path, name.data ? name.data : "");
+		dial_where(s->dial), m->key->path, m->key->line, known, shown, file,
+		name.data ? name.data : "");
 }
 
 /* A file that ends in the middle of a line gets the end of it first. */
