@@ -17,11 +17,11 @@
 #include "common/text.h"
 #include "common/units.h"
 #include "orchestrator/command.h"
-#include "orchestrator/console.h"
+#include "orchestrator/console/console.h"
+#include "orchestrator/console/events.h"
+#include "orchestrator/console/status.h"
 #include "orchestrator/context.h"
-#include "orchestrator/events.h"
-#include "orchestrator/fleet.h"
-#include "orchestrator/status.h"
+#include "orchestrator/fleet/fleet.h"
 
 struct check {
 	struct context ctx;

@@ -15,9 +15,9 @@
 #include "common/units.h"
 #include "orchestrator/clean_data.h"
 #include "orchestrator/command.h"
-#include "orchestrator/console.h"
+#include "orchestrator/console/console.h"
+#include "orchestrator/console/status.h"
 #include "orchestrator/context.h"
-#include "orchestrator/status.h"
 #include "transport/transport.h"
 
 struct clean_host {

@@ -16,11 +16,11 @@
 #include "common/text.h"
 #include "common/units.h"
 #include "orchestrator/command.h"
-#include "orchestrator/console.h"
+#include "orchestrator/console/console.h"
+#include "orchestrator/console/status.h"
 #include "orchestrator/context.h"
-#include "orchestrator/fleet.h"
-#include "orchestrator/journal.h"
-#include "orchestrator/status.h"
+#include "orchestrator/fleet/fleet.h"
+#include "orchestrator/run/journal.h"
 #include "transport/transport.h"
 
 struct clean_data {

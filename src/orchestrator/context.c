@@ -15,11 +15,11 @@
 #include "common/log.h"
 #include "common/loop.h"
 #include "common/text.h"
-#include "orchestrator/ask.h"
 #include "orchestrator/command.h"
-#include "orchestrator/console.h"
-#include "orchestrator/fleet.h"
-#include "orchestrator/status.h"
+#include "orchestrator/console/console.h"
+#include "orchestrator/console/status.h"
+#include "orchestrator/fleet/fleet.h"
+#include "orchestrator/ssh_setup/ask.h"
 #include "transport/transport.h"
 
 void context_warn(const char *text, void *user)

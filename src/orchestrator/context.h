@@ -7,7 +7,7 @@
 
 #include "inventory/inventory.h"
 #include "transport/transport.h"
-#include "transport/upload.h"
+#include "transport/worker/upload.h"
 
 struct app;
 struct console;

@@ -6,8 +6,8 @@
 #include "common/buf.h"
 #include "common/cleanup.h"
 #include "common/units.h"
-#include "orchestrator/console.h"
-#include "orchestrator/run_private.h"
+#include "orchestrator/console/console.h"
+#include "orchestrator/run/run_private.h"
 
 static void size_text(const struct size_spec *s, struct buf *out)
 {

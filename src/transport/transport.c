@@ -11,9 +11,9 @@
 #include "common/text.h"
 #include "transport/dial.h"
 #include "transport/impl.h"
-#include "transport/reaper.h"
-#include "transport/ssh.h"
-#include "transport/subprocess.h"
+#include "transport/libssh2/ssh.h"
+#include "transport/process/reaper.h"
+#include "transport/process/subprocess.h"
 
 /* By enum host_transport. */
 static const struct transport_ops *const table[] = {

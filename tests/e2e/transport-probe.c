@@ -18,7 +18,7 @@
 #include "common/units.h"
 #include "inventory/inventory.h"
 #include "transport/transport.h"
-#include "transport/upload.h"
+#include "transport/worker/upload.h"
 
 struct options {
 	const char *user, *key, *known_hosts, *transport, *jump, *upload, *extra, *dirs;

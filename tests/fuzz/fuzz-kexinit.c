@@ -3,7 +3,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "transport/kexinit.h"
+#include "transport/libssh2/kexinit.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

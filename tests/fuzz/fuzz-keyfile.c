@@ -6,7 +6,7 @@
 
 #include "common/buf.h"
 #include "common/cleanup.h"
-#include "transport/keyfile.h"
+#include "transport/keys/keyfile.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -7,7 +7,7 @@
 
 #include "common/buf.h"
 #include "common/cleanup.h"
-#include "transport/known_hosts.h"
+#include "transport/keys/known_hosts.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

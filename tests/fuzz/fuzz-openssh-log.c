@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "transport/openssh_log.h"
+#include "transport/openssh/openssh_log.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

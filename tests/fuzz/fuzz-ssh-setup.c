@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "orchestrator/ssh_setup.h"
+#include "orchestrator/ssh_setup/ssh_setup.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

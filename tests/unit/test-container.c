@@ -12,9 +12,9 @@
 #include "common/err.h"
 #include "common/file.h"
 #include "common/text.h"
-#include "transport/container.h"
-#include "transport/script.h"
-#include "transport/upload.h"
+#include "transport/worker/container.h"
+#include "transport/worker/script.h"
+#include "transport/worker/upload.h"
 
 static char home[] = "/tmp/muster-test-container-XXXXXX";
 

@@ -3,7 +3,7 @@
 
 #include "common/buf.h"
 #include "common/cleanup.h"
-#include "transport/kexinit.h"
+#include "transport/libssh2/kexinit.h"
 #include "transport/wire.h"
 
 #define LISTS 10

@@ -6,8 +6,8 @@
 
 #include "common/buf.h"
 #include "common/cleanup.h"
-#include "transport/bcrypt_pbkdf.h"
-#include "transport/keyfile.h"
+#include "transport/keys/bcrypt_pbkdf.h"
+#include "transport/keys/keyfile.h"
 #include "transport/wire.h"
 
 static const char *const states[] = {[KEYFILE_OK] = "ok",

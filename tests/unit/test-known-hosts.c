@@ -6,7 +6,7 @@
 #include "common/buf.h"
 #include "common/cleanup.h"
 #include "common/digest.h"
-#include "transport/known_hosts.h"
+#include "transport/keys/known_hosts.h"
 #include "transport/wire.h"
 
 static const char ed25519[] = "ssh-ed25519", ecdsa[] = "ecdsa-sha2-nistp256";

@@ -1,5 +1,5 @@
 /* The plan of a matrix: pairs, rounds, what is said of them. */
-#include "orchestrator/matrix_plan.h"
+#include "orchestrator/matrix/matrix_plan.h"
 
 #include <stdlib.h>
 

@@ -2,7 +2,7 @@
 #include "check.h"
 
 #include "common/cleanup.h"
-#include "transport/openssh_log.h"
+#include "transport/openssh/openssh_log.h"
 
 #define HELLO                                                                            \
 	"debug1: Connection established.\r\n"                                            \

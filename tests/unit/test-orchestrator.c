@@ -6,9 +6,9 @@
 #include "common/buf.h"
 #include "common/cleanup.h"
 #include "common/err.h"
-#include "orchestrator/clock_sync.h"
 #include "orchestrator/command.h"
-#include "orchestrator/display.h"
+#include "orchestrator/console/display.h"
+#include "orchestrator/fleet/clock_sync.h"
 
 /* --- clock_sync --- */
 

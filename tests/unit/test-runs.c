@@ -12,9 +12,9 @@
 #include "common/err.h"
 #include "common/file.h"
 #include "common/text.h"
-#include "orchestrator/follow.h"
-#include "orchestrator/progress.h"
-#include "orchestrator/registry.h"
+#include "orchestrator/console/progress.h"
+#include "orchestrator/runs/follow.h"
+#include "orchestrator/runs/registry.h"
 #include "temp-dir.h"
 
 /* --- entries --- */

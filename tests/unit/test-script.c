@@ -12,9 +12,9 @@
 #include "common/err.h"
 #include "common/file.h"
 #include "common/text.h"
-#include "transport/script.h"
 #include "transport/transport.h"
-#include "transport/upload.h"
+#include "transport/worker/script.h"
+#include "transport/worker/upload.h"
 
 static char home[] = "/tmp/muster-test-script-XXXXXX";
 static char *dir; /* HOME/.cache/muster-UID */

@@ -11,8 +11,8 @@
 #include "common/err.h"
 #include "common/text.h"
 #include "common/units.h"
-#include "orchestrator/secret.h"
-#include "orchestrator/ssh_setup.h"
+#include "orchestrator/ssh_setup/secret.h"
+#include "orchestrator/ssh_setup/ssh_setup.h"
 
 static int answer(struct setup_host *h, const char *text)
 {

@@ -1,0 +1,282 @@
+/* matrix_private: what the files of `muster matrix` share: one struct, and who does what.
+ *
+ *   matrix.c           the command: options, plan, loop, exit code
+ *   matrix_hosts.c     clients and servers from lists or roles; machines; data addresses
+ *   matrix_plan.c      pairs, rounds, their length (pure)
+ *   matrix_tests.c     the tests: words behind `--`, or a profile
+ *   matrix_profile.c   a profile: found, read, its expectations
+ *   matrix_rounds.c    from round to round; when each ends
+ *   matrix_flight.c    one pair in one round: opened, started, ended
+ *   matrix_messages.c  what workers say, their loss, time, signals
+ *   matrix_show.c      what a person sees while it runs
+ *   matrix_report.c    the tables, and the final block
+ *   matrix_end.c       what became of each pair; the exit code
+ *   matrix_files.c     the results directory, and events
+ */
+#pragma once
+
+#include "common/loop.h"
+#include "orchestrator/context.h"
+#include "orchestrator/fleet/fleet.h"
+#include "orchestrator/matrix/matrix_plan.h"
+#include "orchestrator/runs/away.h"
+#include "results/net_record.h"
+#include "results/rundir.h"
+#include "workload/net_profile.h"
+#include "workload/net_words.h"
+
+struct matrix;
+struct net_grid;
+struct resolve_job;
+struct resolver;
+struct addrinfo;
+
+/* One test that all pairs run. */
+struct matrix_test {
+	char *name;
+	struct net_words *words;             /* not its own */
+	const struct net_profile_test *from; /* NULL: of no profile */
+	char *text;                          /* the words that make it */
+	char *shown; /* the same, but for what is printed of its results */
+};
+
+/* A host, and what the matrix has to know of it; by the number of its worker. */
+struct matrix_host {
+	struct fleet_worker *w;
+	bool client, server;
+	char *data;             /* its data address, as it was given */
+	bool data_given;        /* by the inventory, so that traffic also comes from it */
+	struct addrinfo *found; /* what that resolved to */
+	char *no_address;       /* why it did not; NULL: it did, or was not asked */
+	struct resolve_job *job;
+	struct matrix *matrix;
+};
+
+/* One iteration of a pair, until its results have been chosen from. */
+struct matrix_measured {
+	struct net_result *end[NET_SIDES];
+	struct net_intervals intervals[NET_SIDES];
+	double rate;
+};
+
+/* One pair in one test, once: what becomes a record. */
+struct matrix_task {
+	struct net_record *record;
+	const struct matrix_pair *pair;
+	const struct matrix_test *test;
+	struct net_spec spec; /* the test's, for these two hosts */
+	double cv;  /* of the rate over iterations, a fraction; NAN: there was one */
+	bool over;  /* it has its record */
+	bool again; /* it failed, and another try may help */
+	struct matrix_measured *measured; /* of this try */
+	size_t n_measured;
+	uint64_t began_ns;
+};
+
+struct matrix_end {
+	struct fleet_worker *w;
+	uint32_t id;             /* `pair` of its messages */
+	bool asked;              /* it was told of the pair, and has not forgotten it */
+	bool ready, armed, over; /* over: nothing more comes from it */
+	struct net_result *result;
+	struct net_intervals intervals;
+};
+
+/* A pair that runs. */
+struct matrix_flight {
+	struct matrix *matrix;
+	struct matrix_task *task;
+	struct matrix_end end[NET_SIDES];
+	char token[2 * NET_TOKEN_SIZE + 1];
+	uint32_t port;
+	bool started;  /* load was ordered */
+	bool stopping; /* it was told to end */
+	char *failure; /* why it failed; NULL: it has not */
+	enum net_failure why;
+	bool hopeless;        /* another try cannot help */
+	double rate;          /* of the last interval; below 0: none yet */
+	uint64_t deadline_ns; /* until it must have gone on */
+};
+
+enum matrix_stage {
+	MATRIX_CONNECT,
+	MATRIX_RESOLVE, /* data addresses */
+	MATRIX_OPEN,    /* the pairs of a round are opened */
+	MATRIX_RUN,     /* and run */
+	MATRIX_COOL,    /* a rest between two tests */
+	MATRIX_QUIT,
+};
+
+struct matrix {
+	struct context ctx;
+	struct app *app;
+	struct fleet *fleet;
+	struct rundir *dir;
+	struct away away;
+
+	const char *engine;
+	const char *name;       /* of the results directory: "matrix", or the profile's */
+	struct net_words words; /* behind `--` */
+	struct net_profile profile;
+	struct matrix_test *tests;
+	size_t n_tests;
+	size_t repeats;
+	uint32_t retries;
+	enum matrix_mode mode;
+	uint32_t at_most;
+	uint32_t port_min, port_max; /* 0: any */
+	struct matrix_lists lists;
+	bool *outside; /* by host: not of the inventory, but of the lists alone */
+	struct matrix_host *hosts;
+	size_t n_hosts;
+	struct matrix_plan plan;
+	struct matrix_work work;
+
+	size_t *order;              /* pairs, round by round */
+	size_t *first;              /* of each round in order; one more than rounds */
+	struct net_record *records; /* by repeat, test, pair */
+	struct matrix_task *tasks;
+	size_t n_tasks, done, failed;
+	char **missed; /* expectations of the profile; NULL-terminated, or NULL */
+
+	enum matrix_stage stage;
+	size_t step, n_steps; /* repeat, test and round in one number */
+	size_t cool_step;     /* in front of which it has rested */
+	uint32_t pass;        /* 0, then one more for each retry */
+	struct matrix_flight *flights;
+	size_t n_flights;
+	uint32_t next_id, first_id; /* first_id: of the flights that are on */
+	uint64_t start_ns;          /* common start of the round, our clock */
+	bool looking, look_again;   /* as run_check: never inside of itself */
+	struct resolver *resolver;
+	size_t resolving; /* data addresses that are being looked up */
+
+	struct loop_timer *tick;                  /* deadlines */
+	struct loop_timer *show;                  /* live display */
+	uint64_t last_plain_ns, quit_ns, cool_ns; /* cool_ns: until then it rests */
+	uint64_t wall_start_ns, began_ns,
+		load_ns; /* load_ns: when the first round began */
+	unsigned signals;
+	int signo;
+	int exit_code;  /* decided early; -1: by what happened */
+	char *refusal;  /* the error of that exit code */
+	char **remarks; /* NULL-terminated, or NULL */
+};
+
+/* matrix.c */
+/* A line for metadata.json and the end of the report; once each. */
+void matrix_remark(struct matrix *m, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+/* Rounds anew, now that hosts have said which machines they are. 0 or -1 with err. */
+int matrix_replan(struct matrix *m, struct err *err);
+
+/* matrix_hosts.c */
+/* Hosts of the command, and which of them are clients and servers. */
+int matrix_hosts_read(struct matrix *m, struct err *err);
+/* The number of the machine of each host, by what is known of them so far; machines has room for all. */
+void matrix_hosts_machines(struct matrix *m, uint32_t *machines);
+int matrix_hosts_init(struct matrix *m, struct err *err);
+void matrix_hosts_finish(struct matrix *m);
+/* Data addresses of all that need one; matrix_look when the last is known. */
+int matrix_hosts_resolve(struct matrix *m, struct err *err);
+/* The numeric address of a host for a test, malloc'ed; NULL: ret_why says why there is none (malloc'ed). */
+char *matrix_host_address(const struct matrix_host *h, uint32_t family, char **ret_why);
+/* Appends how a host is named on a command line: "client1", "root@client1:2222". */
+void matrix_host_words(const struct matrix *m, uint32_t host, struct buf *out);
+
+/* matrix_tests.c */
+int matrix_tests_read(struct matrix *m, struct err *err);
+void matrix_tests_finish(struct matrix *m);
+/* Pairs in the order of their rounds. */
+int matrix_order(struct matrix *m, struct err *err);
+/* That, the tasks, and their records, once the plan is known. */
+int matrix_tasks_make(struct matrix *m, struct err *err);
+void matrix_tasks_finish(struct matrix *m);
+/* A muster line that repeats one pair; appended. */
+void matrix_command(const struct matrix *m, const struct matrix_pair *p,
+	const char *words, struct buf *out);
+/* Whether -H and -L are for as many hosts as there are. 0 or -1 with err. */
+int matrix_tests_fit(const struct matrix *m, struct err *err);
+/* Udp without a limit, once addresses are known. 0 or -1 with err. */
+int matrix_tests_check(struct matrix *m, struct err *err);
+
+/* matrix_profile.c */
+/* The profile of --profile, and its tests. 0 or -1 with err. */
+int matrix_profile_read(struct matrix *m, struct err *err);
+/* What its expectations miss. 0 or -1 with err. */
+int matrix_profile_check(struct matrix *m, struct err *err);
+
+/* matrix_rounds.c */
+/* Looks whether what is on has ended, and goes on. */
+void matrix_look(struct matrix *m);
+/* No more rounds: what has not run never will. */
+void matrix_end_early(struct matrix *m, int exit_code, const char *why);
+void matrix_flights_drop(struct matrix *m);
+struct matrix_flight *matrix_find(struct matrix *m, uint32_t id, enum net_side *ret_side);
+
+/* matrix_flight.c */
+void matrix_flight_init(struct matrix_flight *f, struct matrix *m, struct matrix_task *t);
+void matrix_flight_finish(struct matrix_flight *f);
+void matrix_flight_open(struct matrix_flight *f);
+/* Its server listens: the client connects. */
+void matrix_flight_listens(struct matrix_flight *f, uint32_t port);
+void matrix_flight_start(struct matrix_flight *f, uint64_t at_ns);
+/* One more end waits for the common start. */
+void matrix_flight_armed(struct matrix_flight *f);
+/* It failed, unless it already had; the ends that are left are told to end. */
+void matrix_flight_fail(struct matrix_flight *f, enum net_failure why, const char *fmt,
+	...) __attribute__((format(printf, 3, 4)));
+/* Ends it with what there is. */
+void matrix_flight_stop(struct matrix_flight *f);
+void matrix_flight_late(struct matrix_flight *f, uint64_t now_ns);
+bool matrix_flight_ready(const struct matrix_flight *f);
+bool matrix_flight_over(const struct matrix_flight *f);
+
+/* matrix_messages.c */
+void matrix_online(struct fleet_worker *w, void *user);
+void matrix_gone(struct fleet_worker *w, void *user);
+void matrix_finished(struct fleet_worker *w, void *user);
+void matrix_message(struct fleet_worker *w, struct msg *msg, void *user);
+void matrix_stderr(struct fleet_worker *w, const char *data, size_t len, void *user);
+void matrix_progress(struct fleet_worker *w, uint64_t sent, uint64_t size, void *user);
+void matrix_signal(int signo, void *user);
+void matrix_hang_up(int signo, void *user);
+void matrix_on_tick(struct loop_timer *t, void *user);
+
+/* matrix_show.c */
+void matrix_show_plan(struct matrix *m);
+void matrix_show_header(struct matrix *m);
+/* Rounds, and a command for each pair. An exit code, or -1 with err. */
+int matrix_show_dry(struct matrix *m, struct err *err);
+void matrix_show_task(struct matrix *m, const struct matrix_task *t);
+void matrix_show_again(struct matrix *m, const struct matrix_task *t, const char *why);
+void matrix_on_show(struct loop_timer *t, void *user);
+
+/* matrix_report.c */
+void matrix_show_tables(struct matrix *m);
+void matrix_show_summary(struct matrix *m);
+
+/* matrix_end.c */
+/* The round of the flight's task is over: another iteration, another try, or its record. Returns whether it
+ * has to run once more in this round. */
+bool matrix_task_landed(struct matrix_flight *f);
+/* It gets its record as one that failed. */
+void matrix_task_fail(
+	struct matrix *m, struct matrix_task *t, enum net_failure why, const char *text);
+/* Releases what its iterations have brought. */
+void matrix_task_forget(struct matrix_task *t);
+/* Files, tables, summary. The exit code, or -1 with err. */
+int matrix_finish(struct matrix *m, struct err *err);
+/* "completed", "degraded", "interrupted", "failed", "refused" */
+const char *matrix_outcome(const struct matrix *m);
+
+/* matrix_files.c */
+/* The table of each test; NULL: no memory. */
+struct net_grid *matrix_grids(const struct matrix *m);
+void matrix_grids_free(struct net_grid *grids, size_t n);
+/* Every file is tried; -1 with the first failure. */
+int matrix_write_results(struct matrix *m, int code, struct err *err);
+void matrix_event_round(struct matrix *m);
+void matrix_event_rates(struct matrix *m, double time_s);
+void matrix_event_pair(struct matrix *m, const struct matrix_task *t);
+void matrix_event_end(struct matrix *m, int code);

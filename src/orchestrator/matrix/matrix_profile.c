@@ -1,0 +1,166 @@
+/* matrix_profile: --profile: the file is found and read, words behind `--` say how its results are printed, and
+ * its expectations are checked at the end. */
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/buf.h"
+#include "common/cleanup.h"
+#include "common/err.h"
+#include "common/file.h"
+#include "common/text.h"
+#include "orchestrator/command.h"
+#include "orchestrator/matrix/matrix_private.h"
+
+#define PROFILE_MAX ((size_t)1 << 20)
+
+/* A name stands for one of the profiles that come with muster: beside the installed program, or in the
+ * source tree that it was built in. malloc; NULL: there is none. */
+static char *find_shipped(const char *name)
+{
+	static const char *const folders[] = {
+		"../share/muster/profiles", "../../../profiles"};
+	char self[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	if (n < 0)
+		return NULL;
+	self[n] = '\0';
+	*strrchr(self, '/') = '\0';
+	for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
+		char *path = text_printf("%s/%s/%s.yaml", self, folders[i], name);
+
+		if (path && access(path, R_OK) == 0)
+			return path;
+		free(path);
+	}
+	return NULL;
+}
+
+static int read_file(
+	const char *value, char **ret_path, struct buf *text, struct err *err)
+{
+	bool named = !strchr(value, '/') && access(value, R_OK) != 0;
+
+	*ret_path = named ? find_shipped(value) : strdup(value);
+	if (!*ret_path && !named)
+		return err_sys(err, ENOMEM, "--profile");
+	if (!*ret_path)
+		return err_set(err, ERR_INPUT,
+			"--profile %s: no such file, and none of the profiles that come "
+			"with "
+			"muster (baseline, throughput, latency, ...; docs/networks.md)",
+			value);
+	return file_read(*ret_path, PROFILE_MAX, text, err);
+}
+
+/* Words that say what is printed and how often, not what runs. */
+static bool beside_a_profile(const char *option)
+{
+	static const char *const options[] = {"-o", "-O", "-k", "-i", "-I",
+		"--iterations", "--confidence", "-J", "--json"};
+
+	for (size_t i = 0; i < ARRAY_LEN(options); i++)
+		if (strcmp(options[i], option) == 0)
+			return true;
+	return false;
+}
+
+static int take_output(const struct net_words *from, struct net_words *to)
+{
+	free(to->selectors);
+	to->selectors = NULL;
+	to->n_selectors = 0;
+	to->format = from->format;
+	to->output_asked = true;
+	if (!from->selectors)
+		return 0;
+	to->selectors = calloc(from->n_selectors + 1, sizeof(*to->selectors));
+	if (!to->selectors)
+		return -ENOMEM;
+	memcpy(to->selectors, from->selectors,
+		from->n_selectors * sizeof(*to->selectors));
+	to->n_selectors = from->n_selectors;
+	return 0;
+}
+
+/* What the words ask for holds for all tests of the profile. */
+static int apply_words(struct matrix *m, struct net_words *to, struct err *err)
+{
+	const struct net_words *w = &m->words;
+
+	for (char **g = w->given; g && *g; g++)
+		if (!beside_a_profile(*g))
+			return err_set(err, ERR_INPUT,
+				"%s behind '--' says what a test is, which --profile "
+				"does: "
+				"with a profile only -o, -O, -k, -i and -I stand there",
+				*g);
+	if (w->iterations_max > 1) {
+		to->iterations_min = w->iterations_min;
+		to->iterations_max = w->iterations_max;
+		to->confidence_level = w->confidence_level;
+		to->confidence_width = w->confidence_width;
+	}
+	if (w->output_asked && take_output(w, to) < 0)
+		return err_sys(err, ENOMEM, "--profile");
+	return 0;
+}
+
+int matrix_profile_read(struct matrix *m, struct err *err)
+{
+	const struct options *o = &m->app->o;
+	AUTO_FREE char *path = NULL;
+	AUTO_BUF struct buf text = BUF_INIT;
+	struct net_profile *p = &m->profile;
+
+	if (read_file(o->profile, &path, &text, err) < 0)
+		return -1;
+	if (net_profile_parse(path, text.data ? text.data : "", text.len,
+		    o->duration_set ? o->duration_ns : 0, context_warn, NULL, p, err) < 0)
+		return -1;
+	m->name = p->name;
+	m->tests = calloc(p->n, sizeof(*m->tests));
+	if (!m->tests)
+		return err_sys(err, ENOMEM, "--profile");
+	m->n_tests = p->n;
+	for (size_t i = 0; i < p->n; i++) {
+		m->tests[i].from = &p->tests[i];
+		m->tests[i].words = &p->tests[i].words;
+		m->tests[i].name = strdup(p->tests[i].name);
+		if (!m->tests[i].name)
+			return err_sys(err, ENOMEM, "--profile");
+		if (apply_words(m, &p->tests[i].words, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int matrix_profile_check(struct matrix *m, struct err *err)
+{
+	struct net_outcome *outcomes = calloc(m->n_tasks, sizeof(*outcomes));
+	char **names = calloc(m->n_tasks, sizeof(*names));
+	int rc = outcomes && names ? 0 : -ENOMEM;
+
+	for (size_t i = 0; rc == 0 && m->profile.n && i < m->n_tasks; i++) {
+		const struct matrix_task *t = &m->tasks[i];
+
+		names[i] = text_printf("%s → %s", t->record->client, t->record->server);
+		rc = names[i] ? 0 : -ENOMEM;
+		outcomes[i] = (struct net_outcome){.pair = names[i],
+			.test = t->test->from,
+			.failed = !t->record->success,
+			.values = &t->record->values,
+			.cv = t->cv};
+	}
+	if (rc == 0 && m->profile.n)
+		rc = net_expectations_check(
+			&m->profile.expectations, outcomes, m->n_tasks, &m->missed);
+	for (size_t i = 0; names && i < m->n_tasks; i++)
+		free(names[i]);
+	free(names);
+	free(outcomes);
+	return rc < 0 ? err_sys(err, ENOMEM, "--profile") : 0;
+}

@@ -1,0 +1,274 @@
+/* run: the command. Reads the workload, plans, makes the results directory, and lets the stages go. */
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/buf.h"
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/digest.h"
+#include "common/err.h"
+#include "common/log.h"
+#include "common/text.h"
+#include "common/units.h"
+#include "orchestrator/command.h"
+#include "orchestrator/console/console.h"
+#include "orchestrator/console/events.h"
+#include "orchestrator/run/run_private.h"
+#include "orchestrator/runs/detach.h"
+#include "orchestrator/validate.h"
+
+static void copy_line(const char *line, void *user)
+{
+	rundir_console(user, line);
+}
+
+/* RUN of put names: unique without asking anybody. */
+static void make_run_id(struct run *r)
+{
+	char hex[13];
+
+	digest_random_hex(6, hex);
+	memcpy(r->run_id, hex, 13);
+}
+
+static int load_workload(struct run *r, struct err *err)
+{
+	const struct options *o = &r->app->o;
+	struct inventory_options io = context_inventory_options(r->app);
+	struct workload_options wo = {
+		.lenient = o->lenient, .warn = context_warn, .hosts = &io};
+	const char *path = r->app->operands.n ? r->app->operands.items[0] : o->config;
+
+	if (!path)
+		return err_set(err, ERR_INPUT,
+			"muster %s needs a workload (muster %s --help)",
+			r->app->command->name, r->app->command->name);
+	if (r->app->operands.n && o->config)
+		return err_set(err, ERR_INPUT, "a workload is given twice: '%s' and '%s'",
+			path, o->config);
+	r->overrides = (struct workload_overrides){
+		.target = o->target,
+		.duration_ns = o->duration_set ? o->duration_ns : 0,
+		.concurrency = o->concurrency_set ? o->concurrency : 0,
+		.seed_set = o->seed_set,
+		.seed = o->seed,
+		.ready_wait_ns = !o->expect_wait_set ? 0
+				 : o->expect_wait_ns ? o->expect_wait_ns
+						     : UINT64_MAX,
+		.shared_prepare = o->shared_prepare_set ? o->shared_prepare : -1,
+	};
+	if ((o->duration_set && !o->duration_ns) ||
+		(o->concurrency_set && !o->concurrency))
+		return err_set(
+			err, ERR_INPUT, "--duration and --concurrency must be over 0");
+	if (workload_load(path, &wo, &r->workload, err) < 0)
+		return -1;
+	return context_hosts(&r->ctx, workload_inventory(r->workload), err);
+}
+
+static int make_fleet(struct run *r, struct err *err)
+{
+	struct fleet_config config = {
+		.events = {.online = run_online,
+			.gone = run_gone,
+			.finished = run_finished,
+			.message = run_message,
+			.worker_stderr = run_stderr,
+			.progress = run_progress},
+		.user = r,
+	};
+
+	r->fleet = context_fleet(&r->ctx, &config, err);
+	if (!r->fleet)
+		return -1;
+	r->n = fleet_size(r->fleet);
+	r->members = calloc(r->n, sizeof(*r->members));
+	if (!r->members)
+		return err_sys(err, ENOMEM, "run");
+	for (size_t i = 0; i < r->n; i++) {
+		r->members[i].w = fleet_worker(r->fleet, i);
+		r->members[i].w->user = &r->members[i];
+	}
+	r->expected = r->app->o.expect_workers ? r->app->o.expect_workers : r->n;
+	if (r->expected > r->n)
+		return err_set(err, ERR_INPUT,
+			"--expect-workers %zu, but the hosts make only %zu workers",
+			(size_t)r->expected, r->n);
+	return 0;
+}
+
+static int make_dir(struct run *r, struct err *err)
+{
+	const char **ids = calloc(r->n, sizeof(*ids));
+	AUTO_FREE char *config = workload_text_redacted(r->workload);
+	AUTO_FREE char *hosts = r->ctx.embedded ? NULL : inventory_to_yaml(&r->ctx.hosts);
+	int res = -1;
+
+	if (!ids || !config)
+		err_sys(err, ENOMEM, "run");
+	else
+		res = rundir_create(".", r->app->o.output, workload_name(r->workload),
+			r->wall_start_ns, &r->dir, err);
+	for (size_t i = 0; res == 0 && i < r->n; i++)
+		ids[i] = r->members[i].w->id;
+	if (res == 0) {
+		rundir_set_workers(r->dir, ids, r->n, r->plan.stats_interval_ns);
+		r->agg = agg_create(ids, r->n, err);
+		if (!r->agg || rundir_write(r->dir, "config.yaml", config, err) < 0 ||
+			(hosts && rundir_write(r->dir, "hosts.yaml", hosts, err) < 0))
+			res = -1;
+		console_set_copy(r->ctx.console, copy_line, r->dir);
+	}
+	free(ids);
+	return res;
+}
+
+static void header(struct run *r)
+{
+	struct console *con = r->ctx.console;
+	const struct plan *p = &r->plan;
+	AUTO_FREE char *warm = p->warmup_ns ? text_printf(" after %s of warm-up",
+						      units_duration(p->warmup_ns).s)
+					    : NULL;
+
+	console_line(con, "=== Distributed Workload ===");
+	console_line(con, "Config: %s",
+		r->app->operands.n ? r->app->operands.items[0] : r->app->o.config);
+	console_line(con, "Workers: %zu on %zu host%s%s", r->n, r->ctx.hosts.n,
+		r->ctx.hosts.n == 1 ? "" : "s", r->ctx.embedded ? " (this machine)" : "");
+	if (p->target)
+		console_line(con, "Target: %s", p->target);
+	console_line(con, "Storage: %s",
+		p->shared ? "shared (all workers see the same)" : "local per worker");
+	console_line(con, "Duration: %s%s, %u slot%s per worker, seed %llu",
+		units_duration(p->duration_ns).s, warm ? warm : "",
+		p->jobs[0].concurrency, p->jobs[0].concurrency == 1 ? "" : "s",
+		(unsigned long long)p->seed);
+	for (char **n = p->notes; n && *n; n++)
+		console_line(con, "Note: %s", *n);
+}
+
+static int watch_signals(struct run *r, struct err *err)
+{
+	static const struct {
+		int signo;
+		loop_signal_fn *fn;
+	} signals[] = {
+		{SIGINT, run_signal}, {SIGTERM, run_signal}, {SIGHUP, run_hang_up}};
+
+	for (size_t i = 0; i < ARRAY_LEN(signals); i++)
+		if (!loop_signal_add(
+			    r->ctx.loop, signals[i].signo, signals[i].fn, r, err))
+			return -1;
+	return 0;
+}
+
+static int go(struct run *r, struct err *err)
+{
+	struct err end = ERR_INIT;
+	int code;
+
+	if (context_transport(&r->ctx, err) < 0 || make_dir(r, err) < 0 ||
+		watch_signals(r, err) < 0)
+		return -1;
+	run_register(r);
+	header(r);
+	r->show = loop_timer_add(r->ctx.loop, UINT64_MAX, 0, run_on_show, r);
+	loop_timer_stop(r->show);
+	run_begin(r);
+	if (loop_run(r->ctx.loop, err) < 0)
+		return -1;
+	console_live(r->ctx.console, NULL, 0);
+	code = run_finish(r, err);
+	console_set_copy(r->ctx.console, NULL, NULL);
+	if (rundir_close(STEAL_PTR(&r->dir), &end) < 0) {
+		log_error("%s", end.text);
+		if (code == 0)
+			code = 1;
+	}
+	away_end(&r->away, code);
+	return code;
+}
+
+static int prepare(struct run *r, struct err *err)
+{
+	const struct options *o = &r->app->o;
+
+	if (o->export_file && export_check(o->export_file, err) < 0)
+		return -1;
+	if (load_workload(r, err) < 0 || make_fleet(r, err) < 0)
+		return -1;
+	return run_plan_dry(r, err);
+}
+
+static void release(struct run *r)
+{
+	struct err ignored = ERR_INIT;
+
+	loop_timer_del(r->wait);
+	loop_timer_del(r->timer);
+	loop_timer_del(r->show);
+	fleet_destroy(r->fleet);
+	for (size_t i = 0; i < r->n; i++) {
+		for (char **w = r->members[i].warnings; w && *w; w++)
+			free(*w);
+		free(r->members[i].warnings);
+		free(r->members[i].target);
+		free(r->members[i].job_worker);
+	}
+	free(r->members);
+	free(r->failure);
+	agg_destroy(r->agg);
+	console_set_copy(r->ctx.console, NULL, NULL);
+	rundir_close(r->dir, &ignored);
+	away_end(&r->away, 1);
+	if (r->planned)
+		plan_finish(&r->plan);
+	workload_destroy(r->workload);
+	context_close(&r->ctx);
+}
+
+static int run_command(struct app *app, bool plan_only, int detach_fd, struct err *err)
+{
+	AUTO_BUF struct buf remarks = BUF_INIT;
+	struct run r = {.app = app,
+		.exit_code = -1,
+		.shown_interval = UINT_MAX,
+		.remarks = &remarks,
+		.away = {.detach_fd = detach_fd},
+		.wall_start_ns = clock_wall_ns(),
+		.began_ns = clock_ns()};
+	int code = context_open(&r.ctx, app, false, err);
+
+	make_run_id(&r);
+	if (code == 0)
+		code = prepare(&r, err);
+	if (code == 0 && plan_only)
+		validate_show(&r);
+	else if (code == 0)
+		code = go(&r, err);
+	release(&r);
+	return code;
+}
+
+int cmd_run(struct app *app, struct err *err)
+{
+	int fd = -1, code = 0;
+
+	if (app->o.detach && !app->o.dry_run) {
+		int front = detach_fork(&fd, &code, err);
+
+		if (front)
+			return front < 0 ? -1 : code;
+	}
+	return run_command(app, app->o.dry_run, fd, err);
+}
+
+int cmd_validate(struct app *app, struct err *err)
+{
+	return run_command(app, true, -1, err);
+}

@@ -1,0 +1,481 @@
+/* run_end: what is said and written when a run is over. */
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/buf.h"
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/err.h"
+#include "common/log.h"
+#include "common/text.h"
+#include "common/units.h"
+#include "muster_version.h"
+#include "orchestrator/command.h"
+#include "orchestrator/console/console.h"
+#include "orchestrator/console/display.h"
+#include "orchestrator/console/events.h"
+#include "orchestrator/run/run_private.h"
+
+#define DRAINED_PART 0.01 /* of all ops: more than this is worth a warning */
+
+/* Rates are over the planned length, or over what was measured when the run ended early; 0: nothing was.
+ * A worker that was lost measured until its last report: that it is gone may be noticed much later. */
+static uint64_t measured_ns(const struct run *r)
+{
+	uint64_t begin = r->load_start_ns + r->plan.warmup_ns, longest = 0;
+
+	if (!r->measured)
+		return 0;
+	for (size_t i = 0; i < r->n; i++) {
+		const struct run_member *m = &r->members[i];
+		uint64_t end = m->measure_end_ns ? m->measure_end_ns : m->reported_ns;
+
+		if (end > begin && end - begin > longest)
+			longest = end - begin;
+	}
+	return longest + NS_PER_MS < r->plan.duration_ns ? longest : r->plan.duration_ns;
+}
+
+int run_exit_code(const struct run *r)
+{
+	if (r->signo)
+		return 128 + r->signo;
+	if (r->exit_code >= 0)
+		return r->exit_code;
+	return r->degraded || r->failed ? 1 : 0;
+}
+
+static const char *outcome(const struct run *r)
+{
+	if (r->signo)
+		return "interrupted";
+	if (r->refused)
+		return "refused";
+	if (r->failed || !measured_ns(r))
+		return "failed";
+	if (r->aborted)
+		return "aborted";
+	return r->degraded ? "degraded" : "completed";
+}
+
+static char *or_empty(const char *s)
+{
+	return strdup(s ? s : "");
+}
+
+static char **copy_strings(char **from)
+{
+	size_t n = 0;
+	char **to;
+
+	while (from && from[n])
+		n++;
+	to = calloc(n + 1, sizeof(*to));
+	for (size_t i = 0; to && i < n; i++)
+		to[i] = or_empty(from[i]);
+	return to;
+}
+
+static void copy_hello(struct msg_hello *to, const struct msg_hello *from)
+{
+	*to = *from;
+	to->version = or_empty(from->version);
+	to->arch = or_empty(from->arch);
+	to->kernel = or_empty(from->kernel);
+	to->os = or_empty(from->os);
+	to->hostname = or_empty(from->hostname);
+	to->machine_id = or_empty(from->machine_id);
+	to->boot_id = or_empty(from->boot_id);
+	to->run_dir = or_empty(from->run_dir);
+	to->backends = copy_strings(from->backends);
+}
+
+/* What a worker saw of its machine over measure. */
+static struct run_worker machine_of(const struct run_member *m)
+{
+	double n = m->samples ? (double)m->samples : 1;
+
+	return (struct run_worker){.busiest_core = m->busiest_sum / n,
+		.cpu = m->cpu_sum / n,
+		.worker_cpu = m->worker_cpu_sum / n,
+		.late_max_ns = m->late_max_ns};
+}
+
+static void fill_worker(
+	const struct run *r, const struct run_member *m, struct run_worker *out)
+{
+	const struct fleet_worker *w = m->w;
+	const struct conn_info *ci = fleet_conn_info(w);
+	struct run_worker seen = machine_of(m);
+
+	*out = (struct run_worker){
+		.id = or_empty(w->id),
+		.host = or_empty(w->host->name),
+		.address = or_empty(ci && ci->address ? ci->address : w->host->address),
+		.transport = or_empty(ci ? ci->transport : NULL),
+		.login = or_empty(ci ? ci->login : NULL),
+		.host_key = or_empty(ci ? ci->host_key : NULL),
+		.said_hello = w->said_hello,
+		.state = worker_state_name(w->state),
+		.reason = w->reason ? strdup(w->reason) : NULL,
+		.target = m->target ? strdup(m->target) : NULL,
+		.lost_ns = m->lost_ns,
+		.lost_in = m->lost_in,
+		.skew_ns = m->skew_ns,
+		.skew_known = m->skew_known,
+		.busiest_core = seen.busiest_core,
+		.cpu = seen.cpu,
+		.worker_cpu = seen.worker_cpu,
+		.rss_bytes = m->rss_bytes,
+		.late_max_ns = m->late_max_ns,
+		.net_rx_max = m->rx_max,
+		.net_tx_max = m->tx_max,
+		.partial = agg_partial(r->agg, w->index),
+	};
+	clock_sync_at(&w->clock, clock_ns(), &out->offset_ns, &out->bound_ns);
+	if (w->said_hello)
+		copy_hello(&out->hello, &w->hello);
+}
+
+static char **remark_lines(struct run *r)
+{
+	char **lines = calloc(1, sizeof(*lines));
+	size_t n = 0;
+	const char *at;
+
+	if (r->failure) /* shown as an error already, and kept with the remarks */
+		run_remark(r, "%s", r->failure);
+	at = r->remarks->data;
+
+	while (lines && at && *at) {
+		size_t len = strcspn(at, "\n");
+		char **grown = reallocarray(lines, n + 2, sizeof(*lines));
+
+		if (!grown)
+			break;
+		lines = grown;
+		lines[n] = strndup(at, len);
+		lines[++n] = NULL;
+		at += len + (at[len] == '\n');
+	}
+	return lines;
+}
+
+static char *command_line(const struct app *app)
+{
+	struct buf b = BUF_INIT;
+
+	for (int i = 0; i < app->argc; i++) {
+		if (i)
+			buf_putc(&b, ' ');
+		text_shell_quote(&b, app->argv[i]);
+	}
+	return buf_steal(&b);
+}
+
+/* Of measure: how long it was for those that lasted longest, and the operations that count. */
+static void fill_measure(struct run *r, struct run_info *ret)
+{
+	struct err ignored = ERR_INIT;
+	struct agg_row *rows = NULL;
+	size_t n = 0;
+
+	if (!r->measured || agg_rows(r->agg, AGG_ALL, &rows, &n, &ignored) < 0)
+		return;
+	for (size_t i = 0; i < ret->n_phases; i++) {
+		struct run_phase *p = &ret->phases[i];
+
+		if (p->phase != PHASE_MEASURE)
+			continue;
+		p->end_ns = p->start_ns + ret->measured_ns;
+		for (size_t k = 0; k < n; k++) {
+			if (rows[k].bucket != BUCKET_ALL)
+				continue;
+			p->done += rows[k].count;
+			p->bytes += rows[k].bytes;
+			p->errors += op_errors_total(rows[k].errors);
+		}
+	}
+	free(rows);
+}
+
+int run_fill_info(struct run *r, struct run_info *ret, struct err *err)
+{
+	char host[256] = "";
+
+	gethostname(host, sizeof(host) - 1);
+	*ret = (struct run_info){
+		.run = or_empty(r->run_id),
+		.name = or_empty(workload_name(r->workload)),
+		.version = or_empty(MUSTER_VERSION),
+		.config = or_empty(r->app->operands.n ? r->app->operands.items[0]
+						      : r->app->o.config),
+		.command_line = command_line(r->app),
+		.hostname = or_empty(host),
+		.target = r->plan.target ? strdup(r->plan.target) : NULL,
+		.shared = r->plan.shared,
+		.seed = r->plan.seed,
+		.wall_start_ns = r->wall_start_ns,
+		.wall_end_ns = clock_wall_ns(),
+		.start_ns = r->began_ns,
+		.end_ns = clock_ns(),
+		.measured_ns = measured_ns(r),
+		.n_phases = r->n_phases,
+		.outcome = outcome(r),
+		.exit_code = run_exit_code(r),
+		.remarks = remark_lines(r),
+	};
+	memcpy(ret->phases, r->phases, sizeof(ret->phases));
+	fill_measure(r, ret);
+	ret->workers = calloc(r->n, sizeof(*ret->workers));
+	if (!ret->workers) {
+		run_info_finish(ret);
+		return err_sys(err, ENOMEM, "results");
+	}
+	ret->n_workers = r->n;
+	for (size_t i = 0; i < r->n; i++)
+		fill_worker(r, &r->members[i], &ret->workers[i]);
+	return 0;
+}
+
+static uint64_t sum_errors(const struct agg_row *row)
+{
+	uint64_t n = 0;
+
+	for (size_t e = OP_OK + 1; e < OP_ERRORS; e++)
+		n += row->errors[e];
+	return n;
+}
+
+/* Totals per op, and what people must know about them. */
+static void show_totals(
+	struct run *r, const struct agg_row *rows, size_t n, double seconds)
+{
+	static const struct hist none = {0};
+	struct console *con = r->ctx.console;
+
+	for (size_t i = 0; i < n; i++) {
+		AUTO_BUF struct buf line = BUF_INIT;
+		const struct agg_row *row = &rows[i];
+		const struct hist *h = row->kinds[SAMPLE_RESPONSE];
+		uint64_t errors = sum_errors(row);
+
+		if (row->bucket != BUCKET_ALL)
+			continue;
+		display_op(&line, row->op, row->count, row->bytes, h ? h : &none, errors,
+			seconds, console_utf8(con));
+		console_always(con, "%s", line.data);
+		console_always(con, "    %s operations%s%s in %.1f s",
+			units_count(row->count).s,
+			op_infos[row->op].moves_data ? ", " : "",
+			op_infos[row->op].moves_data ? units_bytes(row->bytes).s : "",
+			seconds);
+		if (errors && row->error_sample)
+			console_always(con, "    first error: %s", row->error_sample);
+		if ((double)(row->drained + row->abandoned) >
+			DRAINED_PART * (double)row->count)
+			run_remark(r,
+				"%s: %" PRIu64
+				" operations ended after the measured time and are in "
+				"no rate (%" PRIu64 " of them never ended)",
+				op_infos[row->op].display, row->drained + row->abandoned,
+				row->abandoned);
+	}
+}
+
+static void show_workers(struct run *r, double seconds)
+{
+	struct console *con = r->ctx.console;
+
+	console_line(con, "Per worker:");
+	for (size_t i = 0; i < r->n; i++) {
+		const struct fleet_worker *w = r->members[i].w;
+		struct agg_row *rows = NULL;
+		struct err err = ERR_INIT;
+		size_t n = 0;
+		AUTO_BUF struct buf line = BUF_INIT;
+
+		if (agg_rows(r->agg, i, &rows, &n, &err) < 0)
+			continue;
+		for (size_t k = 0; k < n; k++) {
+			if (rows[k].bucket != BUCKET_ALL)
+				continue;
+			buf_printf(&line, "%s%s %.0f ops/s", line.len ? ", " : "",
+				op_infos[rows[k].op].display,
+				(double)rows[k].count / seconds);
+			if (op_infos[rows[k].op].moves_data)
+				buf_printf(&line, " %s",
+					units_mib_per_s((double)rows[k].bytes / seconds)
+						.s);
+		}
+		free(rows);
+		console_line(con, "  %-18s %s%s%s", w->id,
+			line.data ? line.data : "no results",
+			agg_partial(r->agg, i) && line.data ? "  (partial: " : "",
+			agg_partial(r->agg, i) && line.data ? "until it was lost)" : "");
+	}
+}
+
+/* Which machines may have been the limit, and not the storage. */
+static void note_limits(struct run *r)
+{
+	for (unsigned k = 0; k < RUN_LIMITS; k++) {
+		AUTO_BUF struct buf names = BUF_INIT;
+
+		for (size_t i = 0; i < r->n; i++) {
+			struct run_worker seen = machine_of(&r->members[i]);
+
+			unsigned hit = run_worker_limits(&seen);
+
+			if (hit &
+				(1u << RUN_LIMIT_CPU)) /* then that of one core says nothing */
+				hit &= ~(1u << RUN_LIMIT_CORE);
+			if (hit & (1u << k))
+				buf_printf(&names, "%s%s %.0f%s%s", names.len ? ", " : "",
+					r->members[i].w->id, run_limits[k].value(&seen),
+					*run_limits[k].unit == '%' ? "" : " ",
+					run_limits[k].unit);
+		}
+		if (names.len)
+			run_remark(r,
+				"the load generator may have been the limit: %s: %s",
+				run_limits[k].label, names.data);
+	}
+}
+
+static void show_limits(struct run *r)
+{
+	struct console *con = r->ctx.console;
+	const struct run_member *busy = NULL;
+
+	for (size_t i = 0; i < r->n; i++) {
+		const struct run_member *m = &r->members[i];
+
+		if (m->samples &&
+			(!busy || m->busiest_sum / (double)m->samples >
+					  busy->busiest_sum / (double)busy->samples))
+			busy = m;
+	}
+	if (busy)
+		console_line(con,
+			"Machines: busiest core %.0f%% (%s), network up to %s out, %s "
+			"in, largest "
+			"lateness %s",
+			busy->busiest_sum / (double)busy->samples, busy->w->id,
+			units_mib_per_s((double)busy->tx_max).s,
+			units_mib_per_s((double)busy->rx_max).s,
+			units_latency((double)busy->late_max_ns / 1e3, console_utf8(con))
+				.s);
+}
+
+static void note_machines(struct run *r)
+{
+	for (size_t i = 0; i < r->n; i++) {
+		AUTO_BUF struct buf names = BUF_INIT;
+
+		if (fleet_one_machine(r->fleet, i, &names))
+			run_remark(r, "one machine, so its limits are shared: %s",
+				names.data);
+	}
+}
+
+static void show_remarks(struct run *r)
+{
+	const char *at = r->remarks->data;
+
+	while (at && *at) {
+		size_t len = strcspn(at, "\n");
+
+		console_always(r->ctx.console, "Note: %.*s", (int)len, at);
+		at += len + (at[len] == '\n');
+	}
+}
+
+static void show_outcome(struct run *r)
+{
+	size_t completed = 0;
+	struct console *con = r->ctx.console;
+
+	for (size_t i = 0; i < r->n; i++)
+		completed += r->members[i].measure_end_ns != 0 &&
+			     !worker_gone(r->members[i].w);
+	if (r->signo)
+		console_always(con, "⚠ Interrupted: %.1f of %.1f s were measured",
+			(double)measured_ns(r) / 1e9, (double)r->plan.duration_ns / 1e9);
+	else if (completed == r->n)
+		console_line(
+			con, "✓ All %zu worker%s completed", r->n, r->n == 1 ? "" : "s");
+	else
+		console_always(con, "%s %zu of %zu workers completed%s",
+			completed ? "⚠" : "✗", completed, r->n,
+			r->degraded ? ": the result is degraded" : "");
+}
+
+static int show_results(struct run *r, struct err *err)
+{
+	double seconds = (double)measured_ns(r) / 1e9;
+	struct agg_row *rows = NULL;
+	AUTO_BUF struct buf wrong = BUF_INIT;
+	size_t n;
+
+	show_outcome(r);
+	if (agg_check(r->agg, &wrong)) {
+		r->degraded = true;
+		run_remark(r, "the self-check failed: %.*s",
+			(int)strcspn(wrong.data, "\n"), wrong.data);
+	}
+	if (agg_rows(r->agg, AGG_ALL, &rows, &n, err) < 0)
+		return -1;
+	show_totals(r, rows, n, seconds);
+	free(rows);
+	console_line(r->ctx.console, "Elapsed: %.1f s, %.1f s of them measured",
+		(double)(clock_ns() - r->began_ns) / 1e9, seconds);
+	if (r->n > 1)
+		show_workers(r, seconds);
+	show_limits(r);
+	note_limits(r);
+	return 0;
+}
+
+static int write_results(struct run *r, struct err *err)
+{
+	struct run_info info;
+	int res;
+
+	if (run_fill_info(r, &info, err) < 0)
+		return -1;
+	res = rundir_results(r->dir, r->agg, &info, err);
+	if (res == 0 && r->app->o.export_file)
+		res = export_results(r->app->o.export_file, r->agg, &info, err);
+	run_info_finish(&info);
+	return res;
+}
+
+int run_finish(struct run *r, struct err *err)
+{
+	int shown = 0, written;
+	struct err second = ERR_INIT;
+
+	if (measured_ns(r))
+		shown = show_results(r, err);
+	else if (!r->failure)
+		console_always(r->ctx.console, "✗ Nothing was measured");
+	if (r->measured)
+		note_machines(r);
+	run_note_left(r);
+	show_remarks(r);
+	written = write_results(r, shown < 0 ? &second : err);
+	console_always(r->ctx.console, "Results saved to: %s", rundir_path(r->dir));
+	events_emit(&r->ctx, r->dir, "end",
+		json_pack("{s:s, s:i, s:s}", "outcome", outcome(r), "exit_code",
+			run_exit_code(r), "results", rundir_path(r->dir)));
+	if (shown < 0 || written < 0) {
+		log_error("%s", err->text);
+		return run_exit_code(r) ? run_exit_code(r) : 1;
+	}
+	return run_exit_code(r);
+}

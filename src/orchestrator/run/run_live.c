@@ -1,0 +1,113 @@
+/* run_live: the live display of a run: who is waited for, bar and per-op lines, or a plain line every 10 s. */
+#include "common/buf.h"
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/units.h"
+#include "orchestrator/command.h"
+#include "orchestrator/console/console.h"
+#include "orchestrator/console/display.h"
+#include "orchestrator/console/events.h"
+#include "orchestrator/console/live.h"
+#include "orchestrator/console/status.h"
+#include "orchestrator/run/run_private.h"
+
+#define WAIT_NAMES_MAX 3
+
+static void objects(struct run *r, struct live_block *b, uint64_t now)
+{
+	struct console *con = r->ctx.console;
+	uint64_t done = 0, total = 0;
+	double s = (double)(now - r->phase_start_ns) / 1e9;
+
+	for (size_t i = 0; i < r->n; i++) {
+		done += r->members[i].objects;
+		total += r->members[i].objects_total;
+	}
+	events_progress(&r->ctx, r->dir, r->phase, done, total);
+	display_bar_objects(live_add(b), phase_names[r->phase], done, total,
+		s > 0 ? (double)done / s : 0, console_columns(con), console_utf8(con));
+}
+
+static void load(struct run *r, struct live_block *b, uint64_t now)
+{
+	struct console *con = r->ctx.console;
+	const struct plan *p = &r->plan;
+	bool warm = now < r->load_start_ns + p->warmup_ns;
+	uint64_t from = warm ? r->load_start_ns : r->load_start_ns + p->warmup_ns;
+	uint64_t length = warm ? p->warmup_ns : p->duration_ns;
+	const struct live_op *rows;
+	size_t n = agg_live(r->agg, &rows);
+
+	if (n && rows[0].interval == r->stale_interval)
+		n = 0;
+
+	display_bar_time(live_add(b), warm ? "warmup" : "measure",
+		now > from ? (double)(now - from) / 1e9 : 0, (double)length / 1e9,
+		console_columns(con), console_utf8(con));
+	for (size_t i = 0; i < n; i++) {
+		struct buf *line = live_add(b);
+
+		buf_puts(line, "  ");
+		display_op(line, rows[i].op, rows[i].count, rows[i].bytes,
+			&rows[i].response, rows[i].errors, rows[i].seconds,
+			console_utf8(con));
+	}
+	if (n == 0 || rows[0].interval == r->shown_interval)
+		return;
+	r->shown_interval = rows[0].interval;
+	events_interval(&r->ctx, r->dir, ((double)now - (double)r->load_start_ns) / 1e9,
+		warm ? PHASE_WARMUP : PHASE_MEASURE, rows, n);
+}
+
+void run_on_show(struct loop_timer *t, void *user)
+{
+	struct run *r = user;
+	AUTO_LIVE struct live_block b = {0};
+	uint64_t now = clock_ns();
+
+	(void)t;
+	if (r->stage == RUN_LOAD)
+		load(r, &b, now);
+	else if (r->stage == RUN_PREPARE || r->stage == RUN_CLEANUP)
+		objects(r, &b, now);
+	live_show(r->ctx.console, &b, r->app->o.headless, r->app->o.quiet, now,
+		&r->last_plain_ns);
+}
+
+static bool is_waited_for(const struct run *r, const struct run_member *m)
+{
+	return r->stage == RUN_CONNECT ? !m->w->online && !worker_gone(m->w)
+				       : m->in && !m->ready;
+}
+
+static bool is_there(const struct run *r, const struct run_member *m)
+{
+	return r->stage == RUN_CONNECT ? m->w->online && !worker_gone(m->w)
+				       : m->in && m->ready;
+}
+
+void run_show_wait(struct run *r, const char *what)
+{
+	AUTO_BUF struct buf text = BUF_INIT;
+	size_t there = 0, waiting = 0;
+
+	if (r->stage != RUN_CONNECT && (r->stage != RUN_JOB || r->begun)) {
+		status_clear(r->ctx.status);
+		return;
+	}
+	for (size_t i = 0; i < r->n; i++) {
+		const struct run_member *m = &r->members[i];
+
+		there += is_there(r, m);
+		if (is_waited_for(r, m) && ++waiting <= WAIT_NAMES_MAX && !what)
+			buf_printf(&text, "%s%s", waiting > 1 ? ", " : "; waiting for ",
+				m->w->id);
+	}
+	if (what)
+		buf_printf(&text, "; %s", what);
+	else if (waiting > WAIT_NAMES_MAX)
+		buf_printf(&text, " and %zu more", waiting - WAIT_NAMES_MAX);
+	status_show(r->ctx.status, "  %zu/%zu workers %s%s", there, r->n,
+		r->stage == RUN_CONNECT ? "connected" : "ready",
+		text.data ? text.data : "");
+}

@@ -1,0 +1,179 @@
+/* run_private: what the files of `muster run` share: one struct, and who does what.
+ *
+ *   run.c         the command: options, files, loop, exit code
+ *   run_plan.c    planning over the workers that are there; jobs; the journal for clean --data
+ *   run_stages.c  the stages, and when each ends
+ *   run_arm.c     the common start of a phase
+ *   run_messages.c  what workers say, loss, timers, signals
+ *   run_live.c    the live display
+ *   run_end.c     run_info, the final report
+ *   run_left.c    what was left behind
+ *   run_registry.c  what `muster runs` says of it
+ *   display.c     header, live block and lines (pure text)
+ */
+#pragma once
+
+#include "common/loop.h"
+#include "orchestrator/context.h"
+#include "orchestrator/fleet/fleet.h"
+#include "orchestrator/runs/away.h"
+#include "results/agg.h"
+#include "results/run_info.h"
+#include "results/rundir.h"
+#include "workload/workload.h"
+
+/* Until all expected workers are there, unless something says otherwise. */
+#define READY_WAIT_NS (60 * NS_PER_SEC)
+
+enum run_stage {
+	RUN_CONNECT, /* until enough workers are online */
+	RUN_JOB,     /* jobs are out; until each is ready, refused or gone */
+	RUN_PREPARE,
+	RUN_PAUSE, /* post_prepare_delay */
+	RUN_ARM,   /* start is out; until each is armed */
+	RUN_LOAD,  /* warm-up and measure */
+	RUN_CLEANUP,
+	RUN_QUIT, /* until all have said bye */
+	RUN_OVER,
+};
+
+/* A worker as the run sees it; fleet_worker.user. */
+struct run_member {
+	struct fleet_worker *w;
+	bool in; /* takes part in this generation */
+	bool ready, armed, done, bye;
+	unsigned starts, answers; /* sent and answered since the arming began */
+	char **warnings;          /* of ready */
+	char *target;
+	char *job_worker; /* its name in put names; NULL before its first job */
+	int64_t skew_ns;
+	bool skew_known;
+	uint64_t lost_ns;
+	enum phase lost_in;
+	/* of the phase that is on */
+	uint64_t objects, objects_total, objects_bytes;
+	struct msg_phase cleanup; /* what cleanup said; no strings */
+	bool cleanup_known;
+	uint64_t measure_end_ns; /* our clock; 0: not there yet */
+	uint64_t reported_ns;    /* the same, until which it reported on measure */
+	/* machine, over measure */
+	double busiest_sum, cpu_sum, worker_cpu_sum;
+	uint64_t samples, rss_bytes, late_max_ns, rx_max, tx_max;
+};
+
+struct run {
+	struct context ctx;
+	struct app *app;
+	struct workload *workload;
+	struct workload_overrides overrides;
+	struct plan plan;
+	bool planned;
+	struct fleet *fleet;
+	struct agg *agg;
+	struct rundir *dir;
+	struct run_member *members;
+	size_t n;
+
+	enum run_stage stage;
+	enum phase phase; /* of the load: WARMUP or MEASURE */
+	uint32_t generation;
+	uint64_t expected; /* workers to begin with */
+	char run_id[16];   /* RUN of put names */
+
+	struct loop_timer *wait;  /* of expect-workers */
+	struct loop_timer *timer; /* of the stage */
+	struct loop_timer *show;  /* the live display */
+	uint64_t start_ns;        /* common start of the phase, our clock */
+	uint64_t load_start_ns;   /* the same of warm-up or measure; 0: not yet */
+	unsigned arm_tries;
+	uint64_t phase_start_ns;
+	unsigned stale_interval; /* agg_live's when the load began: of another phase */
+	unsigned shown_interval; /* the last one in events, by agg_live's number */
+	uint64_t last_plain_ns;  /* when a plain progress line was printed */
+	bool cleanup_done;
+
+	uint64_t quit_ns; /* when it was said to all */
+	unsigned signals;
+	int signo;
+	bool begun; /* the first phase was started */
+	bool checking,
+		check_again; /* run_check is at work; something changed meanwhile */
+	bool refused, aborted, failed, degraded, measured;
+	int exit_code; /* decided early; -1: by what happened */
+
+	struct run_phase phases[8];
+	size_t n_phases;
+	uint64_t wall_start_ns, began_ns;
+	struct buf *remarks; /* lines */
+	char *failure;       /* why nothing more could be done, or NULL */
+
+	struct away away;
+};
+
+/* run_plan.c */
+/* Plans over all hosts as if all came, to refuse a bad workload before anything is contacted. */
+int run_plan_dry(struct run *r, struct err *err);
+/* Plans over the online members, sends each its job (a new generation), writes the journal. */
+int run_send_jobs(struct run *r, bool cleanup_only, struct err *err);
+
+/* run_stages.c: from stage to stage */
+void run_begin(struct run *r);
+/* Looks whether the stage has ended, and goes on. What happens while it is at work (a worker that is
+ * given up is one) is looked at when it is done: stages never begin inside of each other. */
+void run_check(struct run *r);
+void run_enter_quit(struct run *r);
+/* Nothing more can be done: says why, quits with this exit code. */
+void run_fail(struct run *r, int code, const char *why);
+/* Plans anew over who takes part and sends the jobs. */
+void run_new_generation(struct run *r, bool cleanup_only);
+void run_start_load(struct run *r);
+void run_send_stop(struct run *r, enum stop_mode mode);
+size_t run_count_in(const struct run *r);
+void run_set_state(struct run *r, struct run_member *m, enum worker_state s);
+void run_set_states(struct run *r, enum worker_state s);
+void run_phase_begins(
+	struct run *r, enum phase phase, uint64_t at_ns, uint64_t planned_ns);
+void run_phase_ends(struct run *r, enum phase phase);
+/* A line for metadata.json and the end of the report. */
+void run_remark(struct run *r, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* run_arm.c: the common start */
+void run_arm_phase(struct run *r, enum phase phase);
+/* Its answer says that the moment had passed when it heard of it. */
+void run_arm_late(struct run *r, struct run_member *late);
+/* The moment is near, and not all have answered. */
+void run_arm_timeout(struct run *r);
+void run_begin_phase(struct run *r);
+
+/* run_messages.c: what moves the run */
+void run_online(struct fleet_worker *w, void *user);
+void run_gone(struct fleet_worker *w, void *user);
+void run_finished(struct fleet_worker *w, void *user);
+void run_message(struct fleet_worker *w, struct msg *m, void *user);
+void run_stderr(struct fleet_worker *w, const char *data, size_t len, void *user);
+void run_progress(struct fleet_worker *w, uint64_t sent, uint64_t size, void *user);
+void run_signal(int signo, void *user);
+void run_on_wait(struct loop_timer *t, void *user);
+void run_on_timer(struct loop_timer *t, void *user);
+
+/* run_live.c: the live display */
+void run_on_show(struct loop_timer *t, void *user);
+/* Until the work begins: how many are there, and what happens just now (NULL: who is waited for). */
+void run_show_wait(struct run *r, const char *what);
+
+/* run_end.c */
+int run_fill_info(struct run *r, struct run_info *ret, struct err *err);
+int run_exit_code(const struct run *r);
+/* What muster left on the hosts, and should be known, goes to the remarks. */
+void run_note_left(struct run *r);
+/* Writes results, prints the final block. Returns the exit code, or -1 with err. */
+int run_finish(struct run *r, struct err *err);
+
+/* run_registry.c */
+/* Enters it into the registry; a warning when that cannot be done. */
+void run_register(struct run *r);
+/* Says there what it does now, when that has changed. */
+void run_publish(struct run *r);
+/* SIGHUP: the terminal is gone. */
+void run_hang_up(int signo, void *user);
