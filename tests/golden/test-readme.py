@@ -173,7 +173,7 @@ FILLED = re.compile(r"\.\.\.|'[^' ]*'|\b[A-Z]{1,6}\b|(?:file|s3|null|ssh-ed25519
 def messages():
     """All texts of the sources, one per line, as the compiler joins them, with gaps for what is filled in."""
     texts = []
-    for path in sorted(SOURCE.glob("src/*/*.c")):
+    for path in sorted(SOURCE.glob("src/**/*.c")):
         text, end = "", -1
         for match in LITERAL.finditer(path.read_text()):
             if match.start() != end:

@@ -17,11 +17,11 @@
 #define PROFILE_MAX ((size_t)1 << 20)
 
 /* A name stands for one of the profiles that come with muster: beside the installed program, or in the
- * source tree that it was built in. malloc; NULL: there is none. */
+ * build tree. malloc; NULL: there is none. */
 static char *find_shipped(const char *name)
 {
 	static const char *const folders[] = {
-		"../share/muster/profiles", "../../../profiles"};
+		"../share/muster/profiles", "../../profiles"};
 	char self[PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
