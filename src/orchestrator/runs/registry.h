@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "orchestrator/runs/process.h"
+#include "common/process.h"
 
 struct buf;
 struct err;

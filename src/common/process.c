@@ -1,5 +1,5 @@
 /* process: /proc says when a process started and in which boot. */
-#include "orchestrator/runs/process.h"
+#include "common/process.h"
 
 #include <errno.h>
 #include <inttypes.h>
