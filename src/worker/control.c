@@ -226,6 +226,7 @@ static int watch(struct control *c, struct err *err)
 		return -1;
 	c->silence = loop_timer_add(c->loop, clock_ns() + SILENCE_NS, 0, on_silence, c);
 	control_job_timers(c);
+	control_net_begin(c);
 	return 0;
 }
 

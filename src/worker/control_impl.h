@@ -8,6 +8,7 @@
 #include "common/buf.h"
 #include "common/loop.h"
 #include "proto/msg.h"
+#include "worker/pairs.h"
 #include "worker/report.h"
 #include "worker/work.h"
 #include "worker/writer.h"
@@ -58,7 +59,7 @@ struct control {
 	bool finishing; /* the outcome is being written */
 	bool phase_said;
 
-	struct control_pair *pairs; /* network tests that are open */
+	struct pairs pairs; /* network tests that are open */
 
 	struct loop_timer *silence, *deadline, *stats, *moment, *warm_end, *patience;
 };
@@ -93,6 +94,7 @@ void control_warm_end(struct loop_timer *t, void *user);
 bool control_phase_end(struct control *c);
 
 /* control_net.c: network tests, which know nothing of jobs */
+void control_net_begin(struct control *c);
 void control_net(struct control *c, const struct msg *m);
 /* Ends those that are open. */
 void control_net_finish(struct control *c);
