@@ -79,7 +79,7 @@ static uint64_t begin(struct driver *d, uint64_t now)
 
 	for (; d->begun < t->n_flows; d->begun++) {
 		struct flow *f = net_thread_flow(t, d->begun);
-		uint64_t at = p->start_ns + f->index * p->spec->stagger_ns;
+		uint64_t at = net_flow_begin_ns(p, f);
 
 		if (!p->method->drivers)
 			continue;

@@ -25,6 +25,7 @@ struct loop_timer;
 enum load {
 	LOAD_WAITING,
 	LOAD_WARMUP,
+	LOAD_IDLE, /* mix: rr alone */
 	LOAD_WINDOW,
 	LOAD_OVER, /* no more load; what is under way is drained */
 	LOAD_DEAD, /* no more of anything: threads end at once */
@@ -91,7 +92,7 @@ struct net_thread {
 	uint32_t n_flows;
 	uint8_t *buffer; /* to receive into */
 	size_t buffer_size;
-	struct hist latency, connect;
+	struct hist latency, connect, idle;
 	uint32_t calls; /* to send, of a stream */
 	void *state;    /* of the method */
 };
@@ -124,9 +125,12 @@ struct net_method {
 
 /* Of the spec and side, never NULL. */
 const struct net_method *net_method_for(const struct net_spec *s, enum net_side side);
+/* Of flow 0 of a mix, which is its rr; NULL: none. */
+const struct net_method *net_probe_for(const struct net_spec *s, enum net_side side);
 
 /* What the timer of that name is for next. */
 enum moment {
+	MOMENT_IDLE, /* mix: warm-up is over */
 	MOMENT_OPEN, /* the window begins */
 	MOMENT_LOOK, /* it has begun with the load: a look at the machine */
 	MOMENT_RUN,  /* an interval, or the window's end */
@@ -164,6 +168,8 @@ struct net_pair {
 	const struct net_spec *spec;
 	const struct net_end *end; /* ours */
 	const struct net_method *method;
+	const struct net_method
+		*probe; /* of flow 0, in a thread of its own; NULL: as the others */
 	bool client;
 	enum pair_state state;
 	struct remarks remarks;
@@ -255,6 +261,23 @@ static inline bool net_blocking(const struct net_thread *t)
 	return t->epoll_fd < 0;
 }
 
+static inline bool net_is_probe(const struct net_pair *p, const struct flow *f)
+{
+	return p->probe && f == p->flows;
+}
+
+static inline const struct net_method *net_flow_method(
+	const struct net_pair *p, const struct flow *f)
+{
+	return net_is_probe(p, f) ? p->probe : p->method;
+}
+
+/* This end makes load, and so ends it. */
+static inline bool net_drives(const struct net_pair *p)
+{
+	return p->method->drivers || (p->probe && p->probe->drivers);
+}
+
 /* Of flow i of the thread's own. */
 static inline struct flow *net_thread_flow(struct net_thread *t, uint32_t i)
 {
@@ -269,6 +292,8 @@ void net_threads_go(struct net_pair *p, uint64_t start_ns);
 void net_threads_wake(struct net_pair *p);
 /* Ends and joins them, at most a few ms. */
 void net_threads_destroy(struct net_pair *p);
+/* When the load of f begins. */
+uint64_t net_flow_begin_ns(const struct net_pair *p, const struct flow *f);
 /* Sleeps until at_ns; false: the load is over. */
 bool net_wait_until(struct net_pair *p, uint64_t at_ns);
 /* A lane has ended. */
@@ -321,6 +346,8 @@ void net_pair_connected(struct net_pair *p);
 int net_load_init(struct net_pair *p, struct net_why *why);
 int net_load_watch_anchor(struct net_pair *p, struct net_why *why);
 void net_load_set(struct net_pair *p, enum load load);
+/* All of it, from its first moment on. */
+void net_load_start(struct net_pair *p, uint64_t at_ns);
 /* Threads end now, whatever they do. */
 void net_load_kill(struct net_pair *p);
 /* Ends the window, and the load. how: 'E', its time was over; 'S', before that. */

@@ -26,12 +26,13 @@ void net_load_set(struct net_pair *p, enum load load)
 	__atomic_store_n(&p->load, (uint32_t)load, __ATOMIC_RELAXED);
 }
 
-/* Connections of crr come and go in their threads. */
+/* Connections of crr come and go in their threads. A transaction of mix ends before its flow does. */
 static void shut_flows(struct net_pair *p, int how)
 {
 	pthread_mutex_lock(&p->lock);
 	for (uint32_t i = 0; p->flows && i < p->n_flows; i++)
-		if (p->flows[i].fd >= 0)
+		if (p->flows[i].fd >= 0 &&
+			!(how == SHUT_WR && net_is_probe(p, &p->flows[i])))
 			shutdown(p->flows[i].fd, how);
 	pthread_mutex_unlock(&p->lock);
 }
@@ -167,7 +168,7 @@ void net_peer_stopped(struct net_pair *p)
 {
 	p->peer_over = true;
 	/* what only receives ends with the last byte */
-	if (p->method->drivers || p->method->by_thread)
+	if (net_drives(p) || p->method->by_thread)
 		net_load_end(p, 'E');
 }
 
@@ -201,6 +202,7 @@ static void on_anchor(struct loop_fd *w, uint32_t events, void *user)
 
 static void next_run(struct net_pair *p)
 {
+	uint64_t begin = p->start_ns + net_spec_lead_ns(p->spec);
 	uint64_t end = p->start_ns + p->spec->warmup_ns + p->spec->duration_ns, next;
 
 	p->next_moment = MOMENT_RUN;
@@ -208,7 +210,7 @@ static void next_run(struct net_pair *p)
 		loop_timer_set(p->moment, end, 0);
 		return;
 	}
-	next = p->start_ns + p->spec->warmup_ns + (p->seq + 1) * p->spec->interval_ns;
+	next = begin + (p->seq + 1) * p->spec->interval_ns;
 	loop_timer_set(p->moment, next < end ? next : end, 0);
 }
 
@@ -264,6 +266,11 @@ static void on_moment(struct loop_timer *t, void *user)
 
 	(void)t;
 	switch (p->next_moment) {
+	case MOMENT_IDLE:
+		net_load_set(p, LOAD_IDLE);
+		p->next_moment = MOMENT_OPEN;
+		loop_timer_set(p->moment, p->start_ns + net_spec_lead_ns(p->spec), 0);
+		break;
 	case MOMENT_OPEN:
 		net_window_open(p, 0);
 		net_load_set(p, LOAD_WINDOW);
@@ -281,6 +288,25 @@ static void on_moment(struct loop_timer *t, void *user)
 		drain_moment(p);
 		break;
 	}
+}
+
+void net_load_start(struct net_pair *p, uint64_t at_ns)
+{
+	uint64_t warmup = p->spec->warmup_ns;
+	bool at_once = net_spec_lead_ns(p->spec) == 0;
+
+	p->start_ns = at_ns;
+	p->next_moment = at_once ? MOMENT_LOOK : MOMENT_OPEN;
+	if (p->probe)
+		p->next_moment = MOMENT_IDLE;
+	/* the window begins with the load itself: nothing of it is missed */
+	if (at_once)
+		net_window_open(p, at_ns);
+	net_load_set(p, at_once ? LOAD_WINDOW : LOAD_WARMUP);
+	if (p->probe && !warmup)
+		net_load_set(p, LOAD_IDLE);
+	net_threads_go(p, at_ns);
+	loop_timer_set(p->moment, at_ns + warmup, 0);
 }
 
 int net_load_init(struct net_pair *p, struct net_why *why)

@@ -12,7 +12,7 @@ const struct net_method *net_method_for(const struct net_spec *s, enum net_side 
 	static const enum net_dir turned[NET_DIRS] = {NET_RECV, NET_SEND, NET_BIDIR};
 	bool client = side == NET_CLIENT;
 
-	if (s->test == NET_STREAM)
+	if (s->test == NET_STREAM || s->test == NET_MIX)
 		return streams[s->protocol][client ? s->dir : turned[s->dir]];
 	if (s->test == NET_CRR && client)
 		return s->rate > 0 ? &net_crr_client_many : &net_crr_client;
@@ -27,4 +27,11 @@ const struct net_method *net_method_for(const struct net_spec *s, enum net_side 
 		return s->depth > 1 || s->rate > 0 ? &net_udp_rr_client_many
 						   : &net_udp_rr_client;
 	return s->depth > 1 || s->rate > 0 ? &net_rr_client_many : &net_rr_client;
+}
+
+const struct net_method *net_probe_for(const struct net_spec *s, enum net_side side)
+{
+	if (s->test != NET_MIX)
+		return NULL;
+	return side == NET_CLIENT ? &net_rr_client : &net_rr_server;
 }

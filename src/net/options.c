@@ -91,7 +91,8 @@ static int set_congestion(int fd, const char *name, struct net_why *why)
 static int set_tcp(int fd, const struct net_spec *spec, const struct net_end *end,
 	struct remarks *remarks, struct net_why *why)
 {
-	bool nodelay = end->nodelay || spec->test != NET_STREAM;
+	bool nodelay =
+		end->nodelay || !(spec->test == NET_STREAM || spec->test == NET_MIX);
 	int rc = nodelay ? set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1) : 0;
 
 	if (rc == 0 && end->cork)

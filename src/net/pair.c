@@ -102,7 +102,7 @@ static int make_flows(struct net_pair *p, struct net_why *why)
 	bool anchored = p->spec->protocol == NET_TCP;
 	unsigned cpus = p->n_cpus ? (unsigned)p->n_cpus : net_cpu_usable();
 
-	p->n_flows = p->spec->flows;
+	p->n_flows = p->spec->flows + (p->probe != NULL);
 	if (p->method->by_thread && p->n_flows > cpus)
 		p->n_flows = cpus;
 	p->flows = aligned_alloc(NET_LINE, (p->n_flows + anchored) * sizeof(*p->flows));
@@ -197,6 +197,7 @@ struct net_pair *net_pair_create(struct loop *loop, struct net_listener *shared,
 	p->spec = &p->open.spec;
 	p->end = p->client ? &p->spec->local : &p->spec->remote;
 	p->method = net_method_for(p->spec, open->side);
+	p->probe = net_probe_for(p->spec, open->side);
 	if (set_up(p, shared, &why) < 0)
 		net_pair_fail(p, &why);
 	return p;
@@ -232,7 +233,9 @@ void net_pair_connected(struct net_pair *p)
 /* Threads read from the sockets now. */
 static void leave_flows(struct net_pair *p)
 {
-	for (uint32_t i = 0; p->method->lanes & LANE_IN && i < p->n_flows; i++) {
+	for (uint32_t i = 0; i < p->n_flows; i++) {
+		if (!(net_flow_method(p, &p->flows[i])->lanes & LANE_IN))
+			continue;
 		loop_fd_del(p->flows[i].watch);
 		p->flows[i].watch = NULL;
 	}
@@ -258,14 +261,7 @@ int64_t net_pair_start(struct net_pair *p, uint64_t at_ns)
 	leave_flows(p);
 	loop_timer_stop(p->deadline);
 	p->state = PAIR_STARTED;
-	p->start_ns = at_ns;
-	p->next_moment = p->spec->warmup_ns ? MOMENT_OPEN : MOMENT_LOOK;
-	/* the window begins with the load itself: nothing of it is missed */
-	if (!p->spec->warmup_ns)
-		net_window_open(p, at_ns);
-	net_load_set(p, p->spec->warmup_ns ? LOAD_WARMUP : LOAD_WINDOW);
-	net_threads_go(p, at_ns);
-	loop_timer_set(p->moment, at_ns + p->spec->warmup_ns, 0);
+	net_load_start(p, at_ns);
 	return lead;
 }
 

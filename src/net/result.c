@@ -12,6 +12,7 @@
 static double fairness(const struct net_pair *p)
 {
 	double sum = 0, squares = 0;
+	uint32_t flows = p->n_flows - (p->probe != NULL);
 
 	for (uint32_t i = 0; i < p->n_flows; i++) {
 		double w = (double)p->work[i];
@@ -19,7 +20,7 @@ static double fairness(const struct net_pair *p)
 		sum += w;
 		squares += w * w;
 	}
-	return squares > 0 ? sum * sum / (p->n_flows * squares) : 0;
+	return squares > 0 ? sum * sum / (flows * squares) : 0;
 }
 
 static int by_number(const void *a, const void *b)
@@ -55,9 +56,11 @@ static void add_samples(const struct net_pair *p, struct net_result *r)
 {
 	hist_init(&r->latency, 3);
 	hist_init(&r->connect, 3);
+	hist_init(&r->idle, 3);
 	for (uint32_t i = 0; i < p->n_threads; i++)
 		if (hist_add(&r->latency, &p->threads[i].latency) < 0 ||
-			hist_add(&r->connect, &p->threads[i].connect) < 0)
+			hist_add(&r->connect, &p->threads[i].connect) < 0 ||
+			hist_add(&r->idle, &p->threads[i].idle) < 0)
 			remarks_add((struct remarks *)&p->remarks,
 				"there was no memory for all latencies");
 }
@@ -120,5 +123,6 @@ void net_result_say(struct net_pair *p)
 	p->events.result(p, &r, p->user);
 	hist_finish(&r.latency);
 	hist_finish(&r.connect);
+	hist_finish(&r.idle);
 	free(r.cpu.placement);
 }

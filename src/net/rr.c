@@ -116,14 +116,24 @@ static enum step rr_begin(struct net_thread *t, struct flow *f)
 	return rr->in_flight ? flush(t, f) : end_flow(f);
 }
 
+/* Where the times of what ends now belong; NULL: nowhere. */
+static struct hist *times(struct net_thread *t)
+{
+	enum load load = net_load(t->pair);
+
+	if (load == LOAD_WINDOW)
+		return &t->latency;
+	return load == LOAD_IDLE ? &t->idle : NULL;
+}
+
 /* A transaction has ended: counts it, and begins another. */
-static void complete(struct net_thread *t, struct flow *f, uint64_t now, bool window)
+static void complete(struct net_thread *t, struct flow *f, uint64_t now, struct hist *to)
 {
 	struct rr *rr = f->state;
 	uint64_t begun = rr->begun[rr->head];
 
-	if (window)
-		hist_record(&t->latency, now > begun ? now - begun : 0);
+	if (to)
+		hist_record(to, now > begun ? now - begun : 0);
 	count(&f->in.transactions, 1);
 	if (++rr->head == rr->size)
 		rr->head = 0;
@@ -153,10 +163,10 @@ static enum step rr_client_in(struct net_thread *t, struct flow *f)
 	rr->got += (uint64_t)n;
 	if (rr->got >= rr->take) {
 		uint64_t now = clock_ns();
-		bool window = net_load(p) == LOAD_WINDOW;
+		struct hist *to = times(t);
 
 		for (; rr->got >= rr->take && rr->in_flight; rr->got -= rr->take)
-			complete(t, f, now, window);
+			complete(t, f, now, to);
 	}
 	s = rr->pending ? flush(t, f) : STEP_MORE;
 	if (s == STEP_DONE)

@@ -16,21 +16,25 @@ static void add_lane(struct net_counts *c, const struct lane_counts *l)
 	c->duplicates += counted(&l->duplicates);
 }
 
-static void add_flow(struct net_counts *c, const struct flow *f)
+static void add_flow(struct net_counts *c, const struct net_pair *p, const struct flow *f)
 {
+	add_lane(c, &f->in);
+	add_lane(c, &f->out);
+	if (net_is_probe(p, f))
+		return;
 	c->bytes_sent += counted(&f->out.bytes);
 	c->send_calls += counted(&f->out.calls);
 	c->bytes_recvd += counted(&f->in.bytes);
 	c->recv_calls += counted(&f->in.calls);
 	c->datagrams += counted(&f->in.datagrams);
-	add_lane(c, &f->in);
-	add_lane(c, &f->out);
 }
 
 /* What flows are compared by. */
 static uint64_t work_of(const struct net_pair *p, const struct flow *f)
 {
-	if (p->spec->test != NET_STREAM)
+	if (net_is_probe(p, f))
+		return 0;
+	if (p->spec->test != NET_STREAM && !p->probe)
 		return counted(&f->in.transactions);
 	return counted(&f->in.bytes) + counted(&f->out.bytes);
 }
@@ -39,7 +43,7 @@ void net_sample(struct net_pair *p, struct sample *s)
 {
 	*s = (struct sample){.at_ns = clock_ns()};
 	for (uint32_t i = 0; i < p->n_flows; i++)
-		add_flow(&s->counts, &p->flows[i]);
+		add_flow(&s->counts, p, &p->flows[i]);
 }
 
 static uint64_t drops(const struct net_pair *p)
@@ -52,6 +56,12 @@ static uint64_t drops(const struct net_pair *p)
 	return sum;
 }
 
+/* That sockets are asked by: streams of mix, not its rr. */
+static uint32_t first_flow(const struct net_pair *p)
+{
+	return p->probe != NULL;
+}
+
 static uint64_t retransmits(const struct net_pair *p)
 {
 	struct net_tcp_info info;
@@ -59,7 +69,7 @@ static uint64_t retransmits(const struct net_pair *p)
 
 	if (p->spec->protocol != NET_TCP || p->spec->test == NET_CRR)
 		return 0;
-	for (uint32_t i = 0; i < p->n_flows; i++)
+	for (uint32_t i = first_flow(p); i < p->n_flows; i++)
 		if (net_tcp_info(p->flows[i].fd, &info))
 			sum += info.retransmits;
 	return sum;
@@ -96,8 +106,9 @@ void net_window_look(struct net_pair *p)
 	p->socket.retransmits = retransmits(p);
 	p->drops = drops(p);
 	if (!p->socket.source)
-		net_options_addresses(
-			p->spec->test == NET_CRR ? p->anchor->fd : p->flows[0].fd,
+		net_options_addresses(p->spec->test == NET_CRR
+					      ? p->anchor->fd
+					      : p->flows[first_flow(p)].fd,
 			&p->socket);
 	look_at_threads(p);
 }
@@ -112,7 +123,7 @@ static void look_at_sockets(struct net_pair *p)
 	double cwnd = 0, rtt = 0;
 	struct net_tcp_info info;
 
-	for (uint32_t i = 0; i < n + crr; i++) {
+	for (uint32_t i = first_flow(p); i < n + crr; i++) {
 		struct flow *f = i < n ? &p->flows[i] : p->anchor;
 
 		if (p->spec->protocol != NET_TCP || !net_tcp_info(f->fd, &info))
@@ -130,7 +141,7 @@ static void look_at_sockets(struct net_pair *p)
 	s->retransmits = after > before ? after - before : 0;
 	s->cwnd = known ? (uint64_t)(cwnd / known + 0.5) : 0;
 	s->rtt_us = known ? rtt / known : 0;
-	net_options_get(crr ? p->anchor->fd : p->flows[0].fd, s);
+	net_options_get(crr ? p->anchor->fd : p->flows[first_flow(p)].fd, s);
 }
 
 void net_window_close(struct net_pair *p)

@@ -93,7 +93,7 @@ static enum step stream_out(struct net_thread *t, struct flow *f)
 {
 	struct net_pair *p = t->pair;
 	struct stream *s = f->state;
-	bool timed = t->calls++ % TIMED == 0;
+	bool timed = t->calls++ % TIMED == 0 && !p->probe;
 	size_t size = p->send_size;
 	int flags = MSG_NOSIGNAL | (s->zero_copy ? MSG_ZEROCOPY : 0);
 	uint64_t begin_ns;

@@ -23,6 +23,16 @@
 /* A socket that blocks looks up this often (udp, whose other end may just fall silent). */
 #define BLOCK_NS (20 * NS_PER_MS)
 
+uint64_t net_flow_begin_ns(const struct net_pair *p, const struct flow *f)
+{
+	if (!p->probe)
+		return p->start_ns + f->index * p->spec->stagger_ns;
+	if (net_is_probe(p, f))
+		return p->start_ns;
+	return p->start_ns + net_spec_lead_ns(p->spec) +
+	       (f->index - 1) * p->spec->stagger_ns;
+}
+
 bool net_wait_until(struct net_pair *p, uint64_t at_ns)
 {
 	struct timespec at = {
@@ -50,14 +60,14 @@ void net_lane_done(struct net_pair *p, bool driver)
 static void drive_one(struct net_thread *t)
 {
 	struct net_pair *p = t->pair;
-	const struct net_method *m = p->method;
 	struct flow *f = net_thread_flow(t, 0);
+	const struct net_method *m = net_flow_method(p, f);
 	bool driver = m->drivers & t->lane;
 	enum step (*step)(struct net_thread *, struct flow *) =
 		t->lane == LANE_OUT ? m->out : m->in;
 	enum step s = STEP_MORE;
 
-	if (driver && !net_wait_until(p, p->start_ns + f->index * p->spec->stagger_ns))
+	if (driver && !net_wait_until(p, net_flow_begin_ns(p, f)))
 		s = m->over ? m->over(t, f) : STEP_DONE;
 	else if (driver && m->begin)
 		s = m->begin(t, f);
@@ -117,42 +127,49 @@ static unsigned lane_count(const struct net_method *m)
 
 static bool may_block(const struct net_pair *p, unsigned cpus)
 {
-	uint64_t threads = (uint64_t)p->n_flows * lane_count(p->method);
+	uint64_t threads = (uint64_t)p->spec->flows * lane_count(p->method);
 
 	return !p->method->nonblocking && !p->method->run &&
 	       threads <= (uint64_t)cpus * THREADS_PER_CPU;
 }
 
+/* Flows apart from the probe, which has thread 0. */
 static void lay_out(struct net_pair *p, bool blocking)
 {
+	uint32_t probe = p->probe != NULL, flows = p->n_flows - probe;
+	uint32_t step = blocking ? flows : p->n_threads - probe;
+
 	for (uint32_t i = 0; i < p->n_threads; i++) {
 		struct net_thread *t = &p->threads[i];
-		uint32_t flow_threads = blocking ? p->n_flows : p->n_threads;
+		bool alone = i < probe;
 
 		t->pair = p;
 		t->index = i;
-		t->first = i % flow_threads;
-		t->step = flow_threads;
+		t->first = alone ? 0 : probe + (i - probe) % step;
+		t->step = alone ? p->n_flows : step;
 		t->n_flows = (p->n_flows - t->first + t->step - 1) / t->step;
 		/* with both lanes, the first half sends */
-		t->lane = (enum lane)p->method->lanes;
-		if (p->method->lanes == (LANE_IN | LANE_OUT))
-			t->lane = i < p->n_flows ? LANE_OUT : LANE_IN;
+		t->lane = alone ? LANE_IN : (enum lane)p->method->lanes;
+		if (!alone && p->method->lanes == (LANE_IN | LANE_OUT))
+			t->lane = i - probe < flows ? LANE_OUT : LANE_IN;
 		t->wake_fd = t->epoll_fd = -1;
 		hist_init(&t->latency, 3);
 		hist_init(&t->connect, 3);
+		hist_init(&t->idle, 3);
 	}
 }
 
 static int thread_resources(struct net_pair *p, struct net_thread *t, bool blocking)
 {
 	uint64_t receive = p->end->recv_bytes ? p->end->recv_bytes : STREAM_BYTES;
+	const struct net_method *m = net_flow_method(p, net_thread_flow(t, 0));
 
-	t->buffer_size = p->method->buffer_size ? p->method->buffer_size : receive;
+	t->buffer_size = m->buffer_size ? m->buffer_size : receive;
 	t->buffer = malloc(t->buffer_size);
-	if (!t->buffer || hist_alloc(&t->latency) < 0 || hist_alloc(&t->connect) < 0)
+	if (!t->buffer || hist_alloc(&t->latency) < 0 || hist_alloc(&t->connect) < 0 ||
+		(m == p->probe && hist_alloc(&t->idle) < 0))
 		return -ENOMEM;
-	if (blocking)
+	if (blocking || m == p->probe)
 		return 0;
 	t->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	t->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -160,11 +177,11 @@ static int thread_resources(struct net_pair *p, struct net_thread *t, bool block
 }
 
 /* Sockets are non-blocking until here. */
-static void make_blocking(struct net_pair *p)
+static void make_blocking(struct net_pair *p, uint32_t flows)
 {
 	struct timeval pause = {.tv_usec = BLOCK_NS / NS_PER_US};
 
-	for (uint32_t i = 0; i < p->n_flows; i++) {
+	for (uint32_t i = 0; i < flows; i++) {
 		int fd = p->flows[i].fd;
 
 		if (fd < 0)
@@ -219,30 +236,50 @@ static int out_of(struct net_pair *p, int errnum, struct net_why *why)
 		p->n_flows, strerror(errnum));
 }
 
+/* Their states, and how many lanes they have. */
+static int init_flows(struct net_pair *p, struct net_why *why)
+{
+	for (uint32_t i = 0; i < p->n_flows; i++) {
+		const struct net_method *m = net_flow_method(p, &p->flows[i]);
+
+		if (m->flow_init && m->flow_init(p, &p->flows[i], why) < 0)
+			return -1;
+		p->lanes_live += lane_count(m);
+		p->drivers_live += (unsigned)__builtin_popcount(m->drivers);
+	}
+	return 0;
+}
+
+static void finish_flows(struct net_pair *p)
+{
+	for (uint32_t i = 0; i < p->n_flows; i++) {
+		const struct net_method *m = net_flow_method(p, &p->flows[i]);
+
+		if (m->flow_finish)
+			m->flow_finish(&p->flows[i]);
+	}
+}
+
 int net_threads_create(struct net_pair *p, struct net_why *why)
 {
-	const struct net_method *m = p->method;
 	unsigned cpus = p->n_cpus ? (unsigned)p->n_cpus : net_cpu_usable();
+	uint32_t probe = p->probe != NULL, flows = p->n_flows - probe;
 	bool blocking = may_block(p, cpus);
 	int rc;
 
-	p->n_threads = cpus < p->n_flows ? cpus : p->n_flows;
+	p->n_threads = probe + (cpus < flows ? cpus : flows);
 	if (blocking)
-		p->n_threads = p->n_flows * lane_count(m);
+		p->n_threads = probe + flows * lane_count(p->method);
 	p->threads = calloc(p->n_threads, sizeof(*p->threads));
 	if (!p->threads || make_bytes(p) < 0)
 		return out_of(p, ENOMEM, why);
 	lay_out(p, blocking);
-	for (uint32_t i = 0; i < p->n_flows; i++)
-		if (m->flow_init && m->flow_init(p, &p->flows[i], why) < 0)
-			return -1;
+	if (init_flows(p, why) < 0)
+		return -1;
 	for (uint32_t i = 0; i < p->n_threads; i++)
 		if ((rc = thread_resources(p, &p->threads[i], blocking)) < 0)
 			return out_of(p, -rc, why);
-	if (blocking)
-		make_blocking(p);
-	p->lanes_live = p->n_flows * lane_count(m);
-	p->drivers_live = p->n_flows * (unsigned)__builtin_popcount(m->drivers);
+	make_blocking(p, blocking ? p->n_flows : probe);
 	p->threads_live = p->n_threads;
 	for (uint32_t i = 0; i < p->n_threads; i++)
 		if ((rc = start_thread(p, &p->threads[i])) != 0)
@@ -277,6 +314,7 @@ static void thread_finish(struct net_thread *t)
 		close(t->epoll_fd);
 	hist_finish(&t->latency);
 	hist_finish(&t->connect);
+	hist_finish(&t->idle);
 	free(t->buffer);
 	free(t->state);
 }
@@ -291,8 +329,7 @@ void net_threads_destroy(struct net_pair *p)
 	net_threads_wake(p);
 	for (uint32_t i = 0; i < p->n_started; i++)
 		pthread_join(p->threads[i].id, NULL);
-	for (uint32_t i = 0; p->method->flow_finish && i < p->n_flows; i++)
-		p->method->flow_finish(&p->flows[i]);
+	finish_flows(p);
 	for (uint32_t i = 0; i < p->n_threads; i++)
 		if (p->threads[i].pair)
 			thread_finish(&p->threads[i]);

@@ -11,7 +11,7 @@
 #include "proto/fields.h"
 #include "proto/net_fields.h"
 
-const char *const net_test_names[] = {"stream", "rr", "crr"};
+const char *const net_test_names[] = {"stream", "rr", "crr", "mix"};
 const char *const net_protocol_names[] = {"tcp", "udp"};
 const char *const net_dir_names[] = {"send", "recv", "bidir"};
 const char *const net_close_names[] = {"fin", "rst"};
@@ -58,6 +58,7 @@ const struct field net_spec_fields[] = {
 	MEMBER(net_spec, flows, FIELD_U32, .min = 1, .max = NET_FLOWS_MAX),
 	OPTIONAL(net_spec, warmup_ns, FIELD_U64),
 	MEMBER(net_spec, duration_ns, FIELD_U64, .min = NS_PER_MS),
+	OPTIONAL(net_spec, idle_ns, FIELD_U64),
 	OPTIONAL(net_spec, max_bytes, FIELD_U64),
 	OPTIONAL(net_spec, max_transactions, FIELD_U64),
 	OPTIONAL(net_spec, interval_ns, FIELD_U64),
@@ -97,6 +98,7 @@ const struct field net_open_fields[] = {
 	OPTIONAL(net_open, port_min, FIELD_U32, .max = 65535),
 	OPTIONAL(net_open, port_max, FIELD_U32, .max = 65535),
 	OPTIONAL(net_open, local_port, FIELD_U32, .max = 65535),
+	OPTIONAL(net_open, lease, FIELD_BOOL),
 	MEMBER(net_open, token, FIELD_HEX, .max = NET_TOKEN_SIZE * 2),
 	MEMBER(net_open, spec, FIELD_OBJECT, .fields = net_spec_fields,
 		.size = sizeof(struct net_spec), .check = check_spec),
@@ -172,6 +174,7 @@ const struct field net_result_fields[] = {
 	OPTIONAL(net_result, fairness, FIELD_DOUBLE, .max = 1),
 	OPTIONAL(net_result, latency, FIELD_HIST, .max = 3),
 	OPTIONAL(net_result, connect, FIELD_HIST, .max = 3),
+	OPTIONAL(net_result, idle, FIELD_HIST, .max = 3),
 	MEMBER(net_result, socket, FIELD_OBJECT, .fields = socket_fields,
 		.size = sizeof(struct net_socket_info)),
 	MEMBER(net_result, cpu, FIELD_OBJECT, .fields = cpu_fields,
@@ -189,6 +192,9 @@ int net_open_check(const void *open, struct err *err)
 	if (o->side == NET_CLIENT && (!o->port || !o->address))
 		return err_set(err, ERR_FAILED,
 			"a client needs \"address\" and \"port\" of its server");
+	if (o->lease && (o->side == NET_CLIENT || !o->port))
+		return err_set(err, ERR_FAILED,
+			"\"lease\" is of a server that has a \"port\"");
 	return 0;
 }
 
@@ -223,6 +229,21 @@ static bool datagram(const struct net_end *e)
 	return !e->send_bytes || (e->send_bytes >= 32 && e->send_bytes <= 65507);
 }
 
+static const char *mix_flaw(const struct net_spec *s)
+{
+	if (s->test != NET_MIX)
+		return s->idle_ns ? "an idle part is of mix" : NULL;
+	if (s->protocol == NET_UDP)
+		return "mix is of tcp";
+	if (s->flows == NET_FLOWS_MAX)
+		return "mix has one flow besides its streams";
+	if (s->max_bytes || s->max_transactions)
+		return "mix ends by time, not by bytes or transactions";
+	if (s->idle_ns >= s->duration_ns)
+		return "the idle part of mix is a part of its duration";
+	return NULL;
+}
+
 /* What a spec cannot be, and the words for it. */
 static const char *flaw(const struct net_spec *s)
 {
@@ -245,13 +266,15 @@ static const char *flaw(const struct net_spec *s)
 		       "100 in flight";
 	if (s->test == NET_CRR && s->depth > 1)
 		return "crr has one transaction per connection";
-	if (stream && s->rate > 0)
+	if (s->test == NET_MIX && s->depth > 1)
+		return "mix has one transaction in flight";
+	if ((stream || s->test == NET_MIX) && s->rate > 0)
 		return "a rate of transactions is for rr and crr";
 	if (s->rate_bits && !(udp && stream))
 		return "a rate in bits is for udp streams; tcp has pacing";
 	if (stream && s->depth > 1)
 		return "streams have no transactions in flight";
-	return NULL;
+	return mix_flaw(s);
 }
 
 int net_spec_check(const struct net_spec *s, struct err *err)
@@ -259,6 +282,13 @@ int net_spec_check(const struct net_spec *s, struct err *err)
 	const char *why = flaw(s);
 
 	return why ? err_set(err, ERR_INPUT, "%s", why) : 0;
+}
+
+uint64_t net_spec_lead_ns(const struct net_spec *s)
+{
+	uint64_t idle = s->idle_ns ? s->idle_ns : s->duration_ns / 3;
+
+	return s->warmup_ns + (s->test == NET_MIX ? idle : 0);
 }
 
 void net_spec_finish(struct net_spec *s)

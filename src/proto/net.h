@@ -13,9 +13,9 @@
 
 struct err;
 
-enum net_test { NET_STREAM, NET_RR, NET_CRR, NET_TESTS };
+enum net_test { NET_STREAM, NET_RR, NET_CRR, NET_MIX, NET_TESTS };
 enum net_protocol { NET_TCP, NET_UDP, NET_PROTOCOLS };
-/* Who sends in a stream, seen from the client. */
+/* Who sends in a stream, or in the streams of a mix, seen from the client. */
 enum net_dir { NET_SEND, NET_RECV, NET_BIDIR, NET_DIRS };
 enum net_close { NET_CLOSE_FIN, NET_CLOSE_RST, NET_CLOSES };
 enum net_side { NET_CLIENT, NET_SERVER, NET_SIDES };
@@ -46,14 +46,15 @@ struct net_spec {
 	enum net_test test;
 	enum net_protocol protocol;
 	enum net_dir dir; /* of a stream */
-	uint32_t flows;   /* with a connection each */
+	uint32_t flows;   /* with a connection each; mix: its streams */
 	uint64_t warmup_ns, duration_ns;
+	uint64_t idle_ns; /* mix: of duration_ns, how long rr is alone; 0: a third */
 	/* The test ends when the flows together have so much, at the latest after duration_ns; 0: by time */
 	uint64_t max_bytes, max_transactions;
 	uint64_t interval_ns;                   /* reports while it runs; 0: none */
 	uint64_t stagger_ns;                    /* flow i begins i times this later */
 	uint32_t family;                        /* 4, 6, or 0: any */
-	uint64_t request_bytes, response_bytes; /* rr, crr: at least 1 */
+	uint64_t request_bytes, response_bytes; /* rr, crr, mix: at least 1 */
 	uint32_t depth;                         /* transactions in flight per flow */
 	double rate; /* rr, crr: transactions a second of all flows, open loop; 0: closed */
 	uint64_t rate_bits;   /* udp stream: bits a second of all flows; 0: unlimited */
@@ -76,12 +77,13 @@ struct net_open {
 	uint32_t port; /* client: the server's; server: to listen on, 0: see port_min */
 	uint32_t port_min, port_max;        /* server: one of these; 0: any */
 	uint32_t local_port;                /* client: to connect from; 0: any */
+	bool lease; /* server: in the server on lease that has address and port */
 	char token[NET_TOKEN_SIZE * 2 + 1]; /* hex; who does not show it gets nothing */
 	struct net_spec spec;
 };
 
 /* One end's counts of a window or an interval. Streams: what went and came through the sockets. rr, crr:
- * transactions, on the client. */
+ * transactions, on the client. mix: both; its bytes and calls are the streams'. */
 struct net_counts {
 	uint64_t bytes_sent, bytes_recvd, send_calls, recv_calls;
 	uint64_t transactions;
@@ -122,16 +124,18 @@ struct net_cpu {
 
 struct net_result {
 	uint32_t pair;
-	uint64_t from_ns, to_ns;  /* the window, this end's clock */
+	uint64_t from_ns, to_ns;  /* the window, this end's clock; mix: under load */
 	struct net_counts counts; /* of the window */
 	struct net_counts total;  /* from first to last: warm-up and draining too */
 	/* udp stream, at the sender: sent in its window; what the other end's counts.datagrams lack of
 	 * it is lost */
 	uint64_t total_sent_datagrams;
-	double jitter_us;    /* RFC 3550, mean over flows */
-	double fairness;     /* Jain's index of the flows' bytes or transactions */
-	struct hist latency; /* ns. rr, crr: transactions; stream: one send call in 64 */
+	double jitter_us; /* RFC 3550, mean over flows */
+	double fairness;  /* Jain's index of the flows' bytes or transactions */
+	struct hist
+		latency; /* ns. rr, crr, mix: transactions; stream: one send call in 64 */
 	struct hist connect; /* crr */
+	struct hist idle;    /* mix: transactions before the window, without streams */
 	struct net_socket_info socket;
 	struct net_cpu cpu;
 	char **remarks; /* NULL-terminated, or NULL: an option that the kernel did not take, ... */
@@ -159,3 +163,5 @@ void net_spec_finish(struct net_spec *s);
 int net_spec_copy(struct net_spec *to, const struct net_spec *from); /* 0 or -ENOMEM */
 /* What makes no sense together, as far as no machine need be asked. -1 with err: the reason. */
 int net_spec_check(const struct net_spec *s, struct err *err);
+/* How long after its start the window of a test opens: warm-up, and the time that rr of a mix is alone. */
+uint64_t net_spec_lead_ns(const struct net_spec *s);

@@ -16,7 +16,7 @@ const struct net_selector_info net_selectors[] = {
 	ROW(THROUGHPUT, "", 2, false,
 		"What the receiver got in its window, both receivers' sum when both "
 		"send; "
-		"transactions per second of rr and crr"),
+		"transactions per second of rr and crr; mix: of its streams"),
 	ROW(THROUGHPUT_UNITS, NULL, 0, false, "10^6bits/s or Trans/s"),
 	ROW(ELAPSED_TIME, "s", 2, false, "The window, by the client's clock"),
 	ROW(LOCAL_SEND_THROUGHPUT, MBITS, 2, false, "What the client sent"),
@@ -40,7 +40,9 @@ const struct net_selector_info net_selectors[] = {
 	ROW(REQUEST_SIZE, "bytes", 0, false, "Of one request"),
 	ROW(RESPONSE_SIZE, "bytes", 0, false, "Of one response"),
 	ROW(MIN_LATENCY, "us", 3, false,
-		"rr: of a transaction; crr: with its connect; stream: of one send call"),
+		"rr: of a transaction; crr: with its connect; mix: under load; stream: "
+		"of one "
+		"send call"),
 	ROW(MAX_LATENCY, "us", 3, false, "The same"),
 	ROW(MEAN_LATENCY, "us", 3, false, "The same"),
 	ROW(STDDEV_LATENCY, "us", 3, false, "The same"),
@@ -108,6 +110,15 @@ const struct net_selector_info net_selectors[] = {
 	ROW(MIN_RTT_US, "us", 1, true, "tcp: smallest, of the sender, TCP_INFO"),
 	ROW(CWND, "", 0, true, "tcp: congestion window of the sender, segments"),
 	ROW(CONNECT_P50_LATENCY, "us", 3, true, "crr: median time of a connect"),
+	ROW(IDLE_MEAN_LATENCY, "us", 3, true,
+		"mix: of a transaction before the streams began"),
+	ROW(IDLE_P50_LATENCY, "us", 3, true, "The same: the median"),
+	ROW(IDLE_P90_LATENCY, "us", 3, true, "The same"),
+	ROW(IDLE_P99_LATENCY, "us", 3, true, "The same"),
+	ROW(IDLE_MAX_LATENCY, "us", 3, true, "The same"),
+	ROW(ADDED_P50_LATENCY, "us", 3, true,
+		"mix: P50_LATENCY less IDLE_P50_LATENCY: what the streams add"),
+	ROW(ADDED_P99_LATENCY, "us", 3, true, "mix: P99_LATENCY less IDLE_P99_LATENCY"),
 	ROW(JAIN_FAIRNESS, "", 4, true, "Jain's index of the flows' shares: 1 is even"),
 };
 
@@ -132,8 +143,10 @@ int net_selector_find(const char *name, struct err *err)
 #define TCP_RR (1u << 2)
 #define UDP_RR (1u << 3)
 #define CRR (1u << 4)
-#define ALL 31u
+#define MIX (1u << 5)
+#define ALL 63u
 #define STREAMS (TCP_STREAM | UDP_STREAM)
+#define TRANSACTIONS (TCP_RR | UDP_RR | CRR | MIX)
 
 static const struct {
 	enum net_selector selector;
@@ -144,20 +157,26 @@ static const struct {
 	{SEL_ELAPSED_TIME, ALL},
 	{SEL_PROTOCOL, ALL},
 	{SEL_DIRECTION, ALL},
-	{SEL_LOCAL_SEND_THROUGHPUT, STREAMS},
-	{SEL_LOCAL_RECV_THROUGHPUT, STREAMS},
-	{SEL_REMOTE_SEND_THROUGHPUT, STREAMS},
-	{SEL_REMOTE_RECV_THROUGHPUT, STREAMS},
-	{SEL_REQUEST_SIZE, ALL & ~STREAMS},
-	{SEL_RESPONSE_SIZE, ALL & ~STREAMS},
-	{SEL_MIN_LATENCY, ALL & ~STREAMS},
-	{SEL_MEAN_LATENCY, ALL & ~STREAMS},
-	{SEL_P50_LATENCY, ALL & ~STREAMS},
-	{SEL_P90_LATENCY, ALL & ~STREAMS},
-	{SEL_P99_LATENCY, ALL & ~STREAMS},
-	{SEL_MAX_LATENCY, ALL & ~STREAMS},
-	{SEL_STDDEV_LATENCY, ALL & ~STREAMS},
+	{SEL_LOCAL_SEND_THROUGHPUT, STREAMS | MIX},
+	{SEL_LOCAL_RECV_THROUGHPUT, STREAMS | MIX},
+	{SEL_REMOTE_SEND_THROUGHPUT, STREAMS | MIX},
+	{SEL_REMOTE_RECV_THROUGHPUT, STREAMS | MIX},
+	{SEL_REQUEST_SIZE, TRANSACTIONS},
+	{SEL_RESPONSE_SIZE, TRANSACTIONS},
+	{SEL_MIN_LATENCY, TRANSACTIONS},
+	{SEL_MEAN_LATENCY, TRANSACTIONS},
+	{SEL_P50_LATENCY, TRANSACTIONS},
+	{SEL_P90_LATENCY, TRANSACTIONS},
+	{SEL_P99_LATENCY, TRANSACTIONS},
+	{SEL_MAX_LATENCY, TRANSACTIONS},
+	{SEL_STDDEV_LATENCY, TRANSACTIONS},
+	{SEL_TRANSACTION_RATE, MIX},
 	{SEL_CONNECT_P50_LATENCY, CRR},
+	{SEL_IDLE_MEAN_LATENCY, MIX},
+	{SEL_IDLE_P50_LATENCY, MIX},
+	{SEL_IDLE_P99_LATENCY, MIX},
+	{SEL_ADDED_P50_LATENCY, MIX},
+	{SEL_ADDED_P99_LATENCY, MIX},
 	{SEL_LOSS_PCT, UDP_STREAM | UDP_RR},
 	{SEL_JITTER_US, UDP_STREAM},
 	{SEL_PPS, UDP_STREAM},
@@ -167,8 +186,8 @@ static const struct {
 	{SEL_LOCAL_SD, ALL},
 	{SEL_REMOTE_SD, ALL},
 	{SEL_SD_UNITS, ALL},
-	{SEL_LOCAL_TRANSPORT_RETRANS, TCP_STREAM | TCP_RR},
-	{SEL_REMOTE_TRANSPORT_RETRANS, TCP_STREAM | TCP_RR},
+	{SEL_LOCAL_TRANSPORT_RETRANS, TCP_STREAM | TCP_RR | MIX},
+	{SEL_REMOTE_TRANSPORT_RETRANS, TCP_STREAM | TCP_RR | MIX},
 };
 
 static unsigned kind_of(const struct net_spec *s)
@@ -177,6 +196,7 @@ static unsigned kind_of(const struct net_spec *s)
 		[NET_STREAM] = {TCP_STREAM, UDP_STREAM},
 		[NET_RR] = {TCP_RR, UDP_RR},
 		[NET_CRR] = {CRR, CRR},
+		[NET_MIX] = {MIX, MIX},
 	};
 
 	return kinds[s->test][s->protocol];

@@ -37,6 +37,13 @@ static const struct {
 	{"p50_latency_us", SEL_P50_LATENCY},
 	{"p99_latency_us", SEL_P99_LATENCY},
 	{"connect_p50_us", SEL_CONNECT_P50_LATENCY},
+	{"idle_mean_us", SEL_IDLE_MEAN_LATENCY},
+	{"idle_p50_us", SEL_IDLE_P50_LATENCY},
+	{"idle_p90_us", SEL_IDLE_P90_LATENCY},
+	{"idle_p99_us", SEL_IDLE_P99_LATENCY},
+	{"idle_max_us", SEL_IDLE_MAX_LATENCY},
+	{"added_p50_us", SEL_ADDED_P50_LATENCY},
+	{"added_p99_us", SEL_ADDED_P99_LATENCY},
 	{"local_demand", SEL_LOCAL_SD},
 	{"remote_demand", SEL_REMOTE_SD},
 	{"retransmits_local", SEL_LOCAL_TRANSPORT_RETRANS},
@@ -63,10 +70,17 @@ static const struct net_value *rate_of(const struct net_record *r)
 	return &r->values.of[SEL_THROUGHPUT];
 }
 
+/* rr and crr have them as their rate. */
+static const struct net_value *transactions_of(const struct net_record *r)
+{
+	return net_spec_transacts(r->spec) ? rate_of(r)
+					   : &r->values.of[SEL_TRANSACTION_RATE];
+}
+
 /* Latencies are those of who asks, or of who sends. */
 static const struct hist *latencies(const struct net_record *r)
 {
-	bool server = !net_spec_transacts(r->spec) && r->spec->dir == NET_RECV;
+	bool server = !net_spec_asks(r->spec) && r->spec->dir == NET_RECV;
 	const struct net_result *end = r->end[server ? NET_SERVER : NET_CLIENT];
 
 	return end && end->latency.total ? &end->latency : NULL;
@@ -74,13 +88,14 @@ static const struct hist *latencies(const struct net_record *r)
 
 static void put_metrics(struct json_writer *w, const struct net_record *r)
 {
-	const struct net_value *rate = rate_of(r);
+	const struct net_value *rate = rate_of(r), *asked = transactions_of(r);
 	bool transacts = net_spec_transacts(r->spec);
 
 	jw_object(w, "metrics");
-	if (rate->known)
-		jw_real(w, transacts ? "transactions_per_s" : "throughput_mbps",
-			rate->number, 3);
+	if (rate->known && !transacts)
+		jw_real(w, "throughput_mbps", rate->number, 3);
+	if (asked->known)
+		jw_real(w, "transactions_per_s", asked->number, 3);
 	for (size_t i = 0; i < ARRAY_LEN(metrics); i++) {
 		const struct net_value *v = &r->values.of[metrics[i].selector];
 
@@ -230,6 +245,7 @@ static void put_record(struct json_writer *w, const struct net_record *r)
 	jw_text(w, "engine", r->engine);
 	jw_text(w, "test", r->test);
 	jw_uint(w, "round", r->round);
+	jw_uint(w, "resumed", r->resumed);
 	jw_text(w, "started_at", *started ? started : NULL);
 	jw_uint(w, "iteration", r->iteration);
 	jw_uint(w, "attempts", r->attempts);
@@ -289,7 +305,8 @@ static void put_words(struct buf *out, const char *const *words, size_t n)
 
 static const char csv_first[] =
 	"client,server,client_address,server_address,success,exit_code,elapsed_time,"
-	"command,engine,test,round,started_at,iteration,attempts,concurrent,error_class,"
+	"command,engine,test,round,resumed,started_at,iteration,attempts,concurrent,"
+	"error_class,"
 	"error_message,throughput_mbps,transactions_per_s";
 
 static void put_header(struct buf *out)
@@ -312,15 +329,17 @@ static void put_number(struct buf *out, bool known, double number, int decimals)
 /* What a row is about, up to its numbers. */
 static void put_row_words(struct buf *out, const struct net_record *r)
 {
-	char started[32], elapsed[32], round[16], iteration[16], attempts[16];
+	char started[32], elapsed[32], round[16], resumed[16], iteration[16],
+		attempts[16];
 	const char *const words[] = {r->client, r->server, r->client_address,
 		r->server_address, yes(r->success), r->success ? "0" : "1", elapsed,
-		r->command, r->engine, r->test, round, started, iteration, attempts,
-		yes(r->concurrent), r->error_class};
+		r->command, r->engine, r->test, round, resumed, started, iteration,
+		attempts, yes(r->concurrent), r->error_class};
 
 	started_text(r, started);
 	snprintf(elapsed, sizeof(elapsed), "%.3f", r->elapsed_s);
 	snprintf(round, sizeof(round), "%u", r->round);
+	snprintf(resumed, sizeof(resumed), "%u", r->resumed);
 	snprintf(iteration, sizeof(iteration), "%u", r->iteration);
 	snprintf(attempts, sizeof(attempts), "%u", r->attempts);
 	put_words(out, words, ARRAY_LEN(words));
@@ -329,13 +348,13 @@ static void put_row_words(struct buf *out, const struct net_record *r)
 
 static void put_row(struct buf *out, const struct net_record *r)
 {
-	const struct net_value *rate = rate_of(r);
+	const struct net_value *rate = rate_of(r), *asked = transactions_of(r);
 	const struct hist *h = latencies(r);
 	bool transacts = net_spec_transacts(r->spec);
 
 	put_row_words(out, r);
 	put_number(out, rate->known && !transacts, rate->number, 3);
-	put_number(out, rate->known && transacts, rate->number, 3);
+	put_number(out, asked->known, asked->number, 3);
 	for (size_t i = 0; i < ARRAY_LEN(metrics); i++) {
 		const struct net_value *v = &r->values.of[metrics[i].selector];
 

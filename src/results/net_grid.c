@@ -42,7 +42,7 @@ static int by_cell(const void *a, const void *b)
 
 static void choose_metric(struct net_grid *g, const struct net_record *r)
 {
-	if (net_spec_transacts(r->spec)) {
+	if (net_spec_asks(r->spec)) {
 		g->metric = "p99 latency";
 		g->unit = "us";
 		g->decimals = 1;

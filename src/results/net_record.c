@@ -43,6 +43,11 @@ void net_record_finish(struct net_record *r)
 
 bool net_spec_transacts(const struct net_spec *s)
 {
+	return s->test == NET_RR || s->test == NET_CRR;
+}
+
+bool net_spec_asks(const struct net_spec *s)
+{
 	return s->test != NET_STREAM;
 }
 

@@ -21,9 +21,11 @@ struct net_record {
 	char *client_address, *server_address; /* of the data; NULL: not known */
 	char *command;                         /* that repeats this pair */
 	uint32_t round;                        /* from 1 */
-	uint32_t iteration;                    /* of --repeat, from 1 */
-	uint32_t attempts;                     /* 0: it never began */
-	bool concurrent;                       /* others shared its machines */
+	uint32_t
+		resumed; /* which --resume of its matrix measured it; 0: none, the first */
+	uint32_t iteration; /* of --repeat, from 1 */
+	uint32_t attempts;  /* 0: it never began */
+	bool concurrent;    /* others shared its machines */
 	bool success;
 	uint64_t started_wall_ns; /* 0: never */
 	double elapsed_s;         /* from its start to both results */
@@ -48,5 +50,7 @@ bool net_record_interval(const struct net_record *r, size_t seq,
 /* Takes NULL. */
 void net_result_free(struct net_result *r);
 
-/* Whether rates of this test are transactions, latencies its point. */
+/* Whether rates of this test are transactions. */
 bool net_spec_transacts(const struct net_spec *s);
+/* Whether latencies of transactions are its point. */
+bool net_spec_asks(const struct net_spec *s);

@@ -55,15 +55,24 @@ static double known(const struct work *w, enum net_selector s)
 	return w->v->of[s].known ? w->v->of[s].number : NAN;
 }
 
-static bool is_stream(const struct work *w)
+/* Latencies are those of transactions. */
+static bool asks(const struct work *w)
 {
-	return w->spec->test == NET_STREAM;
+	return w->spec->test != NET_STREAM;
+}
+
+/* Bytes are the point. */
+static bool streams(const struct work *w)
+{
+	return w->spec->test == NET_STREAM || w->spec->test == NET_MIX;
 }
 
 /* The end that sends in a stream, or that asks. */
 static enum net_side sender_side(const struct net_spec *s)
 {
-	return s->test == NET_STREAM && s->dir == NET_RECV ? NET_SERVER : NET_CLIENT;
+	bool streams = s->test == NET_STREAM || s->test == NET_MIX;
+
+	return streams && s->dir == NET_RECV ? NET_SERVER : NET_CLIENT;
 }
 
 static const struct net_result *sender(const struct work *w)
@@ -102,7 +111,7 @@ static void add_counts(struct work *w, enum net_side side)
 	const struct net_counts *c = &r->counts;
 
 	/* rr and crr count transactions, on the client */
-	if (!is_stream(w) && !c->bytes_sent && !c->bytes_recvd)
+	if (!streams(w) && !c->bytes_sent && !c->bytes_recvd)
 		return;
 	set_count(w, of_side[side].sent, c->bytes_sent);
 	set_count(w, of_side[side].recvd, c->bytes_recvd);
@@ -126,7 +135,7 @@ static void add_cpu(struct work *w, enum net_side side)
 	set_count(w, of_side[side].peak_id, cpu->peak_id);
 	set_count(w, of_side[side].cpus, cpu->count);
 	busy_us = cpu->util / 100 * cpu->count * seconds(r) * 1e6;
-	if (is_stream(w))
+	if (streams(w))
 		moved = (double)(r->counts.bytes_sent + r->counts.bytes_recvd) / 1024;
 	else
 		moved = client ? (double)client->counts.transactions : 0;
@@ -188,7 +197,7 @@ static void add_latency(struct work *w)
 	} percentiles[] = {{SEL_P50_LATENCY, 50}, {SEL_P90_LATENCY, 90},
 		{SEL_P95_LATENCY, 95}, {SEL_P99_LATENCY, 99}, {SEL_P999_LATENCY, 99.9},
 		{SEL_P9999_LATENCY, 99.99}};
-	const struct net_result *r = is_stream(w) ? sender(w) : w->end[NET_CLIENT];
+	const struct net_result *r = asks(w) ? w->end[NET_CLIENT] : sender(w);
 	const struct hist *h = r ? &r->latency : NULL;
 
 	if (!h || !h->total)
@@ -205,6 +214,32 @@ static void add_latency(struct work *w)
 			(double)hist_percentile(&r->connect, 50) / 1e3);
 }
 
+/* rr of mix while nothing else was going on, and what the streams add to that. */
+static void add_idle(struct work *w)
+{
+	static const struct {
+		enum net_selector selector, loaded, added;
+		double p;
+	} percentiles[] = {
+		{SEL_IDLE_P50_LATENCY, SEL_P50_LATENCY, SEL_ADDED_P50_LATENCY, 50},
+		{SEL_IDLE_P90_LATENCY, SEL_P90_LATENCY, NET_SELECTORS, 90},
+		{SEL_IDLE_P99_LATENCY, SEL_P99_LATENCY, SEL_ADDED_P99_LATENCY, 99}};
+	const struct hist *h = w->end[NET_CLIENT] ? &w->end[NET_CLIENT]->idle : NULL;
+
+	if (!h || !h->total)
+		return;
+	set(w, SEL_IDLE_MEAN_LATENCY, hist_mean(h) / 1e3);
+	set(w, SEL_IDLE_MAX_LATENCY, (double)h->max / 1e3);
+	for (size_t i = 0; i < ARRAY_LEN(percentiles); i++) {
+		double idle = (double)hist_percentile(h, percentiles[i].p) / 1e3;
+
+		set(w, percentiles[i].selector, idle);
+		if (percentiles[i].added != NET_SELECTORS)
+			set(w, percentiles[i].added,
+				known(w, percentiles[i].loaded) - idle);
+	}
+}
+
 static void add_stream(struct work *w)
 {
 	double local = known(w, SEL_LOCAL_RECV_THROUGHPUT),
@@ -217,6 +252,11 @@ static void add_stream(struct work *w)
 	set_text(w, SEL_SD_UNITS, "us/KB");
 }
 
+static double asking_flows(const struct net_spec *s)
+{
+	return s->test == NET_MIX ? 1 : s->flows;
+}
+
 static void add_transactions(struct work *w)
 {
 	const struct net_spec *s = w->spec;
@@ -224,14 +264,16 @@ static void add_transactions(struct work *w)
 	double done = r ? (double)r->counts.transactions : NAN,
 	       rate = r ? done / seconds(r) : NAN;
 
-	set(w, SEL_THROUGHPUT, rate);
-	set_text(w, SEL_THROUGHPUT_UNITS, "Trans/s");
-	set_text(w, SEL_SD_UNITS, "us/Tran");
+	if (!streams(w)) {
+		set(w, SEL_THROUGHPUT, rate);
+		set_text(w, SEL_THROUGHPUT_UNITS, "Trans/s");
+		set_text(w, SEL_SD_UNITS, "us/Tran");
+	}
 	set(w, SEL_TRANSACTION_RATE, rate);
 	if (s->rate > 0)
 		set(w, SEL_RT_LATENCY, known(w, SEL_MEAN_LATENCY));
 	else
-		set(w, SEL_RT_LATENCY, 1e6 * s->flows * s->depth / rate);
+		set(w, SEL_RT_LATENCY, 1e6 * asking_flows(s) * s->depth / rate);
 	set_count(w, SEL_BURST_SIZE, s->depth - 1);
 	set_count(w, SEL_REQUEST_SIZE, s->request_bytes);
 	set_count(w, SEL_RESPONSE_SIZE, s->response_bytes);
@@ -281,7 +323,7 @@ static void add_words(struct work *w)
 		protocol[i++] = (char)toupper((unsigned char)*p);
 	protocol[i] = '\0';
 	set_text(w, SEL_PROTOCOL, protocol);
-	set_text(w, SEL_DIRECTION, is_stream(w) ? dirs[s->dir] : dirs[NET_BIDIR]);
+	set_text(w, SEL_DIRECTION, streams(w) ? dirs[s->dir] : dirs[NET_BIDIR]);
 	set_text(w, SEL_COMMAND_LINE, w->facts->command);
 	set_text(w, SEL_UUID, w->facts->uuid);
 	set_text(w, SEL_RESULT_BRAND, w->facts->brand);
@@ -304,7 +346,7 @@ static void add_confidence(struct work *w)
 
 static void add_ends(struct work *w)
 {
-	const struct net_result *shares = is_stream(w) ? receiver(w) : w->end[NET_CLIENT];
+	const struct net_result *shares = streams(w) ? receiver(w) : w->end[NET_CLIENT];
 
 	for (int side = 0; side < NET_SIDES; side++) {
 		if (!w->end[side])
@@ -317,6 +359,7 @@ static void add_ends(struct work *w)
 		seconds(w->end[NET_CLIENT] ? w->end[NET_CLIENT] : w->end[NET_SERVER]));
 	add_connection(w);
 	add_latency(w);
+	add_idle(w);
 	if (shares && shares->fairness > 0)
 		set(w, SEL_JAIN_FAIRNESS, shares->fairness);
 }
@@ -330,11 +373,11 @@ int net_values_of(const struct net_spec *spec, const struct net_result *client,
 	memset(ret, 0, sizeof(*ret));
 	if (client || server)
 		add_ends(&w);
-	if (is_stream(&w))
+	if (streams(&w))
 		add_stream(&w);
-	else
+	if (asks(&w))
 		add_transactions(&w);
-	if (is_stream(&w) && spec->protocol == NET_UDP)
+	if (streams(&w) && spec->protocol == NET_UDP)
 		add_datagrams(&w);
 	add_words(&w);
 	add_confidence(&w);

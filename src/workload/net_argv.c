@@ -105,6 +105,7 @@ static bool several(const char *cpus)
 }
 
 ASKED(transactions, s->test != NET_STREAM)
+ASKED(mix, s->test == NET_MIX)
 ASKED(crr_rst, s->test == NET_CRR && s->close != NET_CLOSE_FIN)
 ASKED(flows, s->flows > 1)
 ASKED(many_flows, s->flows > 128)
@@ -151,6 +152,7 @@ static bool several_sizes(const struct net_words *w)
 }
 
 static const struct lack netperf_lacks[] = {
+	{mix, "rr under the load of streams"},
 	{flows, "parallel flows"},
 	{bidir, "streams both ways"},
 	{udp_recv, "udp streams from the server"},

@@ -13,18 +13,18 @@
 
 const struct key profile_expectation_keys[] = {
 	KEY(EXPECT_MEAN_LATENCY_MAX, "mean_latency_max",
-		"us: MEAN_LATENCY of each rr and crr."),
+		"us: MEAN_LATENCY of each rr, crr and mix."),
 	KEY(EXPECT_P99_LATENCY_MAX, "p99_latency_max",
-		"us: P99_LATENCY of each rr and crr."),
+		"us: P99_LATENCY of each rr, crr and mix."),
 	KEY(EXPECT_LATENCY_STDDEV_MAX, "latency_stddev_max",
-		"us: STDDEV_LATENCY of each rr and crr."),
+		"us: STDDEV_LATENCY of each rr, crr and mix."),
 	KEY(EXPECT_JITTER_MAX, "jitter_max", "us: JITTER_US of each udp stream."),
 	KEY(EXPECT_TCP_THROUGHPUT_MIN, "tcp_throughput_min",
-		"10^6 bits/s: THROUGHPUT of each tcp stream."),
+		"10^6 bits/s: THROUGHPUT of each tcp stream and mix."),
 	KEY(EXPECT_UDP_THROUGHPUT_MIN, "udp_throughput_min",
 		"10^6 bits/s: THROUGHPUT of each udp stream."),
 	KEY(EXPECT_TOTAL_THROUGHPUT_MIN, "total_throughput_min",
-		"10^6 bits/s: the sum over all pairs, of each stream test."),
+		"10^6 bits/s: the sum over all pairs, of each stream test and mix."),
 	KEY(EXPECT_TRANSACTION_RATE_MIN, "transaction_rate_min",
 		"1/s: TRANSACTION_RATE of each rr."),
 	KEY(EXPECT_CONNECTION_RATE_MIN, "connection_rate_min",
@@ -38,7 +38,7 @@ const struct key profile_expectation_keys[] = {
 	KEY(EXPECT_PACKET_LOSS_MAX, "packet_loss_max",
 		"Fraction: LOSS_PCT / 100 of each udp test."),
 	KEY(EXPECT_RETRANSMISSION_RATE_MAX, "retransmission_rate_max",
-		"Fraction: segments of a tcp stream that were sent again."),
+		"Fraction: segments of a tcp stream or mix that were sent again."),
 	KEY(EXPECT_ERROR_RATE_MAX, "error_rate_max",
 		"Fraction: of all pairs and tests, those that failed."),
 	{.name = NULL},
@@ -106,8 +106,9 @@ static double retransmission_rate(const struct net_outcome *o)
 #define RR 4u
 #define UDP_RR 8u
 #define CRR 16u
+#define MIX 32u
 #define STREAMS (TCP_STREAM | UDP_STREAM)
-#define TRANSACTIONS (RR | UDP_RR | CRR)
+#define TRANSACTIONS (RR | UDP_RR | CRR | MIX)
 #define ALL (STREAMS | TRANSACTIONS)
 
 static const struct expectation {
@@ -122,16 +123,17 @@ static const struct expectation {
 	[EXPECT_P99_LATENCY_MAX] = {TRANSACTIONS, p99_latency, " us"},
 	[EXPECT_LATENCY_STDDEV_MAX] = {TRANSACTIONS, latency_stddev, " us"},
 	[EXPECT_JITTER_MAX] = {UDP_STREAM, jitter, " us"},
-	[EXPECT_TCP_THROUGHPUT_MIN] = {TCP_STREAM, throughput, " Mb/s", .min = true},
+	[EXPECT_TCP_THROUGHPUT_MIN] = {TCP_STREAM | MIX, throughput, " Mb/s",
+		.min = true},
 	[EXPECT_UDP_THROUGHPUT_MIN] = {UDP_STREAM, throughput, " Mb/s", .min = true},
-	[EXPECT_TOTAL_THROUGHPUT_MIN] = {STREAMS, throughput, " Mb/s", .min = true,
+	[EXPECT_TOTAL_THROUGHPUT_MIN] = {STREAMS | MIX, throughput, " Mb/s", .min = true,
 		.sum = true},
 	[EXPECT_TRANSACTION_RATE_MIN] = {RR | UDP_RR, throughput, "/s", .min = true},
 	[EXPECT_CONNECTION_RATE_MIN] = {CRR, throughput, "/s", .min = true},
 	[EXPECT_CPU_UTIL_MAX] = {ALL, cpu_util, " %"},
 	[EXPECT_CV_MAX] = {ALL, cv, " %", .may_miss = true},
 	[EXPECT_PACKET_LOSS_MAX] = {UDP_STREAM | UDP_RR, packet_loss, ""},
-	[EXPECT_RETRANSMISSION_RATE_MAX] = {TCP_STREAM, retransmission_rate, ""},
+	[EXPECT_RETRANSMISSION_RATE_MAX] = {TCP_STREAM | MIX, retransmission_rate, ""},
 	[EXPECT_ERROR_RATE_MAX] = {0, NULL, ""},
 };
 
@@ -141,6 +143,7 @@ static unsigned kind_of(const struct net_spec *s)
 		[NET_STREAM] = {TCP_STREAM, UDP_STREAM},
 		[NET_RR] = {RR, UDP_RR},
 		[NET_CRR] = {CRR, CRR},
+		[NET_MIX] = {MIX, MIX},
 	};
 
 	return kinds[s->test][s->protocol];

@@ -12,15 +12,16 @@ struct test_keys {
 	char *name, *congestion;
 	int direction, protocol;
 	uint64_t request_size, response_size, message_size, socket_size, bitrate;
-	uint64_t duration_ns, warmup_ns, stagger_ns;
+	uint64_t duration_ns, warmup_ns, stagger_ns, idle_ns;
 	unsigned burst, instances;
 	double rate;
 	bool connection, nodelay, cpu_affinity;
 	bool has_direction, has_protocol, has_duration, has_warmup;
 };
 
-enum { SEND, RECV, RR };
-static const char *const directions[] = {"send|stream|xmit", "recv|maerts", "rr", NULL};
+enum { SEND, RECV, RR, MIXED };
+static const char *const directions[] = {
+	"send|stream|xmit", "recv|maerts", "rr", "mix", NULL};
 static const char *const protocols[] = {"tcp", "udp", NULL};
 
 #define AT(m) .offset = offsetof(struct test_keys, m)
@@ -29,13 +30,15 @@ static const char *const protocols[] = {"tcp", "udp", NULL};
 const struct key profile_test_keys[] = {
 	{"name", KEY_STR, AT(name), .help = "Required; unique in the profile."},
 	{"direction", KEY_ENUM, AT(direction), directions, SET(has_direction),
-		.help = "Required: send (stream), recv (maerts) or rr."},
+		.help = "Required: send (stream), recv (maerts), rr, or mix: rr alone, "
+			"then under "
+			"streams both ways."},
 	{"protocol", KEY_ENUM, AT(protocol), protocols, SET(has_protocol),
 		.help = "Required: tcp or udp."},
 	{"request_size", KEY_SIZE, AT(request_size), .def = "1", .min = 1,
-		.max = NET_BYTES_MAX, .help = "rr: bytes of a request."},
+		.max = NET_BYTES_MAX, .help = "rr, mix: bytes of a request."},
 	{"response_size", KEY_SIZE, AT(response_size), .def = "1", .min = 1,
-		.max = NET_BYTES_MAX, .help = "rr: bytes of a response."},
+		.max = NET_BYTES_MAX, .help = "rr, mix: bytes of a response."},
 	{"burst", KEY_UINT, AT(burst), .def = "0", .max = NET_DEPTH_MAX - 1,
 		.help = "rr: transactions in flight besides the first, of each flow."},
 	{"connection", KEY_BOOL, AT(connection), .def = "false",
@@ -44,7 +47,7 @@ const struct key profile_test_keys[] = {
 		.help = "rr: transactions per second of all flows, on time whatever the "
 			"answers take."},
 	{"instances", KEY_UINT, AT(instances), .def = "1", .min = 1, .max = NET_FLOWS_MAX,
-		.help = "Flows, each with its own connection."},
+		.help = "Flows, each with its own connection; mix: streams."},
 	{"message_size", KEY_SIZE, AT(message_size), .def = "128 KiB, udp 1472", .min = 1,
 		.max = NET_BYTES_MAX, .help = "Streams: bytes of a send and a receive."},
 	{"socket_size", KEY_SIZE, AT(socket_size), .def = "the system's", .min = 1,
@@ -52,6 +55,8 @@ const struct key profile_test_keys[] = {
 	{"bitrate", KEY_SIZE, AT(bitrate), .def = "unlimited", .min = 1,
 		.max = UINT64_MAX / 8,
 		.help = "udp streams: bits per second of all flows (100M, 1G)."},
+	{"idle", KEY_DURATION, AT(idle_ns), .def = "a third of duration",
+		.help = "mix: of its duration, how long rr is alone."},
 	{"duration", KEY_DURATION, AT(duration_ns), SET(has_duration),
 		.def = "global.duration", .min = NS_PER_MS, .help = "The window."},
 	{"warmup", KEY_DURATION, AT(warmup_ns), SET(has_warmup), .def = "global.warmup",
@@ -71,7 +76,10 @@ const struct key profile_test_keys[] = {
 #define UDP_STREAM 2u
 #define TCP_RR 4u
 #define UDP_RR 8u
+#define MIX_OF_TCP 16u
+#define MIX_OF_UDP 32u /* which there is none of */
 #define STREAMS (TCP_STREAM | UDP_STREAM)
+#define MIX (MIX_OF_TCP | MIX_OF_UDP)
 
 /* Keys that only some tests take; on another one they would be silently ignored. */
 static const struct {
@@ -79,15 +87,16 @@ static const struct {
 	unsigned tests;
 	const char *of;
 } key_tests[] = {
-	{"request_size", TCP_RR | UDP_RR, "rr"},
-	{"response_size", TCP_RR | UDP_RR, "rr"},
+	{"request_size", TCP_RR | UDP_RR | MIX, "rr and mix"},
+	{"response_size", TCP_RR | UDP_RR | MIX, "rr and mix"},
+	{"idle", MIX, "mix"},
 	{"burst", TCP_RR | UDP_RR, "rr"},
 	{"rate", TCP_RR | UDP_RR, "rr"},
 	{"connection", TCP_RR | UDP_RR, "rr"},
-	{"message_size", STREAMS, "streams"},
+	{"message_size", STREAMS | MIX, "streams and mix"},
 	{"bitrate", UDP_STREAM, "udp streams"},
-	{"nodelay", TCP_STREAM, "tcp streams"},
-	{"congestion", TCP_STREAM | TCP_RR, "tcp"},
+	{"nodelay", TCP_STREAM | MIX, "tcp streams and mix"},
+	{"congestion", TCP_STREAM | TCP_RR | MIX_OF_TCP, "tcp"},
 };
 
 static const struct node *at_key(const struct node *map, const char *key)
@@ -100,8 +109,9 @@ static const struct node *at_key(const struct node *map, const char *key)
 static int check_keys(struct decode *d, const struct node *n, const struct test_keys *k,
 	struct err *err)
 {
+	static const unsigned shift[] = {[RR] = 2, [MIXED] = 4};
 	unsigned kind = (k->protocol == NET_UDP ? UDP_STREAM : TCP_STREAM)
-			<< (k->direction == RR ? 2 : 0);
+			<< shift[k->direction];
 
 	if (!k->name || !*k->name)
 		return node_error(d->doc, n, err, "a test needs 'name'");
@@ -140,6 +150,11 @@ static int fill_spec(
 		s->test = k->connection ? NET_CRR : NET_RR;
 	s->protocol = (enum net_protocol)k->protocol;
 	s->dir = k->direction == RECV ? NET_RECV : NET_SEND;
+	if (k->direction == MIXED) {
+		s->test = NET_MIX;
+		s->dir = NET_BIDIR;
+		s->idle_ns = k->idle_ns;
+	}
 	s->flows = k->instances;
 	s->depth = k->burst + 1;
 	s->duration_ns = k->has_duration ? k->duration_ns : g->duration_ns;

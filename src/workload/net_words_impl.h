@@ -16,9 +16,12 @@
 #define FOR_TCP_RR 4u
 #define FOR_UDP_RR 8u
 #define FOR_CRR 16u
+#define FOR_MIX 32u
 #define FOR_STREAM (FOR_TCP_STREAM | FOR_UDP_STREAM)
 #define FOR_RR (FOR_TCP_RR | FOR_UDP_RR | FOR_CRR)
-#define FOR_TCP (FOR_TCP_STREAM | FOR_TCP_RR | FOR_CRR)
+#define FOR_TCP (FOR_TCP_STREAM | FOR_TCP_RR | FOR_CRR | FOR_MIX)
+#define FOR_TRANSACTIONS (FOR_RR | FOR_MIX)
+#define FOR_STREAMS (FOR_STREAM | FOR_MIX) /* those of mix, too */
 
 enum word_type {
 	WORD_FLAG,    /* bool at `at`, and at `and` when there is one */

@@ -268,12 +268,12 @@ const struct word words_netperf[] = {
 	{"-t", NULL, "NAME", POS_PLAIN | POS_GLOBAL, WORD_SET, .fn = words_set_test,
 		.help = "The test: TCP_STREAM, TCP_MAERTS, TCP_SENDFILE, TCP_RR, "
 			"TCP_CRR, "
-			"TCP_CC, UDP_STREAM, UDP_RR, or OMNI, which -d and -T tell"},
+			"TCP_CC, UDP_STREAM, UDP_RR, MIX, or OMNI, which -d and -T tell"},
 	{"-t", NULL, "TYPE", POS_TEST, WORD_SET, .fn = words_set_type,
 		.help = "Behind a second --: stream (tcp) or dgram (udp)"},
 	{"-d", NULL, "DIR", POS_BELOW, WORD_SET, .fn = words_set_direction,
 		.help = "send (xmit, stream), recv (maerts), or rr, which send|recv is "
-			"too"},
+			"too; of MIX its streams, both ways unless said"},
 	{"-l", NULL, "SEC", POS_ANY, WORD_SET, .fn = words_set_length,
 		.help = "Seconds; -N: bytes, or transactions of rr, in an hour at the "
 			"most"},
@@ -284,7 +284,7 @@ const struct word words_netperf[] = {
 	{"-T", NULL, "tcp|udp", POS_TEST, WORD_SET, .fn = words_set_protocol,
 		.help = "Behind a second --: the protocol"},
 	{"-r", NULL, "REQ[,RSP]", POS_BELOW, WORD_SET, .fn = words_set_sizes,
-		.tests = FOR_RR,
+		.tests = FOR_TRANSACTIONS,
 		.help = "Bytes of a request and of a response, 1,1 unless said"},
 	{"-r", NULL, NULL, POS_GLOBAL, WORD_ALWAYS,
 		.help = "Confidence of the result alone, as always here"},
@@ -292,11 +292,11 @@ const struct word words_netperf[] = {
 		.tests = FOR_TCP_RR | FOR_UDP_RR,
 		.help = "Transactions in flight besides the first, of each flow"},
 	{"-m", NULL, "L[,R]", POS_BELOW, WORD_SET, .fn = words_set_send_size,
-		.tests = FOR_STREAM,
+		.tests = FOR_STREAMS,
 		.help = "Bytes of a send, 128 KiB (udp: 1472) unless said; default: "
 			"netperf's own"},
 	{"-M", NULL, "R[,L]", POS_BELOW, WORD_SET, .fn = words_set_recv_size,
-		.tests = FOR_STREAM,
+		.tests = FOR_STREAMS,
 		.help = "Bytes of a receive, the server's first, as netperf has it"},
 	{"-s", NULL, "SEND[,RECV]", POS_BELOW, WORD_SIZES,
 		.at = offsetof(struct net_words, spec.local.send_buffer),

@@ -75,6 +75,8 @@ static void put_test(struct printer *p, const struct net_spec *s)
 
 	if (s->test == NET_CRR)
 		put2(p, "-t", "TCP_CRR");
+	else if (s->test == NET_MIX)
+		put2(p, "-t", "MIX");
 	else if (s->test == NET_RR)
 		put2(p, "-t", rr[s->protocol]);
 	else if (s->protocol == NET_TCP)
@@ -87,6 +89,8 @@ static void put_test(struct printer *p, const struct net_spec *s)
 		put2(p, "-t", "UDP_STREAM");
 	if (s->test == NET_STREAM && s->dir == NET_BIDIR)
 		put(p, "--bidir");
+	if (s->test == NET_MIX && s->dir != NET_BIDIR)
+		put2(p, "-d", net_dir_names[s->dir]);
 }
 
 static void put_load(struct printer *p, const struct net_spec *s)
@@ -103,6 +107,8 @@ static void put_load(struct printer *p, const struct net_spec *s)
 		put_number(p, "--transactions", s->max_transactions);
 	if (s->interval_ns)
 		put_seconds(p, "--interval", s->interval_ns);
+	if (s->idle_ns)
+		put_seconds(p, "--idle", s->idle_ns);
 	if (s->stagger_ns)
 		put_seconds(p, "--stagger", s->stagger_ns);
 	if (s->rate_bits)

@@ -27,6 +27,7 @@ static const struct words_test tests[] = {
 	{"TCP_CC", NET_CRR, NET_TCP, DIR_RR, false},
 	{"UDP_STREAM", NET_STREAM, NET_UDP, DIR_SEND, false},
 	{"UDP_RR", NET_RR, NET_UDP, DIR_RR, false},
+	{"MIX", NET_MIX, NET_TCP, DIR_RR, false},
 };
 
 int words_set_test(struct words_parse *p, const char *value, struct err *err)
@@ -48,7 +49,8 @@ int words_set_test(struct words_parse *p, const char *value, struct err *err)
 	near = text_nearest(value, names, ARRAY_LEN(names));
 	return err_set(err, ERR_INPUT,
 		"%s: unknown test '%.60s'%s%s%s: there are TCP_STREAM, TCP_MAERTS, "
-		"TCP_SENDFILE, TCP_RR, TCP_CRR, TCP_CC, UDP_STREAM, UDP_RR and OMNI",
+		"TCP_SENDFILE, TCP_RR, TCP_CRR, TCP_CC, UDP_STREAM, UDP_RR, MIX and "
+		"OMNI",
 		p->shown, safe ? safe : "", near ? " (did you mean " : "",
 		near ? near : "", near ? "?)" : "");
 }
@@ -64,7 +66,7 @@ static int check_named(const struct words_parse *p, struct err *err)
 		return err_set(err, ERR_INPUT,
 			"-t %s and %s contradict each other (OMNI takes any protocol)",
 			t->name, net_protocol_names[p->protocol]);
-	if (p->dir != DIR_NONE && p->dir != t->dir)
+	if (p->dir != DIR_NONE && p->dir != t->dir && t->test != NET_MIX)
 		return err_set(err, ERR_INPUT,
 			"-t %s and -d %s contradict each other (OMNI takes any "
 			"direction)",
@@ -80,6 +82,22 @@ static int check_named(const struct words_parse *p, struct err *err)
 			"which "
 			"-t %s is not: -t TCP_CRR has it (CPU use is always measured)",
 			t->name);
+	return 0;
+}
+
+/* Its streams go both ways, or as -d says. */
+static int set_mix(struct words_parse *p, struct err *err)
+{
+	static const enum net_dir dirs[] = {[DIR_NONE] = NET_BIDIR,
+		[DIR_SEND] = NET_SEND,
+		[DIR_RECV] = NET_RECV,
+		[DIR_RR] = NET_BIDIR};
+
+	if (p->both && dirs[p->dir] != NET_BIDIR)
+		return err_set(err, ERR_INPUT,
+			"one end alone to send and --bidir contradict each other");
+	p->w->spec.test = NET_MIX;
+	p->w->spec.dir = dirs[p->dir];
 	return 0;
 }
 
@@ -105,6 +123,8 @@ static int set_kind(struct words_parse *p, struct err *err)
 		s->test = NET_CRR;
 	s->dir = dir == DIR_RECV ? NET_RECV : NET_SEND;
 	s->zero_copy |= p->test && p->test->zero_copy;
+	if (p->test && p->test->test == NET_MIX)
+		return set_mix(p, err);
 	if (p->both && dir == DIR_RECV)
 		return err_set(err, ERR_INPUT,
 			"the server alone to send and --bidir contradict each other");
@@ -119,6 +139,7 @@ static unsigned kind_of(const struct net_spec *s)
 		[NET_STREAM] = {FOR_TCP_STREAM, FOR_UDP_STREAM},
 		[NET_RR] = {FOR_TCP_RR, FOR_UDP_RR},
 		[NET_CRR] = {FOR_CRR, FOR_CRR},
+		[NET_MIX] = {FOR_MIX, FOR_MIX},
 	};
 
 	return kinds[s->test][s->protocol];
@@ -133,7 +154,7 @@ static int check_rows(const struct words_parse *p, struct err *err)
 	} names[] = {{FOR_TCP_STREAM | FOR_UDP_STREAM, "streams"},
 		{FOR_TCP_STREAM, "tcp streams"}, {FOR_UDP_STREAM, "udp streams"},
 		{FOR_TCP_RR | FOR_UDP_RR, "rr"}, {FOR_TCP_RR, "tcp rr"},
-		{FOR_UDP_RR, "udp rr"}, {FOR_CRR, "crr"}};
+		{FOR_UDP_RR, "udp rr"}, {FOR_CRR, "crr"}, {FOR_MIX, "mix"}};
 	unsigned kind = kind_of(&p->w->spec);
 
 	for (size_t i = 0; i < p->n_rows; i++) {

@@ -170,6 +170,7 @@ def test_stop(t):
     """The result of what there is, from both ends, whichever was told."""
     workers = (Worker(t), Worker(t))
     tests = [spec(dir=way, flows=flows) for way in ("send", "recv", "bidir") for flows in (1, 50)]
+    tests += [spec("mix", dir=way, idle_ns=MS) for way in ("send", "recv", "bidir")]
     tests += [spec("rr"), spec("rr", flows=50), spec("rr", rate=100), spec("crr"),
               spec(protocol="udp", rate_bits=10**7), spec(protocol="udp", rate_bits=10**7, dir="recv"),
               spec(protocol="udp", rate_bits=10**7, dir="bidir"), spec("rr", protocol="udp")]
@@ -186,6 +187,21 @@ def test_stop(t):
                 t.eq(result["type"], "net_result", f"{s} told {told}: {result}")
                 t.check(result["to_ns"] - result["from_ns"] < 20 * SECOND, str(s))
             t.check(time.monotonic() - began < 8, f"{s} told {told}")
+
+
+def test_stop_in_the_idle_part(t):
+    """A mix that was stopped before its streams began has latencies, and an empty window."""
+    for told in (0, 1):
+        pair = Pair(t, spec("mix", dir="bidir", duration_ns=60 * SECOND))
+        pair.start()
+        # nothing tells that its first transactions are over
+        workers = (pair.client, pair.server)
+        workers[told].say("ping", seq=1)
+        workers[told].get("pong")
+        workers[told].say("net_stop", pair=pair.number)
+        for result in pair.outcome():
+            t.eq((result["type"], result["from_ns"]), ("net_result", result["to_ns"]))
+            t.eq((result["counts"], "latency" in result), ({}, False))
 
 
 def test_stop_before(t):
@@ -211,6 +227,7 @@ def test_stop_before(t):
 def test_other_end_killed(t):
     """A worker that vanishes is noticed, and named; by the way its worker was ended, or killed."""
     tests = [spec(dir=way, flows=flows) for way in ("send", "recv", "bidir") for flows in (1, 50)]
+    tests += [spec("mix", dir="send", idle_ns=MS), spec("mix", dir="recv", flows=50, idle_ns=MS)]
     tests += [spec("rr"), spec("rr", flows=50), spec("crr"),
               spec(protocol="udp", rate_bits=10**7), spec("rr", protocol="udp")]
     for s in tests:
@@ -229,7 +246,7 @@ def test_other_end_killed(t):
 
 
 def test_client_killed(t):
-    for s in (spec(), spec(dir="recv"), spec("rr"), spec("crr")):
+    for s in (spec(), spec(dir="recv"), spec("rr"), spec("crr"), spec("mix", idle_ns=MS)):
         s.update(duration_ns=60 * SECOND, interval_ns=20 * MS)
         pair = Pair(t, s)
         pair.start()

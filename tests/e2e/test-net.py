@@ -90,6 +90,35 @@ def test_crr(t):
         t.check(client["connect"]["sum"] < client["latency"]["sum"], what)
 
 
+def test_mix(t):
+    """rr alone, then under streams; the window is of the second part."""
+    workers = (Worker(t), Worker(t))
+    for members in ({"dir": "bidir"}, {"dir": "send", "flows": 3}, {"dir": "recv", "flows": 40},
+                    {"dir": "bidir", "flows": 2, "warmup_ns": 30 * MS, "idle_ns": 40 * MS},
+                    {"dir": "send", "request_bytes": 300000, "response_bytes": 5}):
+        what = str(members)
+        pair = Pair(t, spec("mix", duration_ns=200 * MS, interval_ns=40 * MS, **members), workers)
+        both = pair.run()
+        bytes_agree(t, both, what)
+        client, server = both
+        idle = members.get("idle_ns", 200 * MS / 3)
+        for result, sends in zip(both, (members["dir"] != "recv", members["dir"] != "send")):
+            counts = result["counts"]
+            t.eq(counts.get("bytes_sent", 0) > 0, sends, what)
+            length = result["to_ns"] - result["from_ns"]
+            t.check(0 < length < 200 * MS - idle + 2 * SECOND, f"{what}: {length / MS} ms")
+            # nothing was streamed before the window
+            t.eq(counts.get("bytes_sent", 0) <= result["total"].get("bytes_sent", 0), True, what)
+        t.eq(client["total"]["transactions"], server["total"]["transactions"], what)
+        under_load = client["counts"]["transactions"]
+        t.check(under_load > 0 and abs(count_of(client["latency"]) - under_load) <= 2, what)
+        before = client["total"]["transactions"] - under_load
+        t.check(0 < count_of(client["idle"]) <= before, f"{what} {before}")
+        t.check("idle" not in server and "latency" not in server, what)
+        t.check(client["socket"].get("nodelay", False) is False, what)
+        t.eq(sum(i["counts"].get("transactions", 0) for i in pair.intervals(pair.client)), under_load, what)
+
+
 def test_udp_streams(t):
     workers = (Worker(t), Worker(t))
     for members in ({}, {"dir": "recv"}, {"dir": "bidir"}, {"flows": 3}, {"flows": 30},

@@ -37,6 +37,7 @@ static void fill_samples(void)
 		if (samples[i].type == MSG_NET_RESULT) {
 			fill_hist(&samples[i].u.net_result.latency, 3);
 			fill_hist(&samples[i].u.net_result.connect, 3);
+			fill_hist(&samples[i].u.net_result.idle, 3);
 		}
 	}
 }

@@ -235,6 +235,12 @@ static void test_errors(void)
 		{"name: x\ntests:\n- {name: a, direction: rr, protocol: udp, connection: "
 		 "true}\n",
 			"p.yaml:3:3: test 'a' cannot be: udp has no connections for crr"},
+		{"name: x\ntests:\n- {name: a, direction: mix, protocol: udp}\n",
+			"p.yaml:3:3: test 'a' cannot be: mix is of tcp"},
+		{"name: x\ntests:\n- {name: a, direction: mix, protocol: tcp, rate: 5}\n",
+			"key 'rate' means nothing to test 'a': it is of rr"},
+		{"name: x\ntests:\n- {name: a, direction: rr, protocol: tcp, idle: 5}\n",
+			"key 'idle' means nothing to test 'a': it is of mix"},
 		{HEAD "  - {name: a, direction: rr, protocol: tcp}\n",
 			"p.yaml:4:12: test 'a' is there twice, first in line 3"},
 		{HEAD "expectations: {latency_max: 1}\n",

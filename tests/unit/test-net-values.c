@@ -216,6 +216,55 @@ static void test_crr(void)
 	hist_finish(&client.latency);
 }
 
+/* Under load and before it apart; bytes are the streams'. */
+static void test_mix(void)
+{
+	static const struct net_spec mix = {.test = NET_MIX,
+		.dir = NET_BIDIR,
+		.flows = 4,
+		.depth = 1,
+		.request_bytes = 1,
+		.response_bytes = 2};
+	struct net_result client = {.to_ns = 2 * NS_PER_SEC,
+				  .fairness = .5,
+				  .counts = {.transactions = 500,
+					  .bytes_sent = 250000,
+					  .bytes_recvd = 500000}},
+			  server = {.to_ns = 2 * NS_PER_SEC,
+				  .fairness = .75,
+				  .counts = {.transactions = 400,
+					  .bytes_sent = 600000,
+					  .bytes_recvd = 250000}};
+	struct net_values v;
+
+	hist_init(&client.idle, 3);
+	hist_init(&client.latency, 3);
+	CHECK(hist_alloc(&client.idle) == 0 && hist_alloc(&client.latency) == 0);
+	hist_record(&client.idle, 1500);
+	hist_record(&client.latency, 40000);
+	CHECK(net_values_of(&mix, &client, &server, &nothing, &v) == 0);
+	check_number(&v, SEL_THROUGHPUT, 3);
+	CHECK_STR(v.of[SEL_THROUGHPUT_UNITS].text, "10^6bits/s");
+	CHECK_STR(v.of[SEL_SD_UNITS].text, "us/KB");
+	check_number(&v, SEL_LOCAL_SEND_THROUGHPUT, 1);
+	check_number(&v, SEL_TRANSACTION_RATE, 250);
+	check_number(&v, SEL_RT_LATENCY, 4000);
+	check_number(&v, SEL_RESPONSE_SIZE, 2);
+	check_number(&v, SEL_P50_LATENCY, 40);
+	check_number(&v, SEL_IDLE_MEAN_LATENCY, 1.5);
+	check_number(&v, SEL_IDLE_P90_LATENCY, 1.5);
+	check_number(&v, SEL_IDLE_MAX_LATENCY, 1.5);
+	check_number(&v, SEL_ADDED_P99_LATENCY, 38.5);
+	CHECK_STR(v.of[SEL_DIRECTION].text, "Send|Recv");
+	net_values_finish(&v);
+	hist_finish(&client.idle);
+	CHECK(net_values_of(&mix, &client, &server, &nothing, &v) == 0);
+	check_unknown(&v, SEL_IDLE_P50_LATENCY);
+	check_unknown(&v, SEL_ADDED_P50_LATENCY);
+	net_values_finish(&v);
+	hist_finish(&client.latency);
+}
+
 static void test_udp(void)
 {
 	static const struct net_spec rr = {.test = NET_RR,
@@ -348,5 +397,5 @@ static void test_defaults(void)
 }
 
 TEST_MAIN(TEST(test_table), TEST(test_tcp_stream), TEST(test_directions), TEST(test_rr),
-	TEST(test_crr), TEST(test_udp), TEST(test_facts), TEST(test_format),
-	TEST(test_defaults))
+	TEST(test_crr), TEST(test_mix), TEST(test_udp), TEST(test_facts),
+	TEST(test_format), TEST(test_defaults))
