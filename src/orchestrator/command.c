@@ -25,6 +25,8 @@ static const struct option_group *const groups_validate[] = {
 	&group_workload, &group_hosts, &group_common, NULL};
 static const struct option_group *const groups_runs[] = {
 	&group_runs, &group_common, NULL};
+static const struct option_group *const groups_profiles[] = {
+	&group_export, &group_common, NULL};
 static const struct option_group *const groups_clean[] = {
 	&group_clean, &group_hosts, &group_common, NULL};
 
@@ -58,6 +60,8 @@ static const char *const examples_validate[] = {
 	"muster validate mix.yaml --hosts hosts.yaml", NULL};
 static const char *const examples_runs[] = {"muster run mix.yaml --detach", "muster runs",
 	"muster runs attach muster-20261120T143005Z-mix", "muster runs stop --now", NULL};
+static const char *const examples_profiles[] = {"muster profiles",
+	"muster profiles latency", "muster profiles --export profiles.json", NULL};
 static const char *const examples_clean[] = {"muster clean --hosts hosts.yaml",
 	"muster clean --data muster-20261120T143005Z-mix", NULL};
 
@@ -130,6 +134,13 @@ const struct command commands[] = {
 		"results are written. RUN is a name, the beginning of one, or a results "
 		"directory; without it, the only run that is on.",
 		examples_runs, groups_runs, NULL, cmd_runs, words_runs},
+	{"profiles", NULL, "[NAME|FILE]", 0, 1, "lists of network tests: what there is",
+		"Lists the profiles that `muster matrix --profile` takes: those that come "
+		"with muster, and your own in ~/.config/muster/profiles, which stand in "
+		"front of others of the same name. With a name or a file: its tests, in "
+		"the words that a command line would have, and what is expected of their "
+		"results. Contacts no host.",
+		examples_profiles, groups_profiles, NULL, cmd_profiles},
 	{"clean", NULL, "", 0, 0, "remove what muster keeps on the hosts",
 		"Removes the cached worker and everything else muster keeps on the "
 		"hosts, and says "
@@ -166,7 +177,7 @@ static const struct option_group *const all_groups[] = {&group_common, &group_ho
 
 /* Commands whose time has not come. */
 static const char *const later_commands[] = {
-	"start", "stop", "status", "report", "compare", "profiles"};
+	"start", "stop", "status", "report", "compare"};
 
 static void unknown_command(const char *name, struct err *err)
 {

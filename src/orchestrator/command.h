@@ -57,4 +57,5 @@ int cmd_run(struct app *app, struct err *err);
 int cmd_validate(struct app *app, struct err *err);
 int cmd_runs(struct app *app, struct err *err);
 int cmd_matrix(struct app *app, struct err *err);
+int cmd_profiles(struct app *app, struct err *err);
 int cmd_clean(struct app *app, struct err *err);

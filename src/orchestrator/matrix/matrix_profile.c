@@ -1,60 +1,15 @@
-/* matrix_profile: --profile: the file is found and read, words behind `--` say how its results are printed, and
+/* matrix_profile: --profile: it is read, words behind `--` say how its results are printed, and
  * its expectations are checked at the end. */
 #include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "common/buf.h"
 #include "common/cleanup.h"
 #include "common/err.h"
-#include "common/file.h"
 #include "common/text.h"
 #include "orchestrator/command.h"
 #include "orchestrator/matrix/matrix_private.h"
-
-#define PROFILE_MAX ((size_t)1 << 20)
-
-/* A name stands for one of the profiles that come with muster: beside the installed program, or in the
- * build tree. malloc; NULL: there is none. */
-static char *find_shipped(const char *name)
-{
-	static const char *const folders[] = {
-		"../share/muster/profiles", "../../profiles"};
-	char self[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-
-	if (n < 0)
-		return NULL;
-	self[n] = '\0';
-	*strrchr(self, '/') = '\0';
-	for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
-		char *path = text_printf("%s/%s/%s.yaml", self, folders[i], name);
-
-		if (path && access(path, R_OK) == 0)
-			return path;
-		free(path);
-	}
-	return NULL;
-}
-
-static int read_file(
-	const char *value, char **ret_path, struct buf *text, struct err *err)
-{
-	bool named = !strchr(value, '/') && access(value, R_OK) != 0;
-
-	*ret_path = named ? find_shipped(value) : strdup(value);
-	if (!*ret_path && !named)
-		return err_sys(err, ENOMEM, "--profile");
-	if (!*ret_path)
-		return err_set(err, ERR_INPUT,
-			"--profile %s: no such file, and none of the profiles that come "
-			"with "
-			"muster (baseline, throughput, latency, ...; docs/networks.md)",
-			value);
-	return file_read(*ret_path, PROFILE_MAX, text, err);
-}
+#include "orchestrator/profiles/profile_find.h"
 
 /* Words that say what is printed and how often, not what runs. */
 static bool beside_a_profile(const char *option)
@@ -112,14 +67,10 @@ static int apply_words(struct matrix *m, struct net_words *to, struct err *err)
 int matrix_profile_read(struct matrix *m, struct err *err)
 {
 	const struct options *o = &m->app->o;
-	AUTO_FREE char *path = NULL;
-	AUTO_BUF struct buf text = BUF_INIT;
+	AUTO_FREE char *path = profile_find(o->profile, "--profile", err);
 	struct net_profile *p = &m->profile;
 
-	if (read_file(o->profile, &path, &text, err) < 0)
-		return -1;
-	if (net_profile_parse(path, text.data ? text.data : "", text.len,
-		    o->duration_set ? o->duration_ns : 0, context_warn, NULL, p, err) < 0)
+	if (!path || profile_read(path, o->duration_set ? o->duration_ns : 0, p, err) < 0)
 		return -1;
 	m->name = p->name;
 	m->tests = calloc(p->n, sizeof(*m->tests));

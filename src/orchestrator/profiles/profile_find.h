@@ -1,0 +1,33 @@
+/* profile_find: which network profiles there are: those that come with muster, and the user's own. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct err;
+struct net_profile;
+
+struct profile_file {
+	char *name; /* of the file, without its ending */
+	char *path;
+	bool own; /* of the user's own folder */
+};
+
+struct profile_files {
+	struct profile_file *items; /* by name */
+	size_t n;
+};
+
+/* All that a name stands for. Those in ~/.config/muster/profiles (or below XDG_CONFIG_HOME) stand in front of
+ * ones of the same name that come with muster. 0, or -1 with err and *ret empty. */
+int profile_files_load(struct profile_files *ret, struct err *err);
+void profile_files_finish(struct profile_files *f);
+
+/* The path of NAME or FILE: a file when there is one or value has a "/", else a name of the files above.
+ * who begins the error ("--profile"). malloc; NULL with err. */
+char *profile_find(const char *value, const char *who, struct err *err);
+
+/* Reads and parses the profile at path; warnings go to the log. As net_profile_parse. */
+int profile_read(
+	const char *path, uint64_t duration_ns, struct net_profile *ret, struct err *err);
