@@ -14,6 +14,7 @@
 
 #include "proto/hist.h"
 #include "proto/job.h"
+#include "proto/lease.h"
 #include "proto/net.h"
 #include "proto/ops.h"
 
@@ -36,6 +37,9 @@ enum msg_type {
 	MSG_NET_OPEN,
 	MSG_NET_START,
 	MSG_NET_STOP,
+	MSG_LEASE_START,
+	MSG_LEASE_LIST,
+	MSG_LEASE_STOP,
 	/* worker -> orchestrator */
 	MSG_HELLO,
 	MSG_PONG,
@@ -52,6 +56,7 @@ enum msg_type {
 	MSG_NET_INTERVAL,
 	MSG_NET_RESULT,
 	MSG_NET_ERROR,
+	MSG_LEASES,
 	MSG_TYPES,
 };
 
@@ -245,6 +250,36 @@ struct msg_net_error {
 	char *text; /* what, where and what to do, for a person */
 };
 
+/* Servers on lease. Each of the first three is answered by msg_leases with its request; a leased server itself
+ * takes start (its parameters, or a new lease) and stop. */
+struct msg_lease_start {
+	uint32_t request;
+	char *address; /* numeric; "" or NULL: any */
+	uint32_t port;
+	uint64_t lease_ns;
+	char *engine; /* "native", or the program that argv is of */
+	char **argv;  /* NULL-terminated, or NULL; not of native */
+};
+
+struct msg_lease_list {
+	uint32_t request;
+};
+
+struct msg_lease_stop {
+	uint32_t request;
+	char *address;
+	uint32_t port;
+};
+
+struct msg_leases {
+	uint32_t request;
+	struct lease_info *items;
+	size_t n_items;
+	bool already;     /* start: it was running, and has a new lease */
+	uint64_t left_ns; /* and so much was left of the old one */
+	char *error;      /* why it could not be done, for a person; or NULL */
+};
+
 struct msg {
 	enum msg_type type;
 	union {
@@ -271,6 +306,10 @@ struct msg {
 		struct net_interval net_interval;
 		struct net_result net_result;
 		struct msg_net_error net_error;
+		struct msg_lease_start lease_start;
+		struct msg_lease_list lease_list;
+		struct msg_lease_stop lease_stop;
+		struct msg_leases leases;
 	} u;
 };
 

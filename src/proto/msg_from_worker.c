@@ -2,6 +2,7 @@
  * what they are for. */
 #include "common/err.h"
 #include "proto/job_fields.h"
+#include "proto/lease_fields.h"
 #include "proto/msg_defs.h"
 #include "proto/net_fields.h"
 
@@ -218,6 +219,30 @@ static const struct field net_error_fields[] = {
 	MEMBERS_END,
 };
 
+static const struct field lease_fields[] = {
+	MEMBER(lease_info, state, FIELD_NAME, .names = &lease_states_by_name),
+	MEMBER(lease_info, address, FIELD_TEXT, .max = LEASE_ADDRESS_MAX,
+		.optional = true),
+	MEMBER(lease_info, port, FIELD_U32, .max = 65535, .optional = true),
+	MEMBER(lease_info, pid, FIELD_U64, .optional = true),
+	MEMBER(lease_info, engine, FIELD_TEXT, .max = LEASE_ENGINE_MAX, .optional = true),
+	MEMBER(lease_info, version, FIELD_TEXT, .max = 64, .optional = true),
+	MEMBER(lease_info, protocol, FIELD_U32, .optional = true),
+	MEMBER(lease_info, left_ns, FIELD_U64, .optional = true),
+	TEXT_OR_NONE(lease_info, text),
+	MEMBERS_END,
+};
+
+static const struct field leases_fields[] = {
+	MEMBER(msg_leases, request, FIELD_U32, .min = 1),
+	MEMBER_ARRAY(
+		msg_leases, items, n_items, ENTRIES_MAX, lease_fields, .optional = true),
+	MEMBER(msg_leases, already, FIELD_BOOL, .optional = true),
+	MEMBER(msg_leases, left_ns, FIELD_U64, .optional = true),
+	TEXT_OR_NONE(msg_leases, error),
+	MEMBERS_END,
+};
+
 const struct msg_def msg_defs_from_worker[MSG_TYPES] = {
 	[MSG_HELLO] = {"hello", hello_fields},
 	[MSG_PONG] = {"pong", pong_fields},
@@ -234,4 +259,5 @@ const struct msg_def msg_defs_from_worker[MSG_TYPES] = {
 	[MSG_NET_INTERVAL] = {"net_interval", net_interval_fields, net_interval_check},
 	[MSG_NET_RESULT] = {"net_result", net_result_fields, net_result_check},
 	[MSG_NET_ERROR] = {"net_error", net_error_fields},
+	[MSG_LEASES] = {"leases", leases_fields},
 };

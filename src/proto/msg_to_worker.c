@@ -1,7 +1,9 @@
 /* msg_to_worker: the messages of the orchestrator, one row per member. docs/protocol.md
  * says what they are for. */
 #include "common/cleanup.h"
+#include "common/units.h"
 #include "proto/job_fields.h"
+#include "proto/lease_fields.h"
 #include "proto/msg_defs.h"
 #include "proto/net_fields.h"
 
@@ -48,6 +50,31 @@ static const struct field net_stop_fields[] = {
 	MEMBERS_END,
 };
 
+static const struct field lease_start_fields[] = {
+	MEMBER(msg_lease_start, request, FIELD_U32, .min = 1),
+	MEMBER(msg_lease_start, address, FIELD_EXACT, .max = LEASE_ADDRESS_MAX,
+		.optional = true),
+	MEMBER(msg_lease_start, port, FIELD_U32, .min = 1, .max = 65535),
+	MEMBER(msg_lease_start, lease_ns, FIELD_U64, .min = NS_PER_MS),
+	MEMBER(msg_lease_start, engine, FIELD_EXACT, .max = LEASE_ENGINE_MAX),
+	MEMBER(msg_lease_start, argv, FIELD_EXACTS, .max = LEASE_WORDS_MAX,
+		.optional = true),
+	MEMBERS_END,
+};
+
+static const struct field lease_list_fields[] = {
+	MEMBER(msg_lease_list, request, FIELD_U32, .min = 1),
+	MEMBERS_END,
+};
+
+static const struct field lease_stop_fields[] = {
+	MEMBER(msg_lease_stop, request, FIELD_U32, .min = 1),
+	MEMBER(msg_lease_stop, address, FIELD_EXACT, .max = LEASE_ADDRESS_MAX,
+		.optional = true),
+	MEMBER(msg_lease_stop, port, FIELD_U32, .min = 1, .max = 65535),
+	MEMBERS_END,
+};
+
 const struct msg_def msg_defs_to_worker[MSG_TYPES] = {
 	[MSG_HELLO_TO] = {"hello", hello_to_fields},
 	[MSG_PING] = {"ping", ping_fields},
@@ -59,4 +86,7 @@ const struct msg_def msg_defs_to_worker[MSG_TYPES] = {
 	[MSG_NET_OPEN] = {"net_open", net_open_fields, net_open_check, .digits = 17},
 	[MSG_NET_START] = {"net_start", net_start_fields},
 	[MSG_NET_STOP] = {"net_stop", net_stop_fields},
+	[MSG_LEASE_START] = {"lease_start", lease_start_fields},
+	[MSG_LEASE_LIST] = {"lease_list", lease_list_fields},
+	[MSG_LEASE_STOP] = {"lease_stop", lease_stop_fields},
 };
