@@ -37,7 +37,8 @@ TAILQ_HEAD(dial_list, dial);
 /* The way to one address and port. */
 struct gate {
 	SLIST_ENTRY(gate) link;
-	unsigned in_use;
+	unsigned in_use, limit;
+	bool retry_said;
 	struct dial_list waiting;
 	size_t len;
 	char key[];
@@ -105,6 +106,7 @@ static struct gate *find_gate(struct dialer *dr, const void *key, size_t len)
 		abort();
 	memcpy(g->key, key, len);
 	g->len = len;
+	g->limit = PER_ADDRESS_MAX;
 	TAILQ_INIT(&g->waiting);
 	SLIST_INSERT_HEAD(&dr->gates[bucket], g, link);
 	return g;
@@ -121,7 +123,7 @@ static void open_gate(struct gate *g)
 {
 	struct dial *next = TAILQ_FIRST(&g->waiting);
 
-	if (!next || g->in_use >= PER_ADDRESS_MAX)
+	if (!next || g->in_use >= g->limit)
 		return;
 	TAILQ_REMOVE(&g->waiting, next, link);
 	g->in_use++;
@@ -193,17 +195,34 @@ static void fail(struct dial *d)
 	d->events->failed(d, d->why, &d->err, d->user);
 }
 
-bool dial_again(struct dial *d, const struct err *err)
+/* One of several at once was dropped before its login: that many were too many for this sshd (its
+ * MaxStartups), and from now on there are fewer. This happens seven times at most to a gate. */
+static bool crowded(struct gate *g)
 {
-	uint64_t wait_ns = BACKOFF_NS << (d->attempts ? d->attempts - 1 : 0);
+	if (g->in_use < 2)
+		return false;
+	g->limit = g->in_use - 1;
+	return true;
+}
 
+bool dial_again(struct dial *d, enum conn_failure why, const struct err *err)
+{
+	struct gate *g = d->gate;
+	bool say = !g->retry_said;
+	uint64_t wait_ns;
+
+	if (why == CONN_FAIL_BANNER && crowded(g))
+		d->attempts--; /* our own doing, and no sign of more to come */
 	if (d->attempts >= TRIES)
 		return false;
+	g->retry_said = true;
 	give_back(d);
 	/* between half and one and a half of it, so that they do not come back all at once */
+	wait_ns = BACKOFF_NS << (d->attempts ? d->attempts - 1 : 0);
 	wait_ns = wait_ns / 2 + rng_below(&d->dialer->rng, wait_ns);
 	pause_until(d, clock_ns() + wait_ns);
-	d->events->retry(d, err, d->user); /* last: it may destroy d */
+	if (say)
+		d->events->retry(d, err, d->user); /* last: it may destroy d */
 	return true;
 }
 
@@ -268,7 +287,7 @@ static void address_failed(struct dial *d, int errnum)
 		try_address(d);
 	} else if ((d->why != CONN_FAIL_REFUSED && d->why != CONN_FAIL_UNREACHABLE &&
 			   d->why != CONN_FAIL_BANNER) ||
-		   !dial_again(d, &d->err)) {
+		   !dial_again(d, d->why, &d->err)) {
 		fail(d);
 	}
 }

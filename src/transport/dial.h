@@ -1,7 +1,8 @@
 /* dial: TCP connections to sshds, not more at once than they like, tried again when that may help.
  *
  * At most 64 connections are between connect and login at once, and at most 8 to one address and
- * port: an sshd drops unauthenticated connections from its tenth on (MaxStartups 10:30:100). */
+ * port: an sshd drops unauthenticated connections from its tenth on (MaxStartups 10:30:100). One that
+ * drops them sooner gets fewer from then on. */
 #pragma once
 
 #include <stdbool.h>
@@ -19,7 +20,8 @@ struct dial_events {
 	/* For good. The text begins with "host:port: ". */
 	void (*failed)(
 		struct dial *d, enum conn_failure why, const struct err *err, void *user);
-	/* Before another try; text as in failed. */
+	/* Before another try, and only for the first one at an address: what many meet there is said once.
+	 * Text as in failed. */
 	void (*retry)(struct dial *d, const struct err *err, void *user);
 };
 
@@ -42,8 +44,9 @@ void dial_destroy(struct dial *d); /* takes NULL */
 
 /* Logged in, or given up: others may have the place. */
 void dial_settled(struct dial *d);
-/* What was connected broke before login: another try later. False: there were 4 tries already. */
-bool dial_again(struct dial *d, const struct err *err);
+/* What was connected broke before login: another try later. False: there were 4 tries already, without
+ * those that the sshd dropped because too many came at once. */
+bool dial_again(struct dial *d, enum conn_failure why, const struct err *err);
 
 /* "10.0.1.10:22", "[::1]:22"; and connects tried so far. */
 const char *dial_where(const struct dial *d);

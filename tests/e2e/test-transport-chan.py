@@ -171,6 +171,18 @@ def test_sixteen_at_once(t, sshd):
     t.check(len(re.findall(r"attempts=1 ", done.out)) >= 14, done.out)
 
 
+def test_an_sshd_that_takes_two_at_once(t):
+    """It is found out, so that many more than it takes log in, and it is said once."""
+    with Sshd(scratch("two"), extra="MaxStartups 2") as server:
+        (t.home / ".ssh/config").write_text("Host h*\nHostName 127.0.0.1\n")
+        hosts = ",".join(f"h{i}" for i in range(24))
+        for transport in ("libssh2", "openssh"):
+            done = probe(t, server, "echo hello", "--transport", transport, hosts=hosts)
+            t.ends(done, 0)
+            t.eq(len(re.findall("data 1 hello", done.out)), 24)
+            t.eq(len(re.findall("trying again", done.out)), 1)
+
+
 def test_dropped_ones_come_again(t):
     """One sshd behind many addresses is more than it likes at once."""
     listen = [f"127.0.0.{i}" for i in range(1, 17)]

@@ -98,7 +98,7 @@ static void handshake_failed(struct ssh *s, const char *what)
 	ssh_io_stop(s);
 	loop_timer_stop(s->timer);
 	s->phase = SSH_DIALLING;
-	if (!dial_again(s->dial, &err))
+	if (!dial_again(s->dial, CONN_FAIL_BANNER, &err))
 		conn_fail_err(s->c, CONN_FAIL_BANNER, &err);
 }
 
@@ -217,7 +217,7 @@ static void tunnel_refused(struct ssh *s)
 	ssh_tunnel_close(s);
 	loop_timer_stop(s->timer);
 	s->phase = SSH_DIALLING;
-	if (!again || !dial_again(s->dial, &err))
+	if (!again || !dial_again(s->dial, why, &err))
 		conn_fail_err(s->c, why, &err);
 }
 
@@ -371,9 +371,9 @@ static void on_retry(struct dial *d, const struct err *err, void *user)
 	struct ssh *s = user;
 	struct conn *c = s->c;
 
+	(void)d;
 	conn_enter(c);
-	if (dial_attempts(d) == 1)
-		conn_note(c, "%s; trying again", err->text);
+	conn_note(c, "%s; trying again", err->text);
 	conn_leave(c);
 }
 

@@ -191,7 +191,7 @@ static void ended_before_login(struct openssh_run *run)
 	if (*run->log.methods && !o->methods)
 		o->c->info.methods = o->methods = strdup(run->log.methods);
 	o->c->info.no_key = !run->log.refused;
-	if (!may_help_to_try_again(why) || !dial_again(run->place, &err))
+	if (!may_help_to_try_again(why) || !dial_again(run->place, why, &err))
 		run_failed(run, why, &err);
 }
 
@@ -344,9 +344,7 @@ static void on_retry(struct dial *d, const struct err *err, void *user)
 
 	(void)d;
 	conn_enter(o->c);
-	if (!o->retry_said)
-		conn_note(o->c, "%s; trying again", err->text);
-	o->retry_said = true;
+	conn_note(o->c, "%s; trying again", err->text);
 	conn_leave(o->c);
 }
 

@@ -19,7 +19,6 @@ struct openssh {
 	char *through;             /* the jump host or program it goes through, or NULL */
 	char **args;               /* of ssh, the host at the end; NULL-terminated */
 	struct openssh_run *first; /* has no channel yet; NULL: taken */
-	bool retry_said;
 	char *host_key, *login, *methods; /* of conn_info */
 };
 
