@@ -135,12 +135,14 @@ const struct command commands[] = {
 		"directory; without it, the only run that is on.",
 		examples_runs, groups_runs, NULL, cmd_runs, words_runs},
 	{"profiles", NULL, "[NAME|FILE]", 0, 1, "lists of network tests: what there is",
-		"Lists the profiles that `muster matrix --profile` takes: those that come "
-		"with muster, and your own in ~/.config/muster/profiles, which stand in "
+		"Lists the profiles that `muster matrix --profile` takes: those that "
+		"come with muster, and your own in ~/.config/muster/profiles, which "
+		"stand in "
 		"front of others of the same name. With a name or a file: its tests, in "
 		"the words that a command line would have, and what is expected of their "
 		"results. Contacts no host.",
-		examples_profiles, groups_profiles, NULL, cmd_profiles},
+		examples_profiles, groups_profiles, NULL, cmd_profiles,
+		.complete = "profile"},
 	{"clean", NULL, "", 0, 0, "remove what muster keeps on the hosts",
 		"Removes the cached worker and everything else muster keeps on the "
 		"hosts, and says "
@@ -319,9 +321,9 @@ void command_finish(struct app *app)
 static void program_help(struct buf *out)
 {
 	buf_puts(out,
-		"muster measures storage from many machines at once, and needs nothing "
-		"on them "
-		"but sshd.\n\nUsage: muster [options] COMMAND [options]\n\nCommands:\n");
+		"muster measures storage and networks from many machines at once, and "
+		"needs nothing\non them but sshd.\n\nUsage: muster [options] COMMAND "
+		"[options]\n\nCommands:\n");
 	for (const struct command *c = commands; c->name; c++) {
 		AUTO_FREE char *left = text_printf("%s %s", c->name, c->operands);
 

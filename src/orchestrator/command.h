@@ -32,7 +32,8 @@ struct command {
 	int (*run)(struct app *app, struct err *err);
 	/* What the first operand can be, NULL-terminated; the second is then a run. NULL: files. */
 	const char *const *words;
-	bool rest; /* something may stand behind "--" */
+	bool rest;            /* something may stand behind "--" */
+	const char *complete; /* hint for its operands, as of options; NULL: files */
 };
 
 extern const struct command commands[]; /* ends with a NULL name */

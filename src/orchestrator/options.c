@@ -154,7 +154,7 @@ static const struct opt matrix_options[] = {
 		"all pairs at once: they share machines and links"},
 	{"profile", 0, OPT_STR, AT(profile), "NAME|FILE",
 		"a list of tests, with what is expected of their results",
-		.complete = "file"},
+		.complete = "profile"},
 	{"duration", 'd', OPT_DURATION, AT(duration_ns), "TIME",
 		"of each test, instead of -l and of the profile's",
 		.set_offset = AT(duration_set)},
@@ -183,7 +183,10 @@ static const struct opt matrix_options[] = {
 		"go on without this terminal once the load has begun (muster runs)"},
 	{"netperf", 0, OPT_STR, AT(later[3]), "PATH", NULL},
 	{"netserver", 0, OPT_STR, AT(later[4]), "PATH", NULL},
-	{"resume", 0, OPT_STR, AT(later[5]), "DIR", NULL},
+	{"resume", 0, OPT_STR, AT(resume), "DIR",
+		"go on with the matrix that has this results directory: what failed or "
+		"never ran",
+		.complete = "dir"},
 	END,
 };
 
@@ -224,7 +227,7 @@ bool options_take_stdout(const struct options *o)
 int options_check(const struct options *o, struct err *err)
 {
 	static const char *const names[] = {"--users", "--spawn-rate", "--rate",
-		"--netperf", "--netserver", "--resume"};
+		"--netperf", "--netserver"};
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		if (o->later[i])

@@ -9,7 +9,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 
 from harness import *  # noqa: E402,F403
 
-COMMANDS = ["check", "clean", "matrix", "run", "runs", "setup", "ssh-setup", "validate"]
+COMMANDS = ["check", "clean", "matrix", "profiles", "run", "runs", "setup", "ssh-setup", "validate"]
 
 # Half a command line (the last word is being typed), and what is offered for it: words, "FILES", "DIRS"
 # or "NOTHING". A set: these are among the words.
@@ -40,6 +40,8 @@ ROWS = [
     (["muster", "runs", "s"], ["stop"]),
     (["muster", "clean", "--data", ""], "DIRS"),
     (["muster", "run", "-o", ""], "DIRS"),
+    (["muster", "matrix", "--engine", "n"], ["native", "netperf"]),
+    (["muster", "matrix", "--profile", "./"], "FILES"),
 ]
 
 # compopt speaks only inside a completion, so it is made to leave a note
@@ -88,8 +90,9 @@ def test_bash(t):
 
 
 def some_runs(t):
-    """A muster that knows two runs."""
-    program = t.write(t.home / "bin/muster", '#!/bin/sh\n[ "$*" = "runs --quiet" ] && printf "night\\nnoon\\n"\n')
+    """A muster that knows two runs, and two profiles."""
+    program = t.write(t.home / "bin/muster", '#!/bin/sh\ncase "$*" in\n"runs --quiet") printf "night\\nnoon\\n";;\n'
+                      '"profiles --quiet") printf "jitter\\nrack\\n";;\nesac\n')
     program.chmod(0o755)
     return {"PATH": f"{program.parent}:{t.env['PATH']}"}
 
@@ -98,7 +101,9 @@ def test_bash_names_runs(t):
     path = completion(t, "muster")
     for words, want in [(["muster", "runs", "attach", ""], ["night", "noon"]),
                         (["muster", "runs", "--now", "stop", "ni"], ["night"]),
-                        (["muster", "runs", "attach", "noon", ""], [])]:
+                        (["muster", "runs", "attach", "noon", ""], []),
+                        (["muster", "matrix", "--profile", "r"], ["rack"]),
+                        (["muster", "profiles", ""], ["jitter", "rack"])]:
         done = t.run(["bash", "--norc", "-c", BASH_ASK, "bash", path, *words], env=some_runs(t))
         t.eq([word for word in done.out.splitlines()[1:] if word], want, words)
 
@@ -137,6 +142,9 @@ def test_zsh(t):
                         ("run --on-host-loss ab\t", "<run><--on-host-loss><abort>"),
                         ("run -o my\t", "<run><-o><my-results/?>"),
                         ("runs att\tnoo\t", "<runs><attach><noon>"),
+                        ("profiles rac\t", "<profiles><rack>"),
+                        ("matrix --profile ji\t", "<matrix><--profile><jitter>"),
+                        ("matrix --profile my-w\t", "<matrix><--profile><my-work.yaml>"),
                         ("clean --data my\t", "<clean><--data><my-results/?>")]:
         prompt.send(f"muster {typed}\n")
         prompt.wait_for("^" + want)
@@ -158,6 +166,8 @@ def test_fish(t):
                        ("muster run ", files), ("muster check ", set()),
                        ("muster runs ", {"attach", "stop"}), ("muster runs stop n", {"night", "noon"}),
                        ("muster check --hosts ", files), ("muster run --duration ", set()),
+                       ("muster profiles ", files | {"jitter", "rack"}),
+                       ("muster matrix --profile ", files | {"jitter", "rack"}),
                        ("muster clean --data ", {"my-results/"})]:
         done = t.run([fish, "--no-config", "-c", 'source $argv[1]; complete -C $argv[2]', path, line],
                      env=some_runs(t))

@@ -48,6 +48,7 @@ static void words(struct buf *out, const struct command *c)
 
 /* Asks the program itself, whatever the shell calls by its name. */
 #define LIST_RUNS "command muster runs --quiet 2>/dev/null"
+#define LIST_PROFILES "command muster profiles --quiet 2>/dev/null"
 
 static bool is_hint(const struct opt *o, const char *hint)
 {
@@ -81,9 +82,10 @@ static void bash_value(struct buf *out, const char *command, const struct opt *o
 		for (const char *const *c = o->choices; *c; c++)
 			buf_printf(out, " %s", *c);
 	} else {
-		buf_puts(out, completes_files(o)  ? "file"
-			      : is_hint(o, "dir") ? "dir"
-						  : "any");
+		buf_puts(out, completes_files(o)      ? "file"
+			      : is_hint(o, "profile") ? "profile"
+			      : is_hint(o, "dir")     ? "dir"
+						      : "any");
 	}
 	buf_puts(out, "' ;;\n");
 }
@@ -150,13 +152,16 @@ static void bash_names(
 
 static void bash_options(struct buf *out)
 {
-	buf_puts(out, "# Sets options, operands (how many) and words (what the first can "
-		      "be; none: a file) of\n# command $1.\n"
-		      "_muster_command()\n{\n\tcase $1 in\n");
+	buf_puts(out,
+		"# Sets options, operands (how many), operand (what it is) and words "
+		"(what the first can be;\n# none: an operand) of command $1.\n"
+		"_muster_command()\n{\n\tcase $1 in\n");
 	for (const struct command *c = commands; c->name; c++) {
 		buf_putc(out, '\t');
 		command_pattern(out, c, " | ");
 		buf_printf(out, ")\n\t\toperands=%u\n", c->max_operands);
+		if (c->complete)
+			buf_printf(out, "\t\toperand=%s\n", c->complete);
 		if (c->words) {
 			buf_puts(out, "\t\twords='");
 			words(out, c);
@@ -179,6 +184,9 @@ static const char bash_rest[] =
 	"\tcase ${value#=} in\n"
 	"\tfile) ;;\n"
 	"\tdir) compopt -o dirnames +o default ;;\n"
+	"\tprofile)\n"
+	"\t\tmapfile -t COMPREPLY < <(compgen -W \"$(" LIST_PROFILES ")\" -- \"$cur\")\n"
+	"\t\t;;\n"
 	"\twords*)\n"
 	"\t\tmapfile -t COMPREPLY < <(compgen -W \"${value#*words}\" -- \"$cur\")\n"
 	"\t\tcompopt +o default ;;\n"
@@ -189,7 +197,7 @@ static const char bash_rest[] =
 	"_muster()\n"
 	"{\n"
 	"\tlocal cur=${COMP_WORDS[COMP_CWORD]} command='' options='' value=''\n"
-	"\tlocal operands=0 words='' seen=0 i word\n"
+	"\tlocal operands=0 operand=file words='' seen=0 i word\n"
 	"\n"
 	"\tCOMPREPLY=()\n"
 	"\tfor ((i = 1; i < COMP_CWORD; i++)); do\n"
@@ -219,7 +227,7 @@ static const char bash_rest[] =
 	"\telif [[ ! $command ]]; then\n"
 	"\t\tvalue=\"words $_muster_commands\"\n"
 	"\telif ((seen < operands)) && [[ ! $words ]]; then\n"
-	"\t\tvalue='file'\n"
+	"\t\tvalue=$operand\n"
 	"\telif ((seen < operands && seen == 0)); then\n"
 	"\t\tvalue=\"words $words\"\n"
 	"\telif ((seen < operands)); then\n"
@@ -258,6 +266,8 @@ static void zsh_action(struct buf *out, const struct opt *o)
 		buf_putc(out, ')');
 	} else if (completes_files(o)) {
 		buf_puts(out, "_files");
+	} else if (is_hint(o, "profile")) {
+		buf_puts(out, "_muster_profiles");
 	} else if (is_hint(o, "dir")) {
 		buf_puts(out, "_files -/");
 	}
@@ -317,7 +327,10 @@ static void zsh_command(struct buf *out, const struct command *c)
 			words(out, c);
 			buf_puts(out, ")'");
 		} else {
-			buf_printf(out, ":%s'", c->words ? "_muster_runs" : "_files");
+			buf_printf(out, ":%s'",
+				c->words      ? "_muster_runs"
+				: c->complete ? "_muster_profiles"
+					      : "_files");
 		}
 	}
 	buf_puts(out, " ;;\n");
@@ -327,6 +340,8 @@ void docgen_zsh(struct buf *out)
 {
 	buf_puts(out, "#compdef muster\n# zsh completion for muster. " GENERATED "\n\n"
 		      "_muster_runs()\n{\n\tcompadd -- ${(f)\"$(" LIST_RUNS ")\"}\n}\n\n"
+		      "_muster_profiles()\n{\n\tcompadd -- ${(f)\"$(" LIST_PROFILES
+		      ")\"}\n\t_files\n}\n\n"
 		      "_muster()\n{\n\tlocal curcontext=$curcontext state line\n"
 		      "\ttypeset -A opt_args\n\tlocal -a commands\n\n\tcommands=(\n");
 	for (const struct command *c = commands; c->name; c++) {
@@ -364,6 +379,8 @@ static void fish_option(struct buf *out, const struct opt *o, const char *condit
 		buf_putc(out, '\'');
 	} else if (is_hint(o, "dir")) {
 		buf_puts(out, " -x -a '(__fish_complete_directories)'");
+	} else if (is_hint(o, "profile")) {
+		buf_puts(out, " -r -F -a '(" LIST_PROFILES ")'");
 	} else if (completes_files(o)) {
 		buf_puts(out, o->type == OPT_OPTIONAL ? " -F" : " -r -F");
 	} else if (docgen_takes_value(o)) {
@@ -421,6 +438,7 @@ void docgen_fish(struct buf *out)
 		if (c->words)
 			fish_words(out, c);
 		else if (c->max_operands)
-			buf_printf(out, "complete -c muster%s -F\n", condition.data);
+			buf_printf(out, "complete -c muster%s -F%s\n", condition.data,
+				c->complete ? " -a '(" LIST_PROFILES ")'" : "");
 	}
 }
