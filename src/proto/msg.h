@@ -37,6 +37,7 @@ enum msg_type {
 	MSG_NET_OPEN,
 	MSG_NET_START,
 	MSG_NET_STOP,
+	MSG_FIND,
 	MSG_LEASE_START,
 	MSG_LEASE_LIST,
 	MSG_LEASE_STOP,
@@ -55,7 +56,9 @@ enum msg_type {
 	MSG_NET_ARMED,
 	MSG_NET_INTERVAL,
 	MSG_NET_RESULT,
+	MSG_NET_OUTPUT,
 	MSG_NET_ERROR,
+	MSG_FOUND,
 	MSG_LEASES,
 	MSG_TYPES,
 };
@@ -222,8 +225,18 @@ struct msg_bye {
 	char *reason;   /* "quit", "stdin closed", ... */
 };
 
-/* Network tests. The pair is that of the net_open; struct net_open, net_interval and net_result
- * are messages as they are. */
+/* Programs that a test needs. */
+struct msg_find {
+	char *name; /* as a shell has it: by PATH without a slash; ~/ is the home directory */
+};
+
+struct msg_found {
+	char *name, *path; /* path NULL: it is not there */
+	char *text;        /* why it is not; or NULL */
+};
+
+/* Network tests. The pair is that of the net_open; struct net_open, net_interval, net_result and
+ * net_output are messages as they are. */
 struct msg_net_start {
 	uint32_t pair;
 	uint64_t at_ns; /* load begins; the worker's clock */
@@ -305,6 +318,9 @@ struct msg {
 		struct msg_net_armed net_armed;
 		struct net_interval net_interval;
 		struct net_result net_result;
+		struct net_output net_output;
+		struct msg_find find;
+		struct msg_found found;
 		struct msg_net_error net_error;
 		struct msg_lease_start lease_start;
 		struct msg_lease_list lease_list;

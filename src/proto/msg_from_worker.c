@@ -243,6 +243,13 @@ static const struct field leases_fields[] = {
 	MEMBERS_END,
 };
 
+static const struct field found_fields[] = {
+	TEXT(msg_found, name),
+	TEXT_OR_NONE(msg_found, path),
+	TEXT_OR_NONE(msg_found, text),
+	MEMBERS_END,
+};
+
 const struct msg_def msg_defs_from_worker[MSG_TYPES] = {
 	[MSG_HELLO] = {"hello", hello_fields},
 	[MSG_PONG] = {"pong", pong_fields},
@@ -258,6 +265,8 @@ const struct msg_def msg_defs_from_worker[MSG_TYPES] = {
 	[MSG_NET_ARMED] = {"net_armed", net_armed_fields},
 	[MSG_NET_INTERVAL] = {"net_interval", net_interval_fields, net_interval_check},
 	[MSG_NET_RESULT] = {"net_result", net_result_fields, net_result_check},
+	[MSG_NET_OUTPUT] = {"net_output", net_output_fields, net_output_check},
 	[MSG_NET_ERROR] = {"net_error", net_error_fields},
+	[MSG_FOUND] = {"found", found_fields},
 	[MSG_LEASES] = {"leases", leases_fields},
 };

@@ -75,6 +75,11 @@ static const struct field lease_stop_fields[] = {
 	MEMBERS_END,
 };
 
+static const struct field find_fields[] = {
+	MEMBER(msg_find, name, FIELD_EXACT, .max = 4096),
+	MEMBERS_END,
+};
+
 const struct msg_def msg_defs_to_worker[MSG_TYPES] = {
 	[MSG_HELLO_TO] = {"hello", hello_to_fields},
 	[MSG_PING] = {"ping", ping_fields},
@@ -86,6 +91,7 @@ const struct msg_def msg_defs_to_worker[MSG_TYPES] = {
 	[MSG_NET_OPEN] = {"net_open", net_open_fields, net_open_check, .digits = 17},
 	[MSG_NET_START] = {"net_start", net_start_fields},
 	[MSG_NET_STOP] = {"net_stop", net_stop_fields},
+	[MSG_FIND] = {"find", find_fields},
 	[MSG_LEASE_START] = {"lease_start", lease_start_fields},
 	[MSG_LEASE_LIST] = {"lease_list", lease_list_fields},
 	[MSG_LEASE_STOP] = {"lease_stop", lease_stop_fields},

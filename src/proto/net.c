@@ -102,6 +102,8 @@ const struct field net_open_fields[] = {
 	MEMBER(net_open, token, FIELD_HEX, .max = NET_TOKEN_SIZE * 2),
 	MEMBER(net_open, spec, FIELD_OBJECT, .fields = net_spec_fields,
 		.size = sizeof(struct net_spec), .check = check_spec),
+	OPTIONAL(net_open, argv, FIELD_EXACTS, .max = 256),
+	OPTIONAL(net_open, deadline_ns, FIELD_U64),
 	MEMBERS_END,
 };
 
@@ -183,6 +185,23 @@ const struct field net_result_fields[] = {
 	MEMBERS_END,
 };
 
+const struct field net_output_fields[] = {
+	MEMBER(net_output, pair, FIELD_U32, .min = 1),
+	OPTIONAL(net_output, exit, FIELD_U32, .max = 255),
+	MEMBER_AS(net_output, signo, "signal", FIELD_U32, .max = 128, .optional = true),
+	OPTIONAL(net_output, late, FIELD_BOOL),
+	OPTIONAL(net_output, cut, FIELD_BOOL),
+	MEMBER_AS(net_output, out, "stdout", FIELD_EXACT, .max = NET_OUTPUT_MAX,
+		.optional = true),
+	MEMBER_AS(net_output, err, "stderr", FIELD_EXACT, .max = NET_STDERR_MAX,
+		.optional = true),
+	MEMBER(net_output, from_ns, FIELD_U64),
+	MEMBER(net_output, to_ns, FIELD_U64),
+	MEMBER(net_output, cpu, FIELD_OBJECT, .fields = cpu_fields,
+		.size = sizeof(struct net_cpu)),
+	MEMBERS_END,
+};
+
 int net_open_check(const void *open, struct err *err)
 {
 	const struct net_open *o = open;
@@ -193,8 +212,12 @@ int net_open_check(const void *open, struct err *err)
 		return err_set(err, ERR_FAILED,
 			"a client needs \"address\" and \"port\" of its server");
 	if (o->lease && (o->side == NET_CLIENT || !o->port))
-		return err_set(err, ERR_FAILED,
-			"\"lease\" is of a server that has a \"port\"");
+		return err_set(
+			err, ERR_FAILED, "\"lease\" is of a server that has a \"port\"");
+	if (o->argv && (!o->argv[0] || !*o->argv[0]))
+		return err_set(err, ERR_FAILED, "\"argv\" has no program");
+	if (!o->argv && o->deadline_ns)
+		return err_set(err, ERR_FAILED, "\"deadline_ns\" is of \"argv\"");
 	return 0;
 }
 
@@ -217,6 +240,13 @@ int net_result_check(const void *result, struct err *err)
 	const struct net_result *r = result;
 
 	return check_window(r->from_ns, r->to_ns, err);
+}
+
+int net_output_check(const void *output, struct err *err)
+{
+	const struct net_output *o = output;
+
+	return check_window(o->from_ns, o->to_ns, err);
 }
 
 bool net_failure_passing(enum net_failure f)

@@ -75,12 +75,18 @@ struct net_open {
 	char *address; /* server: to listen on, "" any; client: the server's, to connect to */
 	char *bind;    /* client: to connect from; NULL: any */
 	uint32_t port; /* client: the server's; server: to listen on, 0: see port_min */
-	uint32_t port_min, port_max;        /* server: one of these; 0: any */
-	uint32_t local_port;                /* client: to connect from; 0: any */
+	uint32_t port_min, port_max; /* server: one of these; 0: any */
+	uint32_t local_port;         /* client: to connect from; 0: any */
 	bool lease; /* server: in the server on lease that has address and port */
 	char token[NET_TOKEN_SIZE * 2 + 1]; /* hex; who does not show it gets nothing */
 	struct net_spec spec;
+	/* The end is this program instead of sockets of the worker's own; NULL-terminated. In a server's
+	 * NET_PORT_WORD stands for the port that the worker finds for it. */
+	char **argv;
+	uint64_t deadline_ns; /* client: the program is ended this long after its start */
 };
+
+#define NET_PORT_WORD "{port}"
 
 /* One end's counts of a window or an interval. Streams: what went and came through the sockets. rr, crr:
  * transactions, on the client. mix: both; its bytes and calls are the streams'. */
@@ -139,6 +145,22 @@ struct net_result {
 	struct net_socket_info socket;
 	struct net_cpu cpu;
 	char **remarks; /* NULL-terminated, or NULL: an option that the kernel did not take, ... */
+};
+
+#define NET_OUTPUT_MAX (768u * 1024u)
+#define NET_STDERR_MAX (32u * 1024u)
+
+/* What an end that is a program has printed, and how it ended. */
+struct net_output {
+	uint32_t pair;
+	uint32_t exit;           /* its exit status, when no signal ended it */
+	uint32_t signo;          /* the signal that ended it; 0: none */
+	bool late;               /* it was ended at its deadline */
+	bool cut;                /* it printed more than this */
+	char *out, *err;         /* valid UTF-8, nothing left out but zero bytes */
+	uint64_t from_ns, to_ns; /* its life, this end's clock */
+	struct net_cpu
+		cpu; /* of the machine meanwhile; user and system: of the program */
 };
 
 /* Why a pair failed: whether another try may help, and the words for it. */
