@@ -36,7 +36,7 @@ struct opt {
 	const char *help; /* one sentence, no full stop */
 	const char *const *choices; /* OPT_CHOICE: NULL-terminated */
 	const char *const *aliases; /* other long names, NULL-terminated, or NULL */
-	const char *complete; /* hint for completions: "file" "dir" "hosts" or NULL */
+	const char *complete; /* hint: "file" "dir" "hosts" "profile" or NULL */
 	size_t set_offset;    /* of a bool that says it was given; 0: none */
 };
 
@@ -48,6 +48,14 @@ struct opt {
  * Returns 0, or -1 with err (ERR_INPUT). */
 int opts_parse(const struct opt *const *tables, int argc, char **argv, void *into,
 	struct opt_list *ret_operands, char ***ret_rest, struct err *err);
+
+/* Whether in, a struct that opts_parse filled, was given this option: it is not zero, or its set_offset says so. */
+bool opts_given(const struct opt *o, const void *in);
+/* Takes what in has of it over into another such struct; texts stay whose they are. */
+void opts_copy(const struct opt *o, const void *in, void *into);
+/* Appends it as one word of a command line, not quoted: "--duration=30.000000000s". Not for OPT_LIST and
+ * OPT_COUNTER. 0, -ENOMEM or -ENOBUFS. */
+int opts_word(const struct opt *o, const void *in, struct buf *out);
 
 /* Appends the lines of one option of a help text, wrapped at 90 columns; nothing for one without help. */
 void opts_help_one(const struct opt *o, struct buf *out);

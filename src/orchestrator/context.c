@@ -199,6 +199,11 @@ static int load_workers(struct context *c, struct err *err)
 	return 0;
 }
 
+static size_t contacted(const struct context *c)
+{
+	return c->n_refs ? c->n_refs : c->hosts.n;
+}
+
 int context_transport(struct context *c, struct err *err)
 {
 	if (load_workers(c, err) < 0)
@@ -206,7 +211,7 @@ int context_transport(struct context *c, struct err *err)
 	c->transport = transport_create(c->loop, &c->config, err);
 	if (!c->transport)
 		return -1;
-	return transport_prepare(c->transport, c->refs, c->hosts.n, err);
+	return transport_prepare(c->transport, c->refs, contacted(c), err);
 }
 
 /* What is left is to write what waits for the terminal or a pipe. That may take for ever, so a signal ends
@@ -241,7 +246,7 @@ struct fleet *context_fleet(
 	config->loop = c->loop;
 	config->no_cache = c->app->o.no_cache;
 
-	struct fleet *f = fleet_create(config, c->refs, c->hosts.n);
+	struct fleet *f = fleet_create(config, c->refs, contacted(c));
 
 	if (!f)
 		err_sys(err, ENOMEM, "fleet");

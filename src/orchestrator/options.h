@@ -47,7 +47,7 @@ struct options {
 	bool sequential, concurrent, allow_flood;
 	int engine; /* index into net_engines */
 	int words;  /* enum net_dialect */
-	const char *profile, *port_range;
+	const char *profile, *port_range, *resume;
 	uint64_t repeat, retries;
 	bool repeat_set, retries_set;
 

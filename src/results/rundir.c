@@ -6,6 +6,8 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include "common/buf.h"
 #include "common/cleanup.h"
@@ -17,6 +19,7 @@
 #include "results/stream.h"
 
 #define QUEUE_BYTES ((size_t)8 << 20)
+#define ROWS_QUEUE_BYTES ((size_t)256 << 20) /* a pair of an hour has a megabyte */
 #define WORKER_QUEUE_BYTES ((size_t)1 << 20)
 #define STDERR_MAX_BYTES ((uint64_t)16 << 20)
 
@@ -45,11 +48,21 @@ static int open_series(struct rundir *d, struct err *err)
 	return 0;
 }
 
-static int open_streams(struct rundir *d, struct err *err)
+static int open_directory(struct rundir *d, struct err *err)
 {
 	d->fd = open(d->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (d->fd < 0)
 		return err_sys(err, errno, "cannot open %s", d->path);
+	/* a file system without locks is no reason not to write to it */
+	if (flock(d->fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
+		return err_set(err, ERR_INPUT,
+			"%s is being written to by a muster that is still running",
+			d->path);
+	return 0;
+}
+
+static int open_streams(struct rundir *d, struct err *err)
+{
 	d->streams = streams_create(d->fd, err);
 	if (!d->streams)
 		return -1;
@@ -61,6 +74,18 @@ static int open_streams(struct rundir *d, struct err *err)
 	stream_write(d->console, "", 0);
 	stream_write(d->events, "", 0);
 	return 0;
+}
+
+/* d goes to *ret, or to nobody when making it failed. */
+static int give(struct rundir *d, int rc, struct rundir **ret)
+{
+	struct err later = ERR_INIT;
+
+	if (rc == 0)
+		*ret = d;
+	else
+		rundir_close(d, &later);
+	return rc;
 }
 
 static int create(const char *parent, const char *dir, const char *name, uint64_t wall_ns,
@@ -76,17 +101,12 @@ static int create(const char *parent, const char *dir, const char *name, uint64_
 	rc = dir ? rundir_make_given(d, dir, err)
 		 : rundir_make_named(d, parent, name, wall_ns, err);
 	if (rc == 0)
+		rc = open_directory(d, err);
+	if (rc == 0)
 		rc = open_streams(d, err);
 	if (rc == 0 && series)
 		rc = open_series(d, err);
-	if (rc < 0) {
-		struct err later = ERR_INIT;
-
-		rundir_close(d, &later);
-		return -1;
-	}
-	*ret = d;
-	return 0;
+	return give(d, rc, ret);
 }
 
 int rundir_create(const char *parent, const char *dir, const char *name, uint64_t wall_ns,
@@ -99,6 +119,43 @@ int rundir_create_plain(const char *parent, const char *dir, const char *name,
 	uint64_t wall_ns, struct rundir **ret, struct err *err)
 {
 	return create(parent, dir, name, wall_ns, false, ret, err);
+}
+
+/* Who appends must find whole lines: a process that was killed may have left half of one. */
+static int cut_half_line(const struct rundir *d, const char *file, struct err *err)
+{
+	AUTO_CLOSE int fd = openat(d->fd, file, O_RDWR | O_CLOEXEC | O_NOCTTY);
+	off_t size = fd < 0 ? 0 : lseek(fd, 0, SEEK_END), end = size;
+	char last = '\n';
+
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	while (end > 0 && pread(fd, &last, 1, end - 1) == 1 && last != '\n')
+		end--;
+	if (fd < 0 || size < 0 || (end != size && ftruncate(fd, end) < 0))
+		return err_sys(err, errno, "cannot go on with %s/%s", d->path, file);
+	return 0;
+}
+
+int rundir_open_plain(
+	const char *dir, uint64_t wall_ns, struct rundir **ret, struct err *err)
+{
+	static const char *const files[] = {"console.log", "events.jsonl", "rows.jsonl"};
+	struct rundir *d = calloc(1, sizeof(*d));
+	int rc;
+
+	if (!d || !(d->path = strdup(dir))) {
+		free(d);
+		return err_sys(err, ENOMEM, "%s", dir);
+	}
+	d->fd = -1;
+	d->wall_offset_ns = wall_ns - clock_ns();
+	rc = open_directory(d, err);
+	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(files); i++)
+		rc = cut_half_line(d, files[i], err);
+	if (rc == 0)
+		rc = open_streams(d, err);
+	return give(d, rc, ret);
 }
 
 const char *rundir_path(const struct rundir *d)
@@ -122,6 +179,20 @@ void rundir_console(struct rundir *d, const char *line)
 void rundir_event(struct rundir *d, const char *json)
 {
 	write_line(d->events, json);
+}
+
+void rundir_row(struct rundir *d, const char *json)
+{
+	if (!d->rows) {
+		d->rows =
+			stream_open(d->streams, "rows.jsonl", true, ROWS_QUEUE_BYTES, 0);
+		if (!d->rows) {
+			remember_no_memory(d);
+			return;
+		}
+		stream_sync_each(d->rows);
+	}
+	write_line(d->rows, json);
 }
 
 /* The stream of a file in a worker's directory, opened on first use; NULL: remembered. */

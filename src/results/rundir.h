@@ -1,6 +1,6 @@
 /* rundir: the results directory of a run (design section 11; schema in docs/results.md).
  *
- * Streams (console.log, events.jsonl, timeseries.tsv, histograms.hlog, workers' stderr.log) are appended
+ * Streams (console.log, events.jsonl, rows.jsonl, timeseries.tsv, histograms.hlog, workers' stderr.log) are appended
  * by a thread of their own through a bounded queue, so that a slow disk never blocks the loop; what does
  * not fit is counted and said. Tables are replaced by rename. A full disk is an error of that file
  * only: the others go on, and rundir_error and rundir_close tell. */
@@ -24,6 +24,10 @@ int rundir_create(const char *parent, const char *dir, const char *name, uint64_
  * only console, events and stderr are for it. */
 int rundir_create_plain(const char *parent, const char *dir, const char *name,
 	uint64_t wall_ns, struct rundir **ret, struct err *err);
+/* A directory that is there, to go on with: streams are appended to, without what was cut off in the middle
+ * of a line. A directory that a live muster writes to is an error, as is one that is none. */
+int rundir_open_plain(
+	const char *dir, uint64_t wall_ns, struct rundir **ret, struct err *err);
 const char *rundir_path(const struct rundir *d);
 
 /* Writes a whole file (config.yaml, hosts.yaml) by rename. */
@@ -33,6 +37,8 @@ int rundir_write(struct rundir *d, const char *file, const char *text, struct er
 void rundir_console(struct rundir *d, const char *line);
 /* One JSON object, without newline; time is put in by the caller. */
 void rundir_event(struct rundir *d, const char *json);
+/* A line of rows.jsonl: on the disk as soon as can be, whatever becomes of this process or the machine. */
+void rundir_row(struct rundir *d, const char *json);
 /* What came from a worker's stderr, newlines included; freed of escapes here. worker: its id, which need
  * not be among those of rundir_set_workers yet. */
 void rundir_stderr(struct rundir *d, const char *worker, const char *data, size_t len);

@@ -21,7 +21,7 @@ struct rundir {
 	uint64_t
 		hlog_start_ns; /* what lines of histograms.hlog count from; 0: no header yet */
 	struct streams *streams;
-	struct stream *console, *events, *timeseries, *hlog;
+	struct stream *console, *events, *rows, *timeseries, *hlog;
 	struct worker_dir *workers;
 	size_t n_workers, cap_workers;
 	size_t *series_dirs; /* index of series' worker -> index in workers */

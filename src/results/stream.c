@@ -21,7 +21,7 @@ struct stream {
 	struct streams *owner;
 	struct stream *next;
 	char *path;
-	bool keep_open;
+	bool keep_open, sync_each;
 	size_t max_queued;
 	uint64_t max_size;
 
@@ -47,6 +47,14 @@ struct streams {
 	struct stream *first, **last;
 };
 
+/* Devices and pipes cannot be synced, and need not be. */
+static int sync_file(struct stream *f)
+{
+	if (f->fd < 0 || fsync(f->fd) == 0 || errno == EINVAL || errno == ENOTSUP)
+		return 0;
+	return errno;
+}
+
 /* 0 or errno. Takes what was written out of the backlog. */
 static int append(struct stream *f)
 {
@@ -65,6 +73,8 @@ static int append(struct stream *f)
 		else if (n < 0 && errno != EINTR)
 			errnum = errno;
 	}
+	if (!errnum && f->sync_each)
+		errnum = sync_file(f);
 	if (!f->keep_open && close(steal_fd(&f->fd)) < 0 && !errnum)
 		errnum = errno;
 	return errnum;
@@ -170,6 +180,13 @@ struct stream *stream_open(struct streams *s, const char *path, bool keep_open,
 	return f;
 }
 
+void stream_sync_each(struct stream *f)
+{
+	pthread_mutex_lock(&f->owner->lock);
+	f->sync_each = true;
+	pthread_mutex_unlock(&f->owner->lock);
+}
+
 /* What comes instead of data that would make the file larger than it may be. */
 static void end_of_file(struct stream *f)
 {
@@ -221,14 +238,6 @@ int streams_error(struct streams *s, struct err *err)
 		rc = stream_error(f, err);
 	pthread_mutex_unlock(&s->lock);
 	return rc;
-}
-
-/* Devices and pipes cannot be synced, and need not be. */
-static int sync_file(struct stream *f)
-{
-	if (f->fd < 0 || fsync(f->fd) == 0 || errno == EINVAL || errno == ENOTSUP)
-		return 0;
-	return errno;
 }
 
 static int stream_destroy(struct stream *f, struct err *err)

@@ -20,6 +20,9 @@ struct streams *streams_create(int dir, struct err *err);
 struct stream *stream_open(struct streams *s, const char *path, bool keep_open,
 	size_t max_queued, uint64_t max_size);
 
+/* Each write of f is on the disk, not only with the system, before the next one begins. */
+void stream_sync_each(struct stream *f);
+
 /* Appends data as a whole, or leaves it out and counts it when the queue is full. Never blocks. */
 void stream_write(struct stream *f, const void *data, size_t len);
 

@@ -96,7 +96,11 @@ static int plan_rounds(struct matrix *m, struct err *err)
 	if (!machines)
 		return err_sys(err, ENOMEM, "matrix");
 	matrix_hosts_machines(m, machines);
-	return matrix_plan_rounds(&m->plan, m->mode, m->at_most, machines, err);
+	if (matrix_plan_rounds(&m->plan, m->mode, m->at_most, machines, err) < 0)
+		return -1;
+	if (m->resume)
+		m->work.left_ns = matrix_resume_length_ns(m);
+	return 0;
 }
 
 /* Now that the hosts have said which machines they are. */
@@ -120,9 +124,11 @@ int matrix_replan(struct matrix *m, struct err *err)
 
 static int prepare(struct matrix *m, struct err *err)
 {
-	if (read_options(m, err) < 0 || matrix_tests_read(m, err) < 0 ||
-		matrix_hosts_read(m, err) < 0 || matrix_tests_fit(m, err) < 0 ||
-		matrix_plan_pairs(&m->lists, &m->plan, err) < 0)
+	if (matrix_resume_read(m, err) < 0 || read_options(m, err) < 0 ||
+		matrix_tests_read(m, err) < 0 || matrix_hosts_read(m, err) < 0 ||
+		matrix_tests_fit(m, err) < 0 ||
+		matrix_plan_pairs(&m->lists, &m->plan, err) < 0 ||
+		matrix_resume_match(m, err) < 0)
 		return -1;
 	return plan_rounds(m, err);
 }
@@ -146,13 +152,12 @@ static int make_fleet(struct matrix *m, struct err *err)
 
 static int make_dir(struct matrix *m, struct err *err)
 {
-	AUTO_FREE char *hosts = m->ctx.embedded ? NULL : inventory_to_yaml(&m->ctx.hosts);
-
+	if (m->resume)
+		return matrix_resume_begin(m, err);
 	if (rundir_create_plain(
 		    ".", m->app->o.output, m->name, m->wall_start_ns, &m->dir, err) < 0)
 		return -1;
-	console_set_copy(m->ctx.console, copy_line, m->dir);
-	return hosts ? rundir_write(m->dir, "hosts.yaml", hosts, err) : 0;
+	return matrix_save(m, err);
 }
 
 static int watch_signals(struct matrix *m, struct err *err)
@@ -182,14 +187,21 @@ static void enter(struct matrix *m)
 	away_register(&m->away, &m->ctx, rundir_path(m->dir), &e);
 }
 
-static int go(struct matrix *m, struct err *err)
+/* Results are written again, as they may not have been. */
+static int nothing_left(struct matrix *m, struct err *err)
 {
-	struct err end = ERR_INIT;
-	int code;
+	if (make_dir(m, err) < 0 || matrix_tasks_make(m, err) < 0)
+		return -1;
+	console_set_copy(m->ctx.console, copy_line, m->dir);
+	return matrix_finish(m, err);
+}
 
+static int measure(struct matrix *m, struct err *err)
+{
 	if (make_fleet(m, err) < 0 || context_transport(&m->ctx, err) < 0 ||
 		make_dir(m, err) < 0 || watch_signals(m, err) < 0)
 		return -1;
+	console_set_copy(m->ctx.console, copy_line, m->dir);
 	enter(m);
 	matrix_show_header(m);
 	m->show = loop_timer_add(m->ctx.loop, UINT64_MAX, 0, matrix_on_show, m);
@@ -200,7 +212,16 @@ static int go(struct matrix *m, struct err *err)
 	if (loop_run(m->ctx.loop, err) < 0)
 		return -1;
 	console_live(m->ctx.console, NULL, 0);
-	code = matrix_finish(m, err);
+	return matrix_finish(m, err);
+}
+
+static int go(struct matrix *m, struct err *err)
+{
+	struct err end = ERR_INIT;
+	int code = matrix_resume_nothing_left(m) ? nothing_left(m, err) : measure(m, err);
+
+	if (code < 0)
+		return -1;
 	console_set_copy(m->ctx.console, NULL, NULL);
 	if (rundir_close(STEAL_PTR(&m->dir), &end) < 0) {
 		log_error("%s", end.text);
@@ -226,9 +247,11 @@ static void release(struct matrix *m)
 	matrix_flights_drop(m);
 	matrix_tasks_finish(m);
 	matrix_tests_finish(m);
+	matrix_resume_finish(m);
 	fleet_destroy(m->fleet);
 	matrix_hosts_finish(m);
 	free(m->refusal);
+	free(m->profile_text);
 	free_lines(m->remarks);
 	free_lines(m->missed);
 	console_set_copy(m->ctx.console, NULL, NULL);

@@ -43,6 +43,7 @@ static void settle(struct matrix *m, struct matrix_task *t)
 	if (t->began_ns)
 		t->record->elapsed_s = (double)(clock_ns() - t->began_ns) / 1e9;
 	matrix_task_forget(t);
+	matrix_save_row(m, t);
 	matrix_show_task(m, t);
 }
 
@@ -121,8 +122,9 @@ static struct confidence_goal goal_of(const struct net_words *w)
 		.width = w->confidence_width};
 }
 
-static int print_output(const struct matrix_task *t, struct net_record *r)
+int matrix_task_print(const struct matrix_task *t)
 {
+	struct net_record *r = t->record;
 	const struct net_words *w = t->test->words;
 	enum net_selector all[NET_SELECTORS];
 	size_t n = w->selectors ? w->n_selectors : net_selectors_default(&w->spec, all);
@@ -163,7 +165,7 @@ static int fill_record(struct matrix_task *t)
 	}
 	if (net_values_of(&t->spec, r->end[NET_CLIENT], r->end[NET_SERVER], &facts,
 		    &r->values) < 0 ||
-		print_output(t, r) < 0)
+		matrix_task_print(t) < 0)
 		return -ENOMEM;
 	if (!r->client_address && r->end[NET_CLIENT]->socket.source)
 		r->client_address = strdup(r->end[NET_CLIENT]->socket.source);

@@ -153,6 +153,7 @@ static void put_metadata(struct json_writer *w, const struct matrix *m, int code
 	put_wall(w, "wall_end", clock_wall_ns());
 	jw_real(w, "elapsed_s", (double)(clock_ns() - m->began_ns) / 1e9, 6);
 	jw_object_end(w);
+	matrix_resume_put(m, w);
 	put_tests(w, m);
 	jw_array(w, "hosts");
 	for (size_t i = 0; i < m->n_hosts; i++)
@@ -209,6 +210,9 @@ int matrix_write_results(struct matrix *m, int code, struct err *err)
 	struct err later = ERR_INIT;
 	int rc = 0;
 
+	/* a session that has come to nothing changes nothing */
+	if (m->resume && !m->n_tasks)
+		return 0;
 	/* a file that fails says nothing about the next one */
 	if (m->n_tasks && write_rows(m, err) < 0)
 		rc = -1;

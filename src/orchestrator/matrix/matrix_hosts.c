@@ -132,6 +132,12 @@ int matrix_hosts_read(struct matrix *m, struct err *err)
 {
 	size_t given = m->app->operands.n;
 
+	if (m->resume && !matrix_resume_embedded(m))
+		return matrix_resume_hosts(m, err);
+	if (m->resume && m->app->o.hosts)
+		return err_set(err, ERR_INPUT,
+			"--hosts: the matrix in %s is of this machine with itself",
+			m->app->o.resume);
 	if (given == 1)
 		return err_set(err, ERR_INPUT,
 			"muster matrix takes clients and servers, and '%s' is only one "
@@ -147,7 +153,7 @@ int matrix_hosts_read(struct matrix *m, struct err *err)
 static const char *machine_of(const struct matrix *m, size_t i)
 {
 	const struct host *h = &m->ctx.hosts.hosts[i];
-	const struct fleet_worker *w = m->hosts ? m->hosts[i].w : NULL;
+	const struct fleet_worker *w = i < m->n_hosts ? m->hosts[i].w : NULL;
 
 	if (h->machine)
 		return h->machine;
@@ -179,6 +185,8 @@ int matrix_hosts_init(struct matrix *m, struct err *err)
 		m->hosts[i].matrix = m;
 	}
 	for (size_t i = 0; i < m->plan.n; i++) {
+		if (m->plan.pairs[i].done)
+			continue;
 		m->hosts[m->plan.pairs[i].client].client = true;
 		m->hosts[m->plan.pairs[i].server].server = true;
 	}

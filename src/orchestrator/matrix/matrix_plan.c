@@ -12,8 +12,6 @@
 #include "common/units.h"
 #include "workload/rounds.h"
 
-/* Opening, arming and closing a round: what a plan counts for it. */
-#define ROUND_EXTRA_NS (1 * NS_PER_SEC)
 #define PAIRS_MAX 1000000
 
 void matrix_lists_finish(struct matrix_lists *l)
@@ -61,24 +59,27 @@ int matrix_plan_pairs(
 		"each client is also its only server: the matrix has no pairs");
 }
 
-/* Rounds of one pair each, of all pairs, or as many as machines call for. */
+/* ret_round: of those that are left, in their order. Rounds of one pair each, of all pairs, or as many as machines call for. */
 static int number_rounds(struct matrix_plan *p, enum matrix_mode mode, uint32_t at_most,
 	const uint32_t *machines, uint32_t *ret_round)
 {
 	AUTO_FREE struct round_pair *pairs = calloc(p->n, sizeof(*pairs));
+	size_t n = 0;
 
-	for (size_t i = 0; i < p->n; i++)
-		ret_round[i] = mode == MATRIX_SEQUENTIAL ? (uint32_t)i : 0;
-	if (mode == MATRIX_SEQUENTIAL)
-		return (int)p->n;
-	if (mode == MATRIX_CONCURRENT)
-		return 1;
 	if (!pairs)
 		return -ENOMEM;
-	for (size_t i = 0; i < p->n; i++)
-		pairs[i] = (struct round_pair){
+	for (size_t i = 0; i < p->n; i++) {
+		if (p->pairs[i].done)
+			continue;
+		ret_round[n] = mode == MATRIX_SEQUENTIAL ? (uint32_t)n : 0;
+		pairs[n++] = (struct round_pair){
 			machines[p->pairs[i].client], machines[p->pairs[i].server]};
-	return rounds_plan(pairs, p->n, at_most, ret_round);
+	}
+	if (mode == MATRIX_SEQUENTIAL)
+		return (int)n;
+	if (mode == MATRIX_CONCURRENT)
+		return n > 0;
+	return rounds_plan(pairs, n, at_most, ret_round);
 }
 
 int matrix_plan_rounds(struct matrix_plan *p, enum matrix_mode mode, uint32_t at_most,
@@ -88,16 +89,19 @@ int matrix_plan_rounds(struct matrix_plan *p, enum matrix_mode mode, uint32_t at
 	AUTO_FREE size_t *sizes = NULL;
 	int rounds = round ? number_rounds(p, mode, at_most, machines, round) : -ENOMEM;
 
-	if (rounds > 0)
-		sizes = calloc((size_t)rounds, sizeof(*sizes));
+	if (rounds >= 0)
+		sizes = calloc((size_t)rounds + 1, sizeof(*sizes));
 	if (!sizes)
 		return err_sys(err, ENOMEM, "matrix");
 	p->rounds = (uint32_t)rounds;
+	p->left = 0;
 	for (size_t i = 0; i < p->n; i++) {
-		p->pairs[i].round = round[i];
-		sizes[round[i]]++;
+		if (p->pairs[i].done)
+			continue;
+		p->pairs[i].round = round[p->left++];
+		sizes[p->pairs[i].round]++;
 	}
-	p->least = p->n;
+	p->least = p->left;
 	p->most = 0;
 	for (size_t i = 0; i < p->rounds; i++) {
 		p->least = sizes[i] < p->least ? sizes[i] : p->least;
@@ -108,8 +112,10 @@ int matrix_plan_rounds(struct matrix_plan *p, enum matrix_mode mode, uint32_t at
 
 uint64_t matrix_plan_length_ns(const struct matrix_plan *p, const struct matrix_work *w)
 {
-	uint64_t once = w->round_ns + w->tests * ROUND_EXTRA_NS;
+	uint64_t once = w->round_ns + w->tests * MATRIX_ROUND_EXTRA_NS;
 
+	if (w->left_ns)
+		return w->left_ns;
 	return once * w->iterations[0] * w->repeats * p->rounds +
 	       w->rest_ns * (w->tests * w->repeats - 1);
 }
@@ -151,6 +157,8 @@ static void each_text(const struct matrix_work *w, struct buf *out)
 void matrix_plan_text(const struct matrix_plan *p, enum matrix_mode mode,
 	const struct matrix_work *w, struct buf *out)
 {
+	if (p->left < p->n)
+		buf_printf(out, "%zu of ", p->left);
 	buf_printf(out, "%zu pair%s ", p->n, p->n == 1 ? "" : "s");
 	if (mode == MATRIX_CONCURRENT && p->n > 1)
 		buf_puts(out, "all at once (they share machines and links)");

@@ -23,13 +23,15 @@ void matrix_lists_finish(struct matrix_lists *l);
 
 struct matrix_pair {
 	uint32_t client, server; /* hosts by number */
-	uint32_t round;
+	uint32_t round;          /* of one that is done it means nothing */
+	bool done;               /* it was measured before, and takes part in no round */
 };
 
 struct matrix_plan {
 	struct matrix_pair *pairs; /* as a reader goes: client by client */
 	size_t n;
 	uint32_t rounds;
+	size_t left;        /* pairs that are not done, once there are rounds */
 	size_t least, most; /* pairs of a round */
 	size_t selves;      /* pairs of a host with itself that were left out */
 };
@@ -48,8 +50,9 @@ int matrix_plan_rounds(struct matrix_plan *p, enum matrix_mode mode, uint32_t at
 /* What takes time. */
 struct matrix_work {
 	size_t tests, repeats;
-	uint64_t round_ns;    /* of all tests and their warm-ups together, once */
-	uint64_t rest_ns;     /* between two tests */
+	uint64_t round_ns; /* of all tests and their warm-ups together, once */
+	uint64_t rest_ns;  /* between two tests */
+	uint64_t left_ns;  /* of what is left, where some of it is done; 0: all of it */
 	uint64_t duration_ns; /* of each test when all have the same; 0: they differ */
 	uint32_t iterations
 		[2]; /* at least and at most, for confidence; 1 and 1: just one */
@@ -57,6 +60,9 @@ struct matrix_work {
 
 /* How long all of it takes, at least when iterations are bounded by confidence. */
 uint64_t matrix_plan_length_ns(const struct matrix_plan *p, const struct matrix_work *w);
+
+/* Opening, arming and closing a round of one test: what a plan counts for it. */
+#define MATRIX_ROUND_EXTRA_NS UINT64_C(1000000000)
 
 /* "8 pairs in 4 rounds of 2, 30s each: about 2 min 4 s" */
 void matrix_plan_text(const struct matrix_plan *p, enum matrix_mode mode,

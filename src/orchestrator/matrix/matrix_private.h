@@ -12,6 +12,9 @@
  *   matrix_report.c    the tables, and the final block
  *   matrix_end.c       what became of each pair; the exit code
  *   matrix_files.c     the results directory, and events
+ *   matrix_save.c      what the directory gets as it goes, for --resume
+ *   matrix_resume.c    --resume: options, tests and hosts as the directory has them
+ *   matrix_kept.c      and what of it was measured
  */
 #pragma once
 
@@ -25,7 +28,9 @@
 #include "workload/net_profile.h"
 #include "workload/net_words.h"
 
+struct json_writer;
 struct matrix;
+struct matrix_resume;
 struct net_grid;
 struct resolve_job;
 struct resolver;
@@ -118,6 +123,9 @@ struct matrix {
 	const char *name;       /* of the results directory: "matrix", or the profile's */
 	struct net_words words; /* behind `--` */
 	struct net_profile profile;
+	char *profile_text;           /* of its file; NULL: no profile */
+	struct matrix_resume *resume; /* NULL: not --resume */
+	uint32_t session;             /* 0, or which --resume of the directory this is */
 	struct matrix_test *tests;
 	size_t n_tests;
 	size_t repeats;
@@ -200,6 +208,38 @@ int matrix_tests_fit(const struct matrix *m, struct err *err);
 /* Udp without a limit, once addresses are known. 0 or -1 with err. */
 int matrix_tests_check(struct matrix *m, struct err *err);
 
+/* matrix_save.c */
+/* Whether an option of the matrix is one that says what is measured; one of hosts, that commands show. */
+bool matrix_option_saved(const struct opt *o);
+bool matrix_hosts_option_saved(const struct opt *o);
+/* What --resume needs, once the directory is there. 0 or -1 with err. */
+int matrix_save(struct matrix *m, struct err *err);
+/* A task has its record. */
+void matrix_save_row(struct matrix *m, const struct matrix_task *t);
+
+/* matrix_resume.c; without --resume nothing is done */
+/* The directory's options become those of the command. */
+int matrix_resume_read(struct matrix *m, struct err *err);
+void matrix_resume_finish(struct matrix *m);
+/* Only with --resume: the hosts that it has, and whether it was this machine with itself. */
+int matrix_resume_hosts(struct matrix *m, struct err *err);
+bool matrix_resume_embedded(const struct matrix *m);
+
+/* matrix_kept.c; likewise */
+/* Which pairs have been measured, once they are known. Hosts and pairs are numbered anew. */
+int matrix_resume_match(struct matrix *m, struct err *err);
+/* Whether the row of this task is kept; by its number, also before there are tasks. */
+bool matrix_resume_keeps(const struct matrix *m, size_t task);
+/* How long that takes which is left, once there are rounds. */
+uint64_t matrix_resume_length_ns(const struct matrix *m);
+bool matrix_resume_nothing_left(const struct matrix *m);
+/* Tasks get the records of kept rows. */
+int matrix_resume_restore(struct matrix *m, struct err *err);
+/* Only with --resume: its directory is opened, and what is left is said. */
+int matrix_resume_begin(struct matrix *m, struct err *err);
+/* `resumed` of metadata.json. */
+void matrix_resume_put(const struct matrix *m, struct json_writer *w);
+
 /* matrix_profile.c */
 /* The profile of --profile, and its tests. 0 or -1 with err. */
 int matrix_profile_read(struct matrix *m, struct err *err);
@@ -260,6 +300,8 @@ void matrix_show_summary(struct matrix *m);
 /* The round of the flight's task is over: another iteration, another try, or its record. Returns whether it
  * has to run once more in this round. */
 bool matrix_task_landed(struct matrix_flight *f);
+/* What -o, -O or -k asked for, from its values. 0 or -ENOMEM. */
+int matrix_task_print(const struct matrix_task *t);
 /* It gets its record as one that failed. */
 void matrix_task_fail(
 	struct matrix *m, struct matrix_task *t, enum net_failure why, const char *text);

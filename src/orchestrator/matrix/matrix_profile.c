@@ -4,12 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/buf.h"
 #include "common/cleanup.h"
 #include "common/err.h"
+#include "common/file.h"
 #include "common/text.h"
 #include "orchestrator/command.h"
 #include "orchestrator/matrix/matrix_private.h"
 #include "orchestrator/profiles/profile_find.h"
+
+#define PROFILE_MAX ((size_t)1 << 20)
 
 /* Words that say what is printed and how often, not what runs. */
 static bool beside_a_profile(const char *option)
@@ -64,13 +68,25 @@ static int apply_words(struct matrix *m, struct net_words *to, struct err *err)
 	return 0;
 }
 
+/* For --resume, which must not depend on the file being the same, or there. */
+static int keep_text(struct matrix *m, const char *path, struct err *err)
+{
+	struct buf text = BUF_INIT;
+	int rc = file_read(path, PROFILE_MAX, &text, err);
+
+	m->profile_text = buf_steal(&text);
+	buf_finish(&text);
+	return rc;
+}
+
 int matrix_profile_read(struct matrix *m, struct err *err)
 {
 	const struct options *o = &m->app->o;
 	AUTO_FREE char *path = profile_find(o->profile, "--profile", err);
 	struct net_profile *p = &m->profile;
 
-	if (!path || profile_read(path, o->duration_set ? o->duration_ns : 0, p, err) < 0)
+	if (!path || keep_text(m, path, err) < 0 ||
+		profile_read(path, o->duration_set ? o->duration_ns : 0, p, err) < 0)
 		return -1;
 	m->name = p->name;
 	m->tests = calloc(p->n, sizeof(*m->tests));

@@ -211,13 +211,14 @@ int matrix_order(struct matrix *m, struct err *err)
 	if (!m->order || !m->first)
 		return err_sys(err, ENOMEM, "matrix");
 	for (size_t i = 0; i < p->n; i++)
-		m->first[p->pairs[i].round + 1]++;
+		m->first[p->pairs[i].round + 1] += !p->pairs[i].done;
 	for (size_t i = 0; i < p->rounds; i++)
 		m->first[i + 1] += m->first[i];
 	for (size_t i = 0; i < p->n; i++) {
 		size_t round = p->pairs[i].round;
 
-		m->order[m->first[round]++] = i;
+		if (!p->pairs[i].done)
+			m->order[m->first[round]++] = i;
 	}
 	/* each has moved to where the next one begins */
 	for (size_t i = p->rounds; i > 0; i--)
@@ -229,13 +230,14 @@ int matrix_order(struct matrix *m, struct err *err)
 /* The test's spec as these two hosts run it. */
 static int make_spec(struct matrix *m, struct matrix_task *t)
 {
-	const struct matrix_host *client = &m->hosts[t->pair->client],
-				 *server = &m->hosts[t->pair->server];
+	const struct matrix_host *client, *server;
 
 	if (net_spec_copy(&t->spec, &t->test->words->spec) < 0)
 		return -ENOMEM;
-	if (!t->test->from || !t->test->from->cpu_affinity)
+	if (!t->test->from || !t->test->from->cpu_affinity || t->pair->done)
 		return 0;
+	client = &m->hosts[t->pair->client];
+	server = &m->hosts[t->pair->server];
 	return net_profile_bind(&t->spec, client->w->hello.cpus, server->w->hello.cpus);
 }
 
@@ -267,6 +269,7 @@ static int make_record(
 		.spec = &t->spec,
 		.command = command_of(m, t),
 		.round = t->pair->round + 1,
+		.resumed = m->session,
 		.iteration = (uint32_t)repeat + 1,
 		.concurrent = m->mode == MATRIX_CONCURRENT && m->plan.n > 1};
 	/* what moves is shown each second, whether the words ask for reports or not */
@@ -297,7 +300,7 @@ int matrix_tasks_make(struct matrix *m, struct err *err)
 		if (make_record(m, t, i / m->plan.n / m->n_tests, err) < 0)
 			return -1;
 	}
-	return 0;
+	return matrix_resume_restore(m, err);
 }
 
 void matrix_tasks_finish(struct matrix *m)
