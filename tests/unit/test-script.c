@@ -119,20 +119,27 @@ static void test_dir_names(void)
 		CHECK(script_dir_ok(rows[i].dir) == rows[i].want, "%s", rows[i].dir);
 }
 
+/* What uploads send. */
+static void make_program(const char *text, struct worker_file *f)
+{
+	AUTO_FREE char *path = text_printf("%s/worker", home);
+	struct err err = ERR_INIT;
+
+	file_write_atomic(path, text, strlen(text), 0600, &err);
+	digest_sha256_hex(text, strlen(text), f->sha256);
+}
+
 /* A stand-in for the worker; the word makes its hash. */
 static struct worker_file make_worker(const char *word, bool runs)
 {
 	AUTO_BUF struct buf text = BUF_INIT;
-	AUTO_FREE char *path = text_printf("%s/worker", home);
 	struct worker_file f = {.arch = ""};
-	struct err err = ERR_INIT;
 	AUTO_FREE char *arch = output_of("sh", "uname -m", "/dev/null");
 
 	buf_printf(&text,
 		"#!/bin/sh\ncase $1 in --version|--help) exit %d;; esac\necho %s $*\n",
 		runs ? 0 : 3, word);
-	file_write_atomic(path, text.data, text.len, 0600, &err);
-	digest_sha256_hex(text.data, text.len, f.sha256);
+	make_program(text.data, &f);
 	snprintf(f.arch, sizeof(f.arch), "%s", strtok(arch, "\n"));
 	return f;
 }
@@ -261,6 +268,45 @@ static void test_other_arch(void)
 	clear_home();
 }
 
+/* What is no worker has a name of its own, and one content. */
+static void test_other_programs(void)
+{
+	struct worker_file f = make_worker("serves", true),
+			   older = make_worker("x", true);
+	AUTO_FREE char *cache = text_printf("%s/.cache", home);
+	AUTO_FREE char *want = text_printf("\nMUSTER-PROGRAM %s/netserver\n", dir);
+	AUTO_FREE char *ok = text_printf("\nMUSTER-UPLOAD ok %s/netserver\n", dir);
+	AUTO_FREE char *find = NULL, *got = NULL, *there = NULL, *bad = NULL;
+	AUTO_FREE char *missing = NULL, *before = NULL, *list = NULL, *files = NULL;
+
+	f.name = older.name = "netserver";
+	find = program_find_command(&f);
+	before = output_of("sh", find, "/dev/null");
+	CHECK(text_starts_with(before, "\nMUSTER-NEED Linux "), "%s", before);
+	/* the one that another deploy has left */
+	got = upload(&older, cache);
+	CHECK_STR(got, ok);
+	there = output_of("sh", find, "/dev/null");
+	CHECK(text_starts_with(there, "\nMUSTER-NEED Linux "), "%s", there);
+	make_worker("serves", true);
+	free(got);
+	got = upload(&f, cache);
+	CHECK_STR(got, ok);
+	free(there);
+	there = output_of("sh", find, "/dev/null");
+	CHECK_STR(there, want);
+	bad = upload(&older, cache);
+	CHECK(strstr(bad, "MUSTER-UPLOAD hash "), "%s", bad);
+	/* an interpreter that is not there, as a library that is not there */
+	make_program("#!/no/such/interpreter\n", &older);
+	missing = upload(&older, cache);
+	CHECK(strstr(missing, "MUSTER-UPLOAD run "), "%s", missing);
+	list = text_printf("ls -A %s", dir);
+	files = output_of("sh", list, "/dev/null");
+	CHECK_STR(files, "netserver\n");
+	clear_home();
+}
+
 int main(void)
 {
 	static const struct check_test tests[] = {
@@ -272,6 +318,7 @@ int main(void)
 		TEST(test_upload_failures),
 		TEST(test_full_disk),
 		TEST(test_other_arch),
+		TEST(test_other_programs),
 	};
 	int rc;
 

@@ -77,6 +77,20 @@ char *script_wrap(struct buf *script)
 	return buf_steal(&out);
 }
 
+/* It is not there: which directories can take it? a script that runs shows it (\041 is the sign that may not
+ * stand here). The first one is about to be used; those after it are tried only when it fails after all. */
+static void which_dirs(struct buf *s)
+{
+	buf_puts(s,
+		"n=; umask 077; " FOR_EACH_DIR
+		"[ -z \"$n\" ] || { n=\"$n $d\"; continue; }; mkdir -p -m 700 $m; ok $m "
+		"|| continue; t=$m/t-$$; g=; "
+		"printf \"#\\041/bin/sh\\nexit 0\\n\" >$t && chmod 700 $t && $t && g=$d; "
+		"rm -f $t; [ -n \"$g\" ] || rmdir $m; n=$g; done "
+		"2>/dev/null; "
+		"printf \"\\nMUSTER-NEED %s %s %s %s\\n\" $(uname -s) $k $u \"$n\"");
+}
+
 void script_start(struct buf *s, const struct worker_file *f, const char *run)
 {
 	buf_printf(s, "a=%s; h=%.16s; k=$(uname -m); ", f->arch, f->sha256);
@@ -86,17 +100,21 @@ void script_start(struct buf *s, const struct worker_file *f, const char *run)
 		"[ $k = $a ] && " FOR_EACH_DIR
 		"[ -x $m/w-$h ] && ok $m && %s $m/w-$h; done; ",
 		run);
-	/* it is not there: which directories can take it? a script that runs shows it (\041 is the
-	 * sign that may not stand here). The first one is about to be used; those after it are tried
-	 * only when it fails after all. */
-	buf_puts(s,
-		"n=; umask 077; " FOR_EACH_DIR
-		"[ -z \"$n\" ] || { n=\"$n $d\"; continue; }; mkdir -p -m 700 $m; ok $m "
-		"|| continue; t=$m/t-$$; g=; "
-		"printf \"#\\041/bin/sh\\nexit 0\\n\" >$t && chmod 700 $t && $t && g=$d; "
-		"rm -f $t; [ -n \"$g\" ] || rmdir $m; n=$g; done "
-		"2>/dev/null; "
-		"printf \"\\nMUSTER-NEED %s %s %s %s\\n\" $(uname -s) $k $u \"$n\"");
+	which_dirs(s);
+}
+
+char *program_find_command(const struct worker_file *f)
+{
+	AUTO_BUF struct buf s = BUF_INIT;
+
+	buf_printf(&s, "f=%s; s=%s; k=$(uname -m); ", f->name, f->sha256);
+	buf_puts(&s, DEFINE_DIRS DEFINE_OK FOR_EACH_DIR
+		"[ -x $m/$f ] && ok $m || continue; g=$(sha256sum <$m/$f); "
+		"[ \"${g%% *}\" = $s ] || break; "
+		"printf \"\\nMUSTER-PROGRAM %s\\n\" $m/$f; exit 0; "
+		"done 2>/dev/null; ");
+	which_dirs(&s);
+	return script_wrap(&s);
 }
 
 char *worker_start_command(const struct worker_file *f, const char *options)
@@ -120,16 +138,33 @@ char *worker_forget_command(const struct worker_file *f)
 	return script_wrap(&s);
 }
 
+/* Sets g to the hash of what arrived, or r to why it cannot run there. */
+static const char check_worker[] =
+	/* its own word for its hash is as good as that of sha256sum (what arrived broken does not say
+	 * this one), four times as quick, and it has to run anyway to show that it can */
+	"r=; g=$($p --version 2>&1 </dev/null) || { r=${g:-no answer}; g=; }; "
+	"case $g in *sha256:*) g=${g##*sha256:};; "
+	"*) command -v sha256sum >/dev/null 2>&1 || say run $r; "
+	"g=$(sha256sum <$p);; esac; g=${g%% *}; ";
+
+/* Another program cannot say its own hash. That it runs is seen by what the shell has for one that does not. */
+static const char check_program[] =
+	"g=$(sha256sum <$p 2>&1) || say write $g; g=${g%% *}; r=; "
+	"[ \"$g\" = $s ] && { e=$($p -V 2>&1 </dev/null); case $? in "
+	"126 | 127) r=${e:-no answer};; esac; }; ";
+
 char *script_upload(const struct worker_file *f, const char *dir)
 {
 	AUTO_BUF struct buf s = BUF_INIT;
 	char random[9];
 
 	digest_random_hex(4, random);
-	buf_printf(&s,
-		"d=%s; s=%s; u=$(id -u); m=$d/muster-$u; w=$m/w-%.16s; p=$w.part.$$.%s; "
-		"umask 077; set -f; ",
-		dir, f->sha256, f->sha256, random);
+	buf_printf(&s, "d=%s; s=%s; u=$(id -u); m=$d/muster-$u; ", dir, f->sha256);
+	if (f->name)
+		buf_printf(&s, "w=$m/%s; ", f->name);
+	else
+		buf_printf(&s, "w=$m/w-%.16s; ", f->sha256);
+	buf_printf(&s, "p=$w.part.$$.%s; umask 077; set -f; ", random);
 	buf_puts(&s, DEFINE_OK);
 	/* say: the answer, in one line, with nothing left behind but what is good; the rest of the
 	 * worker is read so that the other side need not guess */
@@ -140,16 +175,16 @@ char *script_upload(const struct worker_file *f, const char *dir)
 		"say dir ${e:-$m is not a directory of ours with mode 0700}; "
 		"e=$( { cat >$p; } 2>&1) || say write $e; "
 		"chmod 700 $p; ");
-	/* its own word for its hash is as good as that of sha256sum (what arrived broken does not say
-	 * this one), four times as quick, and it has to run anyway to show that it can */
-	buf_puts(&s,
-		"r=; g=$($p --version 2>&1 </dev/null) || { r=${g:-no answer}; g=; }; "
-		"case $g in *sha256:*) g=${g##*sha256:};; "
-		"*) command -v sha256sum >/dev/null 2>&1 || say run $r; "
-		"g=$(sha256sum <$p);; esac; g=${g%% *}; "
-		"[ \"$g\" = $s ] || say hash $g; [ -z \"$r\" ] || say run $r; "
-		"e=$(mv -f $p $w 2>&1) || say write $e; "
-		"printf \"\\nMUSTER-UPLOAD ok %s\\n\" $w");
+	buf_puts(&s, f->name ? check_program : check_worker);
+	buf_puts(&s, "[ \"$g\" = $s ] || say hash $g; [ -z \"$r\" ] || say run $r; "
+		     "e=$(mv -f $p $w 2>&1) || say write $e; ");
+	/* an older one in another directory may be found before this one */
+	if (f->name)
+		buf_printf(&s,
+			DEFINE_DIRS FOR_EACH_DIR "[ $m/%s = $w ] || { ok $m && "
+						 "rm -f $m/%s; }; done 2>/dev/null; ",
+			f->name, f->name);
+	buf_puts(&s, "printf \"\\nMUSTER-UPLOAD ok %s\\n\" $w");
 	return script_wrap(&s);
 }
 

@@ -27,7 +27,7 @@ char *script_wrap(struct buf *script);
  * otherwise the MUSTER-NEED answer (upload.h). */
 void script_start(struct buf *out, const struct worker_file *f, const char *run);
 
-/* Reads the worker from stdin into dir, checks it and puts it in its place; prints one line
+/* Reads the program from stdin into dir, checks it and puts it in its place; prints one line
  * "MUSTER-UPLOAD ok <path>" or "MUSTER-UPLOAD <what> <words>" with what in "dir", "write", "hash",
  * "run". malloc. */
 char *script_upload(const struct worker_file *f, const char *dir);

@@ -1,4 +1,4 @@
-/* upload: one directory after the other, until one takes the worker. */
+/* upload: one directory after the other, until one takes the program. */
 #include "transport/worker/upload.h"
 
 #include <stdio.h>
@@ -36,6 +36,11 @@ struct upload {
 
 static void next_dir(struct upload *u);
 
+static const char *what(const struct upload *u)
+{
+	return u->file->name ? u->file->name : "the worker";
+}
+
 static void upload_free(struct upload *u)
 {
 	chan_close(u->chan);
@@ -64,7 +69,7 @@ static void fail(struct upload *u)
 
 	if (u->reasons.len > 2)
 		u->reasons.data[u->reasons.len - 2] = '\0';
-	err_set(&err, ERR_HOST, "the worker could not be put on the host: %s",
+	err_set(&err, ERR_HOST, "%s could not be put on the host: %s", what(u),
 		u->reasons.len ? u->reasons.data
 			       : "no directory can be written and run in");
 	report(u, NULL, &err);
@@ -82,11 +87,12 @@ static void add_reason(struct upload *u, const char *text, size_t len)
 
 static const struct {
 	const char *what, *words;
+	bool named; /* what it is that was sent stands in front */
 } answers[] = {
-	{"dir ", ""},
-	{"write ", ""},
-	{"hash ", "what arrived is not what was sent, its SHA-256 is "},
-	{"run ", "the worker does not run there (mounted noexec?): "},
+	{"dir ", "", false},
+	{"write ", "", false},
+	{"hash ", "what arrived is not what was sent, its SHA-256 is ", false},
+	{"run ", " does not run there (mounted noexec?): ", true},
 };
 
 static void take_answer(struct upload *u, const char *text)
@@ -102,8 +108,8 @@ static void take_answer(struct upload *u, const char *text)
 	}
 	for (size_t i = 0; i < ARRAY_LEN(answers) && !words; i++)
 		if (text_starts_with(text, answers[i].what))
-			words = text_printf(
-				"%s%s", answers[i].words, text + strlen(answers[i].what));
+			words = text_printf("%s%s%s", answers[i].named ? what(u) : "",
+				answers[i].words, text + strlen(answers[i].what));
 	text = words ? words : text;
 	add_reason(u, text, strlen(text));
 }
@@ -169,7 +175,7 @@ static void on_closed(struct chan *ch, const struct chan_exit *e, void *user)
 	u->chan = NULL;
 	if (u->path) {
 		if (u->reasons.len > 2)
-			conn_note(u->conn, "the worker lies in %s, because of %.*s",
+			conn_note(u->conn, "%s lies in %s, because of %.*s", what(u),
 				u->path, (int)u->reasons.len - 2, u->reasons.data);
 		report(u, u->path, NULL);
 		return;
@@ -178,7 +184,7 @@ static void on_closed(struct chan *ch, const struct chan_exit *e, void *user)
 		struct err err = ERR_INIT;
 
 		/* the connection is gone: no other directory will do better */
-		err_set(&err, ERR_HOST, "while the worker was being copied: %s", e->why);
+		err_set(&err, ERR_HOST, "while %s was being copied: %s", what(u), e->why);
 		report(u, NULL, &err);
 		return;
 	}
@@ -232,7 +238,7 @@ static void on_stall(struct loop_timer *t, void *user)
 		return;
 	}
 	err_set(&err, ERR_HOST,
-		"copying the worker has stalled: nothing moved for %s, after %s of %s",
+		"copying %s has stalled: nothing moved for %s, after %s of %s", what(u),
 		units_duration(u->stall_ns).s,
 		units_bytes(u->given - chan_queued(u->chan)).s,
 		units_bytes(u->file->size).s);

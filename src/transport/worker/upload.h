@@ -19,6 +19,9 @@ struct worker_file {
 	char sha256[65];
 	void *data; /* mapped */
 	size_t size;
+	/* Its name on a host when it is another program, which muster is to find there; NULL: a worker, whose name
+	 * is its hash. */
+	const char *name;
 };
 
 /* Candidates: $MUSTER_WORKER_DIR or the given folders (NULL-terminated), each with worker-linux-ARCH
@@ -32,6 +35,15 @@ void worker_files_finish(struct worker_file *files, size_t n);
  * and run, in order of preference. options: for the worker, may be "". malloc. */
 char *worker_start_command(const struct worker_file *f, const char *options);
 
+/* Another program of this machine that goes to hosts as name ("netserver", which must live as long). 0, or -1
+ * with err, which names path. worker_files_finish releases it, too. */
+int program_file_load(
+	const char *path, const char *name, struct worker_file *ret, struct err *err);
+
+/* The command that looks for such a program: prints "MUSTER-PROGRAM <path>" when it is there with that content,
+ * else MUSTER-NEED as worker_start_command does. malloc. */
+char *program_find_command(const struct worker_file *f);
+
 struct upload;
 struct upload_events {
 	void (*progress)(struct upload *u, uint64_t sent, uint64_t size, void *user);
@@ -40,8 +52,8 @@ struct upload_events {
 		struct upload *u, const char *path, const struct err *err, void *user);
 };
 
-/* Sends f to the first of dirs (a blank-separated list as MUSTER-NEED gave it) that takes it:
- * `cat > part && sha256sum && mv`, then a trial run. Full disk or noexec: the next one. The upload is
+/* Sends f, a worker or another program, to the first of dirs (a blank-separated list as MUSTER-NEED gave it) that
+ * takes it: `cat > part && sha256sum && mv`, then a trial run. Full disk or noexec: the next one. The upload is
  * gone after done. */
 struct upload *upload_start(struct conn *c, const struct worker_file *f, const char *dirs,
 	uint64_t stall_timeout_ns, const struct upload_events *e, void *user);

@@ -1,7 +1,9 @@
-/* worker_files: the worker programs that this machine can send, one for each architecture. */
+/* worker_files: the programs that this machine can send: workers, one for each architecture, and others. */
 #include <dirent.h>
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -39,6 +41,33 @@ static int load_one(
 		abort();
 	strncpy(out->arch, arch, sizeof(out->arch) - 1);
 	digest_sha256_hex(data, out->size, out->sha256);
+	return 0;
+}
+
+/* Machines as ELF has them (elf.h, e_machine) and as uname -m says. */
+static const struct {
+	uint16_t number;
+	const char *arch;
+} machines[] = {{EM_X86_64, "x86_64"}, {EM_AARCH64, "aarch64"}, {EM_386, "i686"},
+	{EM_ARM, "armv7l"}, {EM_PPC64, "ppc64le"}, {EM_S390, "s390x"},
+	{EM_RISCV, "riscv64"}};
+
+int program_file_load(
+	const char *path, const char *name, struct worker_file *ret, struct err *err)
+{
+	Elf64_Ehdr head;
+	const char *arch = "";
+
+	if (load_one(path, "", ret, err) < 0)
+		return -1;
+	ret->name = name;
+	if (ret->size < sizeof(head) || memcmp(ret->data, ELFMAG, SELFMAG) != 0)
+		return 0; /* a script: the host will say */
+	memcpy(&head, ret->data, sizeof(head));
+	for (size_t i = 0; i < ARRAY_LEN(machines); i++)
+		if (machines[i].number == head.e_machine)
+			arch = machines[i].arch;
+	snprintf(ret->arch, sizeof(ret->arch), "%s", arch);
 	return 0;
 }
 
