@@ -16,11 +16,11 @@ static const struct option_group *const groups_check[] = {
 static const struct option_group *const groups_ssh_setup[] = {
 	&group_ssh_setup, &group_hosts, &group_export, &group_common, NULL};
 static const struct option_group *const groups_setup[] = {
-	&group_hosts, &group_common, NULL};
+	&group_setup, &group_engine, &group_hosts, &group_common, NULL};
 static const struct option_group *const groups_run[] = {&group_workload, &group_run,
 	&group_hosts, &group_export, &group_output, &group_common, NULL};
-static const struct option_group *const groups_matrix[] = {
-	&group_matrix, &group_hosts, &group_export, &group_output, &group_common, NULL};
+static const struct option_group *const groups_matrix[] = {&group_matrix, &group_engine,
+	&group_hosts, &group_export, &group_output, &group_common, NULL};
 static const struct option_group *const groups_validate[] = {
 	&group_workload, &group_hosts, &group_common, NULL};
 static const struct option_group *const groups_runs[] = {
@@ -175,7 +175,7 @@ bool command_minds(const struct command *c, const struct opt *o)
 
 static const struct option_group *const all_groups[] = {&group_common, &group_hosts,
 	&group_workload, &group_run, &group_output, &group_export, &group_clean,
-	&group_runs, &group_ssh_setup, &group_matrix};
+	&group_runs, &group_ssh_setup, &group_matrix, &group_engine, &group_setup};
 
 /* Commands whose time has not come. */
 static const char *const later_commands[] = {

@@ -145,6 +145,25 @@ const char *const net_engines[] = {"native", "netperf", "iperf3", NULL};
 /* as enum net_dialect */
 static const char *const word_names[] = {"netperf", "iperf3", NULL};
 
+static const struct opt engine_options[] = {
+	{"engine", 0, OPT_CHOICE, AT(engine), "NAME",
+		"what measures: native (default), netperf or iperf3",
+		.choices = net_engines, .set_offset = AT(engine_set)},
+	{"netperf", 0, OPT_STR, AT(netperf), "PATH",
+		"netperf on the clients; engine netperf"},
+	{"netserver", 0, OPT_STR, AT(netserver), "PATH",
+		"netserver on the servers; engine netperf"},
+	{"iperf3", 0, OPT_STR, AT(iperf3), "PATH", "iperf3 on the hosts; engine iperf3"},
+	END,
+};
+
+static const struct opt setup_options[] = {
+	{"local-netserver", 0, OPT_STR, AT(local_netserver), "FILE",
+		"copy this netserver to the server hosts, too; engine netperf uses it",
+		.complete = "file"},
+	END,
+};
+
 static const struct opt matrix_options[] = {
 	{"parallel", 0, OPT_OPTIONAL, AT(parallel), "N",
 		"rounds in which no machine takes part twice (default), of at most N "
@@ -164,8 +183,6 @@ static const struct opt matrix_options[] = {
 		"how often pairs that failed for a passing cause run again behind the "
 		"last round (default 1)",
 		.set_offset = AT(retries_set)},
-	{"engine", 0, OPT_CHOICE, AT(engine), "NAME", "what measures: native (default)",
-		.choices = net_engines},
 	{"words", 0, OPT_CHOICE, AT(words), "NAME",
 		"whose letters stand behind --: netperf (default) or iperf3",
 		.choices = word_names},
@@ -181,8 +198,6 @@ static const struct opt matrix_options[] = {
 	{"headless", 0, OPT_FLAG, AT(headless), NULL, "plain lines also on a terminal"},
 	{"detach", 0, OPT_FLAG, AT(detach), NULL,
 		"go on without this terminal once the load has begun (muster runs)"},
-	{"netperf", 0, OPT_STR, AT(later[3]), "PATH", NULL},
-	{"netserver", 0, OPT_STR, AT(later[4]), "PATH", NULL},
 	{"resume", 0, OPT_STR, AT(resume), "DIR",
 		"go on with the matrix that has this results directory: what failed or "
 		"never ran",
@@ -216,7 +231,32 @@ const struct option_group group_common = {"Options of all commands", common_opti
 			  group_runs = {"Runs", runs_options},
 			  group_clean = {"Clean", clean_options},
 			  group_ssh_setup = {"SSH setup", ssh_setup_options},
-			  group_matrix = {"Matrix", matrix_options};
+			  group_matrix = {"Matrix", matrix_options},
+			  group_engine = {"Engine", engine_options},
+			  group_setup = {"Setup", setup_options};
+
+int options_engine(const struct options *o, int *ret, struct err *err)
+{
+	const struct {
+		const char *option, *value;
+		int engine;
+	} programs[] = {{"--netperf", o->netperf, 1}, {"--netserver", o->netserver, 1},
+		{"--local-netserver", o->local_netserver, 1}, {"--iperf3", o->iperf3, 2}};
+
+	*ret = o->engine;
+	for (size_t i = 0, named = o->engine_set; i < ARRAY_LEN(programs); i++) {
+		if (!programs[i].value)
+			continue;
+		if (named && *ret != programs[i].engine)
+			return err_set(err, ERR_INPUT,
+				"%s belongs to engine %s, and engine %s is meant",
+				programs[i].option, net_engines[programs[i].engine],
+				net_engines[*ret]);
+		*ret = programs[i].engine;
+		named = 1;
+	}
+	return 0;
+}
 
 bool options_take_stdout(const struct options *o)
 {
@@ -226,8 +266,7 @@ bool options_take_stdout(const struct options *o)
 
 int options_check(const struct options *o, struct err *err)
 {
-	static const char *const names[] = {"--users", "--spawn-rate", "--rate",
-		"--netperf", "--netserver"};
+	static const char *const names[] = {"--users", "--spawn-rate", "--rate"};
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		if (o->later[i])

@@ -45,11 +45,18 @@ struct options {
 	/* matrix; also duration, output, dry_run, headless, detach */
 	const char *parallel; /* "" or how many pairs at once; NULL: not given */
 	bool sequential, concurrent, allow_flood;
-	int engine; /* index into net_engines */
-	int words;  /* enum net_dialect */
+	int words; /* enum net_dialect */
 	const char *profile, *port_range, *resume;
 	uint64_t repeat, retries;
 	bool repeat_set, retries_set;
+
+	/* what measures networks, and where it lies on the hosts; also of setup */
+	int engine; /* as given: an index into net_engines; options_engine knows which it is */
+	bool engine_set;
+	const char *netperf, *netserver, *iperf3;
+
+	/* setup */
+	const char *local_netserver;
 
 	/* clean */
 	const char *data;
@@ -72,7 +79,7 @@ struct option_group {
 };
 extern const struct option_group group_common, group_hosts, group_workload, group_run,
 	group_output, group_export, group_clean, group_runs, group_ssh_setup,
-	group_matrix;
+	group_matrix, group_engine, group_setup;
 extern const char *const setup_key_types[]; /* as ssh-keygen has them */
 extern const char *const net_engines[];     /* what measures networks */
 /* Spellings of commands as flags: parsed everywhere, in no help text. */
@@ -81,6 +88,10 @@ extern const struct opt command_flags[];
 /* Whether data goes to stdout, so that what people read must go elsewhere. */
 bool options_take_stdout(const struct options *o);
 
-/* Refuses by name what is not supported yet. */
 struct err;
+/* Which of net_engines is meant, *ret: the one that was named, else the one whose program was. 0, or -1 with err
+ * when those are two. */
+int options_engine(const struct options *o, int *ret, struct err *err);
+
+/* Refuses by name what is not supported yet. */
 int options_check(const struct options *o, struct err *err);

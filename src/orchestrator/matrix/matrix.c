@@ -52,12 +52,15 @@ static int read_options(struct matrix *m, struct err *err)
 {
 	const struct options *o = &m->app->o;
 	uint64_t n = 0;
+	int engine;
 
-	m->engine = net_engines[o->engine];
+	if (options_engine(o, &engine, err) < 0)
+		return -1;
+	m->engine = net_engines[engine];
 	m->name = "matrix";
 	m->repeats = o->repeat_set ? o->repeat : 1;
 	m->retries = o->retries_set ? (uint32_t)o->retries : 1;
-	if (o->engine)
+	if (engine)
 		return err_set(
 			err, ERR_INPUT, "engine %s is not supported yet", m->engine);
 	if (o->export_file && strcmp(o->export_file, "-") != 0 &&
