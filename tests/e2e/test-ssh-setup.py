@@ -364,6 +364,9 @@ def test_an_inventory_is_never_written_over(t):
     t.ends(done, 0, "^- hosts.yaml is there already and was left as it is")
     t.match(done.out, rf"^  muster check --hosts {h.list} --key ~/.ssh/muster_ed25519$")
     t.eq(mine.read_text(), "hosts: [a]\n")
+    done = t.muster("ssh-setup", "--hosts", f"x.invalid,{h.list},y.invalid")
+    t.ends(done, 3, r"^  \w+@x.invalid, \w+@y.invalid: the name does not resolve")
+    t.match(done.out, rf"^  muster check --hosts {h.list} --key ~/.ssh/muster_ed25519$", "only those that are ready")
     accepted = h.sshd.log.count("Accepted")
     t.ends(setup(t, h, "--output", "hosts.yaml"), 2, err="--output hosts.yaml: the file is there already")
     t.eq((mine.read_text(), h.sshd.log.count("Accepted")), ("hosts: [a]\n", accepted))
@@ -409,7 +412,7 @@ def refusals(t):
     return [[], ["--hosts", "a", "--remove"], ["--hosts", "a", "--remove", "--output", "x.yaml"],
             ["--hosts", "a", "--output", "there.yaml"], ["--hosts", "a", "--output", "no/x.yaml"],
             ["--hosts", "a", "--key", "pair"], ["--hosts", "a", "--key", "half"],
-            ["--hosts", "a", "--key", "."], ["--hosts", "a", "--key", "nonsense"],
+            ["--hosts", "a", "--key", "."], ["--hosts", "a", "--key", "nonsense"], ["--hosts", "a", "--key", "text"],
             ["--hosts", "a", "--key-type", "dsa"], ["--hosts", "a", "--password-stdin"],
             ["--hosts-file", "-", "--password-stdin"], ["--hosts", "a", "--export", "x.csv"],
             ["--hosts", "a", "--workload", "x"], ["a"]]
@@ -423,8 +426,12 @@ def test_wrong_usage(t):
         text += " ".join(["$ muster ssh-setup", *args]) + f"\n{done.err}"
     t.golden("cli/ssh-setup-usage.txt", text)
     t.eq(sorted(os.listdir(t.home / ".ssh")), [])
-    private = t.muster("ssh-setup", "--hosts", "a", "--key", "text")
-    t.ends(private, 1, err="text: its public half cannot be read: ssh-keygen: ")
+    old = t.tmp / "old"  # its public half stands nowhere in the clear
+    t.eq(t.run(["openssl", "genrsa", "-traditional", "-aes128", "-passout", "pass:word", "-out", old, "2048"]).rc, 0)
+    for mode, reason in ((0o600, "old: its public half cannot be read: ssh-keygen: "),
+                         (0o644, "old can be read by others, so that .*: chmod 600 old$")):
+        old.chmod(mode)
+        t.ends(t.muster("ssh-setup", "--hosts", "a", "--key", "old"), 1 if mode == 0o600 else 2, err=reason)
 
 
 def test_no_ssh_keygen(t):

@@ -136,16 +136,20 @@ static int take_line(
 }
 
 /* The public half that stands in a private key file as well, as far as muster can read it. */
-static void read_private(const char *path, struct keyfile *ret)
+static int read_private(const char *path, struct keyfile *ret, struct err *err)
 {
+	static const char mark[] = "PRIVATE KEY-----";
 	struct buf text = BUF_INIT;
-	struct err err = ERR_INIT;
+	int rc = file_read(path, KEY_FILE_MAX, &text, err);
 
-	file_read(path, KEY_FILE_MAX, &text, &err);
 	keyfile_parse(text.data ? text.data : "", text.len, NULL, ret);
+	if (rc == 0 && !ret->blob &&
+		!(text.data && memmem(text.data, text.len, mark, strlen(mark))))
+		rc = err_set(err, ERR_INPUT, "%s: no SSH key stands there", path);
 	if (text.data)
 		explicit_bzero(text.data, text.cap);
 	buf_finish(&text);
+	return rc;
 }
 
 static int put_blob(const struct keyfile *f, struct buf *out)
@@ -178,13 +182,26 @@ static int check_pair(const struct setup_key *k, const char *public_path,
 		public_path, k->path, from, to);
 }
 
+static bool is_open_to_others(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && (st.st_mode & 077);
+}
+
 static int derive(struct setup_key *k, const struct keyfile *private, struct err *err)
 {
 	const char *const argv[] = {"ssh-keygen", "-y", "-P", "", "-f", k->path, NULL};
+	AUTO_FREE char *word = setup_shell_path(k->path);
 	AUTO_BUF struct buf out = BUF_INIT;
 
 	if (private->blob && private->type && put_blob(private, &out) == 0)
 		return take_line(k, k->path, &out, err);
+	if (is_open_to_others(k->path))
+		return err_set(err, ERR_INPUT,
+			"%s can be read by others, so that ssh-keygen does not read it: "
+			"chmod 600 %s",
+			k->path, word);
 	if (run_keygen(argv, &out, err) < 0)
 		return err_prefix(err, "%s: its public half cannot be read", k->path);
 	return take_line(k, k->path, &out, err);
@@ -193,9 +210,8 @@ static int derive(struct setup_key *k, const struct keyfile *private, struct err
 static void warn_of_mode(const char *path)
 {
 	AUTO_FREE char *word = setup_shell_path(path);
-	struct stat st;
 
-	if (stat(path, &st) == 0 && (st.st_mode & 077))
+	if (is_open_to_others(path))
 		log_warn("%s can be read by others: chmod 600 %s", path, word);
 }
 
@@ -207,15 +223,19 @@ static int read_public(struct setup_key *k, struct err *err)
 
 	if (!path)
 		return err_sys(err, ENOMEM, "%s", k->path);
-	read_private(k->path, &private);
-	k->encrypted = private.state == KEYFILE_ENCRYPTED;
-	warn_of_mode(k->path);
-	if (access(path, F_OK) < 0)
-		return derive(k, &private, err);
-	if (file_read(path, KEY_FILE_MAX, &text, err) < 0 ||
-		take_line(k, path, &text, err) < 0)
+	if (read_private(k->path, &private, err) < 0)
 		return -1;
-	return check_pair(k, path, &private, err);
+	k->encrypted = private.state == KEYFILE_ENCRYPTED;
+	if (access(path, F_OK) < 0) {
+		if (derive(k, &private, err) < 0)
+			return -1;
+	} else if (file_read(path, KEY_FILE_MAX, &text, err) < 0 ||
+		   take_line(k, path, &text, err) < 0 ||
+		   check_pair(k, path, &private, err) < 0) {
+		return -1;
+	}
+	warn_of_mode(k->path);
+	return 0;
 }
 
 int setup_key_find(struct setup_key *k, const struct options *o, struct err *err)

@@ -105,15 +105,21 @@ void setup_report_key(const struct setup *s)
 
 /* ---- --dry-run ---- */
 
-/* "user@address:port", with the host's name where that is another one, and the way there. malloc. */
-static char *place_of(const struct host *h)
+/* "user@address:port", as an element of a list. malloc. */
+static char *where_of(const struct host *h)
 {
 	AUTO_FREE char *port =
 		h->port && h->port != 22 ? text_printf(":%u", h->port) : NULL;
 	bool brackets = port && strchr(h->address, ':');
-	AUTO_FREE char *where = text_printf("%s%s%s%s%s%s", h->user ? h->user : "",
-		h->user ? "@" : "", brackets ? "[" : "", h->address, brackets ? "]" : "",
-		port ? port : "");
+
+	return text_printf("%s%s%s%s%s%s", h->user ? h->user : "", h->user ? "@" : "",
+		brackets ? "[" : "", h->address, brackets ? "]" : "", port ? port : "");
+}
+
+/* The same with the host's name where that is another one, and the way there. malloc. */
+static char *place_of(const struct host *h)
+{
+	AUTO_FREE char *where = where_of(h);
 	AUTO_FREE char *way = h->jump && strcmp(h->jump, "none") != 0
 				      ? text_printf(" through %s", h->jump)
 				      : NULL;
@@ -156,17 +162,46 @@ void setup_report_plan(const struct setup *s)
 
 /* ---- the end ---- */
 
+/* Without the "address:port: " in front, which stands in the label. */
+static const char *bare_reason(const struct setup_host *h)
+{
+	const char *reason = h->reason ? h->reason : "";
+	const char *end = strstr(reason, ": ");
+	const char *own = strstr(reason, h->host->address);
+
+	return end && own && own < end ? end + 2 : reason;
+}
+
+/* What keeps many hosts away is said once, with all of them. */
 static void print_failed(const struct setup *s)
 {
 	AUTO_FREE char *line = text_printf("Failed: %zu/%zu", s->n - s->ready, s->n);
+	AUTO_FREE bool *said = calloc(s->n ? s->n : 1, sizeof(*said));
 
-	if (s->ready == s->n)
+	if (s->ready == s->n || !said)
 		return;
 	put_marked(s, true, MARK_BAD, line);
-	for (size_t i = 0; i < s->n; i++)
-		if (!s->hosts[i].ready)
-			console_always(s->ctx.console, "  %s: %s", s->hosts[i].label,
-				s->hosts[i].reason ? s->hosts[i].reason : "");
+	for (size_t i = 0; i < s->n; i++) {
+		const struct setup_host *h = &s->hosts[i];
+		AUTO_BUF struct buf names = BUF_INIT;
+		bool alone = true;
+
+		if (h->ready || said[i])
+			continue;
+		buf_puts(&names, h->label);
+		for (size_t k = i + 1; k < s->n; k++) {
+			if (s->hosts[k].ready ||
+				strcmp(bare_reason(&s->hosts[k]), bare_reason(h)) != 0)
+				continue;
+			buf_printf(&names, ", %s", s->hosts[k].label);
+			said[k] = true;
+			alone = false;
+		}
+		console_always(s->ctx.console, "  %s: %s", names.data ? names.data : "",
+			!alone      ? bare_reason(h)
+			: h->reason ? h->reason
+				    : "");
+	}
 }
 
 /* Whether j is on the way to h and takes the key only since now. */
@@ -239,6 +274,21 @@ static void print_other_keys(const struct setup *s)
 	}
 }
 
+/* The hosts of a list that are ready, as a list. */
+static void put_ready(const struct setup *s, struct buf *b)
+{
+	AUTO_BUF struct buf list = BUF_INIT;
+
+	for (size_t i = 0; i < s->n; i++) {
+		AUTO_FREE char *where = where_of(&s->given.hosts[i]);
+
+		if (s->hosts[i].ready && where)
+			buf_printf(&list, "%s%s", list.len ? "," : "", where);
+	}
+	buf_puts(b, "--hosts ");
+	text_shell_quote(b, list.data ? list.data : "");
+}
+
 /* How the hosts are named from now on. */
 static char *hosts_argument(const struct setup *s)
 {
@@ -251,11 +301,13 @@ static char *hosts_argument(const struct setup *s)
 		text_shell_quote(&b, s->output);
 		return buf_steal(&b);
 	}
-	if (o->hosts) {
+	if (s->from_list && s->ready < s->n) {
+		put_ready(s, &b);
+	} else if (o->hosts) {
 		buf_puts(&b, "--hosts ");
 		text_shell_quote(&b, o->hosts);
 	}
-	if (o->hosts_file) {
+	if (o->hosts_file && (!s->from_list || s->ready == s->n)) {
 		buf_puts(&b, b.len ? " --hosts-file " : "--hosts-file ");
 		text_shell_quote(&b, o->hosts_file);
 	}
