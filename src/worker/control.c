@@ -124,7 +124,7 @@ static void on_message(struct control *c, struct msg *m, uint64_t received_ns)
 			control_end(c, "quit", 0);
 		else
 			control_stop(c, m->u.stop.mode);
-	} else {
+	} else if (!control_lease(c, m)) {
 		control_net(c, m);
 	}
 }
@@ -259,6 +259,7 @@ int control_run(int in_fd, int out_fd, struct err *err)
 	/* a thread that hangs in a store uses all of this: the caller leaves by _exit */
 	if (!control_all_ended(&c))
 		return rc < 0 ? rc : c.exit_code;
+	control_lease_finish(&c);
 	control_net_finish(&c);
 	control_job_finish(&c);
 	if (c.writer)

@@ -60,6 +60,8 @@ struct control {
 	bool phase_said;
 
 	struct pairs pairs; /* network tests that are open */
+	struct lease_task *lease_tasks;
+	struct leased *leased; /* servers on lease in which pairs run */
 
 	struct loop_timer *silence, *deadline, *stats, *moment, *warm_end, *patience;
 };
@@ -98,3 +100,11 @@ void control_net_begin(struct control *c);
 void control_net(struct control *c, const struct msg *m);
 /* Ends those that are open. */
 void control_net_finish(struct control *c);
+
+/* control_lease.c: servers on lease. False: m is about something else. */
+bool control_lease(struct control *c, struct msg *m);
+void control_lease_finish(struct control *c);
+
+/* control_leased.c: pairs that run in one of them. False: m is not about such a pair. */
+bool control_leased(struct control *c, const struct msg *m);
+void control_leased_finish(struct control *c);

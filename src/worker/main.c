@@ -15,6 +15,7 @@
 #include "muster_version.h"
 #include "worker/control.h"
 #include "worker/describe.h"
+#include "worker/lease_server.h"
 #include "worker/options.h"
 
 static int print(struct buf *text)
@@ -91,6 +92,8 @@ static int run(const struct worker_options *o, struct err *err)
 	if (o->describe)
 		return describe(&out) < 0 ? err_set(err, ERR_SYSTEM, "no memory")
 					  : print(&out);
+	if (o->lease_server)
+		return lease_server_run();
 	if (!o->stdio && isatty(STDIN_FILENO))
 		return err_set(err, ERR_INPUT,
 			"muster starts this program; to speak its protocol by hand, say "

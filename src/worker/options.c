@@ -14,5 +14,9 @@ const struct opt worker_options[] = {
 	FLAG(unlink, 0, "remove this program's cached file once it runs"),
 	FLAG(version, 0, "print the version and the hash of this file"),
 	FLAG(help, 'h', "print this help"),
+	/* by which this program starts itself */
+	{.name = "lease-server",
+		.type = OPT_FLAG,
+		.offset = offsetof(struct worker_options, lease_server)},
 	{.name = NULL},
 };

@@ -6,7 +6,7 @@
 #include "common/opts.h"
 
 struct worker_options {
-	bool stdio, describe, version, help, unlink;
+	bool stdio, describe, version, help, unlink, lease_server;
 };
 
 extern const struct opt worker_options[];
