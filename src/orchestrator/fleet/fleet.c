@@ -11,8 +11,10 @@
 #include "common/loop.h"
 #include "common/text.h"
 #include "common/units.h"
+#include "orchestrator/console/display.h"
 
 #define TICK_NS NS_PER_SEC
+#define NAMES_SHOWN 8
 #define SETUP_TIMEOUT_NS (60 * NS_PER_SEC)
 
 static const char *const state_names[] = {
@@ -69,7 +71,8 @@ static bool same_machine(const struct fleet_worker *a, const struct fleet_worker
 bool fleet_one_machine(const struct fleet *f, size_t i, struct buf *out)
 {
 	const struct fleet_worker *first = &f->workers[i], *last = first;
-	bool found = false;
+	const char *names[NAMES_SHOWN] = {first->host->name};
+	size_t n = 1;
 
 	for (size_t k = 0; k < i; k++)
 		if (same_machine(first, &f->workers[k]))
@@ -79,12 +82,14 @@ bool fleet_one_machine(const struct fleet *f, size_t i, struct buf *out)
 
 		if (w->host == last->host || !same_machine(first, w))
 			continue;
-		buf_printf(out, "%s%s%s", found ? "" : first->host->name, ", ",
-			w->host->name);
-		found = true;
+		if (n < NAMES_SHOWN)
+			names[n] = w->host->name;
+		n++;
 		last = w;
 	}
-	return found;
+	if (n > 1)
+		display_names(out, names, n, NAMES_SHOWN);
+	return n > 1;
 }
 
 static char *worker_id(const struct host *h, unsigned number)

@@ -142,6 +142,6 @@ bool worker_gone(const struct fleet_worker *w); /* ERROR or LOST */
 void fleet_log_stderr(const struct fleet_worker *w, const char *data, size_t len);
 
 /* Two hosts may be one machine, whose processors and network then count twice. Appends the names of the
- * hosts that are one machine with worker i's, when i is the first of them and there are others: "h1, h2".
- * Returns whether it did. */
+ * hosts that are one machine with worker i's, when i is the first of them and there are others: "h1, h2", or
+ * the first of very many and how many more. Returns whether it did. */
 bool fleet_one_machine(const struct fleet *f, size_t i, struct buf *out);

@@ -20,6 +20,7 @@
 #include "orchestrator/console/events.h"
 #include "orchestrator/run/run_private.h"
 
+#define LIMITS_SHOWN 8
 #define DRAINED_PART 0.01 /* of all ops: more than this is worth a warning */
 
 /* Rates are over the planned length, or over what was measured when the run ended early; 0: nothing was.
@@ -320,31 +321,41 @@ static void show_workers(struct run *r, double seconds)
 	}
 }
 
-/* Which machines may have been the limit, and not the storage. */
-static void note_limits(struct run *r)
+/* Whether the machine of a member ran into limit k. */
+static bool ran_into(const struct run_worker *seen, unsigned k)
 {
-	for (unsigned k = 0; k < RUN_LIMITS; k++) {
-		AUTO_BUF struct buf names = BUF_INIT;
+	unsigned hit = run_worker_limits(seen);
 
-		for (size_t i = 0; i < r->n; i++) {
-			struct run_worker seen = machine_of(&r->members[i]);
+	if (hit & (1u << RUN_LIMIT_CPU)) /* then that of one core says nothing */
+		hit &= ~(1u << RUN_LIMIT_CORE);
+	return hit & (1u << k);
+}
 
-			unsigned hit = run_worker_limits(&seen);
+/* Which machines may have been the limit, and not the storage. Each host once: its workers share it. */
+static void note_limit(struct run *r, unsigned k)
+{
+	const struct run_limit *limit = &run_limits[k];
+	AUTO_BUF struct buf names = BUF_INIT;
+	const struct host *last = NULL;
+	size_t n = 0;
 
-			if (hit &
-				(1u << RUN_LIMIT_CPU)) /* then that of one core says nothing */
-				hit &= ~(1u << RUN_LIMIT_CORE);
-			if (hit & (1u << k))
-				buf_printf(&names, "%s%s %.0f%s%s", names.len ? ", " : "",
-					r->members[i].w->id, run_limits[k].value(&seen),
-					*run_limits[k].unit == '%' ? "" : " ",
-					run_limits[k].unit);
-		}
-		if (names.len)
-			run_remark(r,
-				"the load generator may have been the limit: %s: %s",
-				run_limits[k].label, names.data);
+	for (size_t i = 0; i < r->n; i++) {
+		struct run_worker seen = machine_of(&r->members[i]);
+		const struct host *host = r->members[i].w->host;
+
+		if (host == last || !ran_into(&seen, k))
+			continue;
+		last = host;
+		if (++n <= LIMITS_SHOWN)
+			buf_printf(&names, "%s%s %.0f%s%s", n > 1 ? ", " : "",
+				r->members[i].w->id, limit->value(&seen),
+				*limit->unit == '%' ? "" : " ", limit->unit);
 	}
+	if (n > LIMITS_SHOWN)
+		buf_printf(&names, " and %zu more", n - LIMITS_SHOWN);
+	if (n)
+		run_remark(r, "the load generator may have been the limit: %s: %s",
+			limit->label, names.data);
 }
 
 static void show_limits(struct run *r)
@@ -437,7 +448,8 @@ static int show_results(struct run *r, struct err *err)
 	if (r->n > 1)
 		show_workers(r, seconds);
 	show_limits(r);
-	note_limits(r);
+	for (unsigned k = 0; k < RUN_LIMITS; k++)
+		note_limit(r, k);
 	return 0;
 }
 
