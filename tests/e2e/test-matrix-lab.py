@@ -123,7 +123,7 @@ def test_results_directory(t, lab):
     t.ends(matrix(t, lab, "--", "-l", "0.2"), 0, r"^Results saved to: out$")
     names = {path.name for path in (t.tmp / "out").iterdir()}
     t.eq(names, {"console.log", "events.jsonl", "results.json", "matrix.csv", "heatmap.svg", "metadata.json",
-                 "hosts.yaml"})
+                 "hosts.yaml", "matrix.json", "rows.jsonl"})
     with open(t.tmp / "out/matrix.csv", encoding="utf-8", newline="") as file:
         table = list(csv.DictReader(file))
     t.eq([line["client"] for line in table], CLIENTS)

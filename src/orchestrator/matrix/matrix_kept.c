@@ -58,11 +58,6 @@ static int match_rows(struct matrix *m, struct err *err)
 	return 0;
 }
 
-bool matrix_resume_keeps(const struct matrix *m, size_t task)
-{
-	return m->resume && m->resume->row && m->resume->row[task];
-}
-
 /* Hosts that something is left for come first; only they are contacted. */
 static int sort_hosts(struct matrix *m, struct err *err)
 {
@@ -206,11 +201,15 @@ int matrix_resume_begin(struct matrix *m, struct err *err)
 	r->began_wall_ns = clock_wall_ns();
 	if (rundir_open_plain(r->dir, r->began_wall_ns, &m->dir, err) < 0)
 		return err_prefix(err, "--resume");
-	console_line(m->ctx.console,
-		"Going on with %s: of %zu %ss %zu are there, %zu are left", r->dir, r->n,
-		what, r->kept, r->n - r->kept);
-	if (r->kept == r->n)
+	if (r->kept == r->n) {
+		console_line(m->ctx.console,
+			"Nothing is left to do in %s: %zu of %zu %s%s succeeded", r->dir,
+			r->kept, r->n, what, r->n == 1 ? "" : "s");
 		return 0;
+	}
+	console_line(m->ctx.console,
+		"Going on with %s: %zu of %zu %s%s succeeded, %zu to run", r->dir,
+		r->kept, r->n, what, r->n == 1 ? "" : "s", r->n - r->kept);
 	if (net_row_print_resumed(r->began_wall_ns, r->kept, r->n - r->kept, &line) < 0)
 		return err_sys(err, ENOMEM, "--resume");
 	rundir_row(m->dir, line.data);

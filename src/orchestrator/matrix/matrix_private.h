@@ -209,7 +209,9 @@ int matrix_tests_fit(const struct matrix *m, struct err *err);
 int matrix_tests_check(struct matrix *m, struct err *err);
 
 /* matrix_save.c */
-/* Whether an option of the matrix is one that says what is measured; one of hosts, that commands show. */
+/* Groups of options that say what is measured; NULL-terminated. */
+extern const struct option_group *const matrix_saved_groups[];
+/* Whether an option of them is one that says what is measured; one of hosts, that commands show. */
 bool matrix_option_saved(const struct opt *o);
 bool matrix_hosts_option_saved(const struct opt *o);
 /* What --resume needs, once the directory is there. 0 or -1 with err. */
@@ -228,8 +230,6 @@ bool matrix_resume_embedded(const struct matrix *m);
 /* matrix_kept.c; likewise */
 /* Which pairs have been measured, once they are known. Hosts and pairs are numbered anew. */
 int matrix_resume_match(struct matrix *m, struct err *err);
-/* Whether the row of this task is kept; by its number, also before there are tasks. */
-bool matrix_resume_keeps(const struct matrix *m, size_t task);
 /* How long that takes which is left, once there are rounds. */
 uint64_t matrix_resume_length_ns(const struct matrix *m);
 bool matrix_resume_nothing_left(const struct matrix *m);

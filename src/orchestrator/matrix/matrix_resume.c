@@ -25,10 +25,11 @@ static int refuse_options(const struct app *app, struct err *err)
 	const struct options *o = &app->o;
 	const char *bad = NULL;
 
-	for (const struct opt *t = group_matrix.options; t->name; t++)
-		if ((matrix_option_saved(t) || strcmp(t->name, "output") == 0) &&
-			opts_given(t, o))
-			bad = t->name;
+	for (const struct option_group *const *g = matrix_saved_groups; *g; g++)
+		for (const struct opt *t = (*g)->options; t->name; t++)
+			if ((matrix_option_saved(t) || strcmp(t->name, "output") == 0) &&
+				opts_given(t, o))
+				bad = t->name;
 	for (const struct opt *t = group_hosts.options; t->name; t++)
 		for (size_t i = 0; i < ARRAY_LEN(not_here); i++)
 			if (strcmp(t->name, not_here[i]) == 0 && opts_given(t, o))
@@ -104,15 +105,17 @@ static int load(struct matrix_resume *r, struct err *err)
 		rows, lines.data ? lines.data : "", lines.len, &r->rows, err);
 }
 
-static int parse_options(const struct opt *table, char **words, const char *dir,
-	struct options *ret, struct err *err)
+static int parse_options(const struct option_group *const *groups, char **words,
+	const char *dir, struct options *ret, struct err *err)
 {
-	const struct opt *const tables[] = {table, NULL};
+	const struct opt *tables[4] = {NULL};
 	struct opt_list operands = {0};
 	char **rest = NULL;
 	int n = 0;
 
 	*ret = (struct options){0};
+	for (size_t i = 0; groups[i] && i + 1 < ARRAY_LEN(tables); i++)
+		tables[i] = groups[i]->options;
 	while (words[n])
 		n++;
 	if (opts_parse(tables, n, words, ret, &operands, &rest, err) < 0)
@@ -133,11 +136,12 @@ static int apply(struct matrix *m, struct err *err)
 	struct matrix_resume *r = m->resume;
 	struct options said;
 
-	if (parse_options(group_matrix.options, r->saved.options, r->dir, &said, err) < 0)
+	if (parse_options(matrix_saved_groups, r->saved.options, r->dir, &said, err) < 0)
 		return -1;
-	for (const struct opt *t = group_matrix.options; t->name; t++)
-		if (matrix_option_saved(t))
-			opts_copy(t, &said, &m->app->o);
+	for (const struct option_group *const *g = matrix_saved_groups; *g; g++)
+		for (const struct opt *t = (*g)->options; t->name; t++)
+			if (matrix_option_saved(t))
+				opts_copy(t, &said, &m->app->o);
 	if (m->app->o.profile) {
 		r->profile = text_printf("%s/" MATRIX_PROFILE_FILE, r->dir);
 		if (!r->profile)
@@ -260,10 +264,10 @@ static int note_outside(struct matrix *m, struct err *err)
 static int take_hosts_options(struct matrix *m, struct err *err)
 {
 	struct matrix_resume *r = m->resume;
+	const struct option_group *const groups[] = {&group_hosts, NULL};
 	struct options said;
 
-	if (parse_options(
-		    group_hosts.options, r->saved.hosts_options, r->dir, &said, err) < 0)
+	if (parse_options(groups, r->saved.hosts_options, r->dir, &said, err) < 0)
 		return -1;
 	for (const struct opt *t = group_hosts.options; t->name; t++)
 		if (matrix_hosts_option_saved(t) && !opts_given(t, &m->app->o))

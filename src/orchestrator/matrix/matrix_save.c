@@ -13,6 +13,9 @@
 #include "orchestrator/matrix/matrix_saved.h"
 #include "results/net_rows.h"
 
+const struct option_group *const matrix_saved_groups[] = {
+	&group_matrix, &group_engine, NULL};
+
 /* Options of the matrix that say how one muster goes about it, not what is measured. */
 static const char *const of_a_session[] = {
 	"output", "dry-run", "headless", "detach", "resume"};
@@ -57,6 +60,8 @@ static int add_options(const struct opt *table, bool (*saved)(const struct opt *
 {
 	size_t n = 0;
 
+	while (*list && (*list)[n])
+		n++;
 	for (const struct opt *o = table; o->name; o++) {
 		AUTO_BUF struct buf word = BUF_INIT;
 
@@ -106,9 +111,11 @@ static int fill(const struct matrix *m, struct matrix_saved *s)
 
 	s->started_wall_ns = m->wall_start_ns;
 	s->embedded = m->ctx.embedded;
-	if (add_options(group_matrix.options, matrix_option_saved, o, &s->options) < 0 ||
-		add_options(group_hosts.options, matrix_hosts_option_saved, o,
-			&s->hosts_options) < 0 ||
+	for (const struct option_group *const *g = matrix_saved_groups; *g; g++)
+		if (add_options((*g)->options, matrix_option_saved, o, &s->options) < 0)
+			return -ENOMEM;
+	if (add_options(group_hosts.options, matrix_hosts_option_saved, o,
+		    &s->hosts_options) < 0 ||
 		add_words(m->app->rest, &s->words) < 0)
 		return -ENOMEM;
 	if (m->ctx.embedded)

@@ -211,7 +211,8 @@ int matrix_order(struct matrix *m, struct err *err)
 	if (!m->order || !m->first)
 		return err_sys(err, ENOMEM, "matrix");
 	for (size_t i = 0; i < p->n; i++)
-		m->first[p->pairs[i].round + 1] += !p->pairs[i].done;
+		if (!p->pairs[i].done)
+			m->first[p->pairs[i].round + 1]++;
 	for (size_t i = 0; i < p->rounds; i++)
 		m->first[i + 1] += m->first[i];
 	for (size_t i = 0; i < p->n; i++) {
