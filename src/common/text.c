@@ -152,6 +152,27 @@ void text_sanitize_inplace(char *s)
 	sanitize(s, strlen(s), s);
 }
 
+char *text_utf8(const char *s, size_t len)
+{
+	char *out = malloc(len + 1);
+	size_t n = 0, skip;
+
+	for (size_t i = 0; out && i < len; i += skip) {
+		uint32_t v;
+
+		skip = next_point(s + i, len - i, &v);
+		if (v >= INVALID_BYTE) {
+			out[n++] = '?';
+		} else if (v) {
+			memcpy(out + n, s + i, skip);
+			n += skip;
+		}
+	}
+	if (out)
+		out[n] = '\0';
+	return out;
+}
+
 int text_shell_quote(struct buf *b, const char *s)
 {
 	size_t old = b->len;

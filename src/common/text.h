@@ -13,6 +13,10 @@ char *text_sanitize(const char *s, size_t len);
 /* The same in place; s stays NUL-terminated and never grows. */
 void text_sanitize_inplace(char *s);
 
+/* Copy of s (malloc) that is valid UTF-8: bytes that are not become '?', zero bytes go, everything else stays.
+ * NULL only when out of memory. */
+char *text_utf8(const char *s, size_t len);
+
 /* Appends s quoted for /bin/sh: '...' when it holds anything but [A-Za-z0-9_./:=@%+,-]. */
 int text_shell_quote(struct buf *b, const char *s);
 /* The same by itself, for what people type: malloc; NULL only when out of memory. */

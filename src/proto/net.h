@@ -83,7 +83,8 @@ struct net_open {
 	/* The end is this program instead of sockets of the worker's own; NULL-terminated. In a server's
 	 * NET_PORT_WORD stands for the port that the worker finds for it. */
 	char **argv;
-	uint64_t deadline_ns; /* client: the program is ended this long after its start */
+	/* The client's program is ended this long after its start, the server's a little later */
+	uint64_t deadline_ns;
 };
 
 #define NET_PORT_WORD "{port}"

@@ -6,12 +6,14 @@
 
 #include "net/pair.h"
 #include "proto/msg.h"
+#include "worker/pair_program.h"
 
 struct pair_entry {
 	struct pair_entry *next;
 	struct pairs *set;
 	uint32_t number;
 	struct net_pair *pair;
+	struct pair_program *program; /* one of them is not NULL */
 };
 
 static struct pair_entry **find(struct pairs *ps, uint32_t number)
@@ -29,6 +31,7 @@ static void forget(struct pair_entry *e)
 
 	*at = e->next;
 	net_pair_destroy(e->pair);
+	pair_program_destroy(e->program);
 	free(e);
 }
 
@@ -91,6 +94,52 @@ static void on_failed(
 	forget(e);
 }
 
+static void on_program_ready(struct pair_program *p, uint16_t port, void *user)
+{
+	struct pair_entry *e = user;
+	struct msg m = {.type = MSG_NET_READY};
+
+	(void)p;
+	m.u.net_ready = (struct msg_net_ready){.pair = e->number, .port = port};
+	say(e->set, &m);
+}
+
+static void on_output(struct pair_program *p, const struct net_output *o, void *user)
+{
+	struct pair_entry *e = user;
+	struct msg m = {.type = MSG_NET_OUTPUT, .u.net_output = *o};
+
+	(void)p;
+	/* escapes may have made too much of it: its end is known all the same */
+	if (say(e->set, &m) < 0) {
+		m.u.net_output.cut = true;
+		m.u.net_output.out = NULL;
+		say(e->set, &m);
+	}
+	forget(e);
+}
+
+static void on_program_failed(
+	struct pair_program *p, enum net_failure failure, const char *text, void *user)
+{
+	struct pair_entry *e = user;
+
+	(void)p;
+	say_error(e->set, e->number, failure, text);
+	forget(e);
+}
+
+static void open_program(struct pair_entry *e, const struct net_open *open)
+{
+	static const struct pair_program_events events = {
+		.ready = on_program_ready,
+		.output = on_output,
+		.failed = on_program_failed,
+	};
+
+	e->program = pair_program_create(e->set->loop, open, &events, e);
+}
+
 static void open_pair(struct pairs *ps, const struct net_open *open)
 {
 	static const struct net_pair_events events = {
@@ -110,6 +159,10 @@ static void open_pair(struct pairs *ps, const struct net_open *open)
 	e->number = open->pair;
 	e->next = ps->first;
 	ps->first = e;
+	if (open->argv) {
+		open_program(e, open);
+		return;
+	}
 	e->pair = net_pair_create(
 		ps->loop, open->side == NET_SERVER ? ps->shared : NULL, open, &events, e);
 }
@@ -121,8 +174,9 @@ static void start_pair(struct pairs *ps, const struct msg_net_start *start)
 
 	if (!e)
 		return;
-	m.u.net_armed = (struct msg_net_armed){
-		.pair = start->pair, .lead_ns = net_pair_start(e->pair, start->at_ns)};
+	m.u.net_armed = (struct msg_net_armed){.pair = start->pair,
+		.lead_ns = e->program ? pair_program_start(e->program, start->at_ns)
+				      : net_pair_start(e->pair, start->at_ns)};
 	say(ps, &m);
 }
 
@@ -130,7 +184,7 @@ static void stop_pair(struct pairs *ps, const struct msg_net_stop *stop)
 {
 	struct pair_entry *e = *find(ps, stop->pair);
 
-	if (e && !net_pair_stop(e->pair))
+	if (e && !(e->program ? pair_program_stop(e->program) : net_pair_stop(e->pair)))
 		forget(e);
 }
 

@@ -84,8 +84,8 @@ static char *find_by_path(const char *name, struct err *err)
 	if (!found)
 		found = find_in(USUAL_FOLDERS, name);
 	if (!found)
-		err_set(err, ERR_HOST, "there is no program %s in %s%s%s", name,
-			folders ? folders : "", folders ? " or " : "", USUAL_FOLDERS);
+		err_set(err, ERR_HOST, "there is no program %s in PATH or %s", name,
+			USUAL_FOLDERS);
 	return found;
 }
 
