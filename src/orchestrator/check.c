@@ -22,18 +22,20 @@
 #include "orchestrator/console/status.h"
 #include "orchestrator/context.h"
 #include "orchestrator/fleet/fleet.h"
+#include "orchestrator/setup_programs.h"
 
 struct check {
 	struct context ctx;
 	struct fleet *fleet;
 	size_t done, online, printed;
-	bool *ended; /* by worker: its outcome is known */
-	bool setup;  /* the command is setup: say what was copied */
+	bool *ended;                     /* by worker: its outcome is known */
+	bool setup;                      /* the command is setup: say what was copied */
+	struct setup_programs *programs; /* that setup sees to, or NULL */
 	int signo;
 	struct loop_timer *end;
 };
 
-static void describe(const struct fleet_worker *w, struct buf *out)
+static void describe(const struct check *k, const struct fleet_worker *w, struct buf *out)
 {
 	const struct conn_info *ci = fleet_conn_info(w);
 	const struct msg_hello *h = &w->hello;
@@ -53,6 +55,8 @@ static void describe(const struct fleet_worker *w, struct buf *out)
 		units_bytes(h->memory_bytes).s, h->arch, h->kernel, h->version,
 		h->sha256);
 	buf_puts(out, w->uploaded ? " (copied)" : "");
+	if (k->programs)
+		setup_programs_describe(k->programs, w, out);
 }
 
 static void print_host(struct check *k, const struct fleet_worker *w)
@@ -64,7 +68,7 @@ static void print_host(struct check *k, const struct fleet_worker *w)
 	int pad = 18 - (int)text_width(w->host->name);
 
 	if (ok)
-		describe(w, &what);
+		describe(k, w, &what);
 	else
 		buf_puts(&what, w->reason);
 	console_line(con, "  %s%s%s %s%*s (%s)  %s",
@@ -108,13 +112,38 @@ static void ended(struct check *k, struct fleet_worker *w, bool online)
 
 static void on_online(struct fleet_worker *w, void *user)
 {
+	struct check *k = user;
+
 	w->state = WORKER_READY;
-	ended(user, w, true);
+	if (k->programs)
+		setup_programs_begin(k->programs, w);
+	else
+		ended(k, w, true);
+}
+
+/* fleet_fail leads to on_gone. */
+static void programs_done(struct fleet_worker *w, const char *error, void *user)
+{
+	if (error)
+		fleet_fail(w, WORKER_ERROR, error);
+	else
+		ended(user, w, true);
+}
+
+static void on_message(struct fleet_worker *w, struct msg *m, void *user)
+{
+	struct check *k = user;
+
+	if (k->programs)
+		setup_programs_message(k->programs, w, m);
 }
 
 static void on_gone(struct fleet_worker *w, void *user)
 {
-	ended(user, w, false);
+	struct check *k = user;
+
+	setup_programs_drop(k->programs, w);
+	ended(k, w, false);
 }
 
 static void on_progress(struct fleet_worker *w, uint64_t sent, uint64_t size, void *user)
@@ -228,6 +257,7 @@ static int check_export_name(const char *path, struct err *err)
 
 static void quit_all(struct check *k)
 {
+	setup_programs_destroy(k->programs);
 	/* a closed channel is the end of a worker: nothing to wait for */
 	fleet_destroy(k->fleet);
 	k->fleet = NULL;
@@ -271,11 +301,15 @@ static int check_hosts(struct check *k, struct err *err)
 		.no_clock = k->setup,
 		.events = {.online = on_online,
 			.gone = on_gone,
+			.message = on_message,
 			.progress = on_progress,
 			.worker_stderr = on_stderr},
 		.user = k,
 	};
 
+	if (k->setup &&
+		setup_programs_create(&k->ctx, programs_done, k, &k->programs, err) < 0)
+		return -1;
 	if (context_hosts(&k->ctx, NULL, err) < 0 || context_transport(&k->ctx, err) < 0)
 		return -1;
 	if (!loop_signal_add(k->ctx.loop, SIGINT, on_signal, k, err) ||
@@ -287,6 +321,8 @@ static int check_hosts(struct check *k, struct err *err)
 	k->ended = calloc(fleet_size(k->fleet), sizeof(*k->ended));
 	if (!k->ended)
 		return err_sys(err, ENOMEM, "check");
+	if (k->programs && setup_programs_start(k->programs, k->fleet, err) < 0)
+		return -1;
 	console_line(k->ctx.console, k->setup ? "Copying the worker to all hosts..."
 					      : "Checking connectivity to all hosts...");
 	show_status(k, NULL);

@@ -1,0 +1,147 @@
+#!/usr/bin/env python3
+"""The command lines that people have for networks, in a lab of four clients and two servers: what each of them
+does, and prints, line by line."""
+
+import json
+import re
+import sys
+
+sys.path[:0] = [__file__.rsplit("/", 1)[0], __file__.rsplit("/", 2)[0] + "/lab"]
+
+from harness import *  # noqa: E402,F403
+from lab import new_lab  # noqa: E402
+
+CLIENTS = [f"client{n}" for n in range(1, 5)]
+SERVERS = ["server1", "server2"]
+CACHE = "/root/.cache/muster-0"
+
+
+@fixture
+def lab():
+    with new_lab(names=CLIENTS + SERVERS) as lab:
+        yield lab
+
+
+NUMBERS = [
+    (r"rtt [\d.]+ ms", "rtt N ms"), (r"clock [+-][\d.]+ ms ±[\d.]+ ms", "clock N ms ±N ms"),
+    (r"\d+ cores, [\d.]+ \w+, \w+, [\w.+-]+, worker [\d.]+ [0-9a-f]{8}( \(copied\))?",
+     "N cores, N GiB, ARCH, KERNEL, worker VERSION HASH"),
+    (r"min [\d.]+, median [\d.]+, max [\d.]+", "min N, median N, max N"), (r"[\d.]+ Mb/s", "N Mb/s"),
+    (r"p99 [\d.]+\w+, mean [\d.]+\w+, \d+ trans/s", "p99 N, mean N, N trans/s"),
+    (r"^(client\d) +[\d.]+( +[\d.]+)?$", r"\1  N  N"), (r"Elapsed: .*", "Elapsed: N"),
+    (r"^ +server1( +server2)?$", r"  server1\1"), (r"muster-\d{8}T\d{6}Z", "muster-TIME"),
+]
+
+
+def hosts(t, lab, **each):
+    """hosts.yaml with roles, and the lists that go with it."""
+    keys = {name: {"role": "client" if name in CLIENTS else "server", **each.get(name, {})}
+            for name in lab.hosts}
+    t.write("clients.txt", "".join(f"{name}\n" for name in CLIENTS))
+    t.write("servers.txt", "# what listens\n" + "".join(f"{lab.ip(name)}\n" for name in SERVERS))
+    return lab.inventory(t.tmp / "hosts.yaml", each=keys)
+
+
+def transcript(lab, argv, done):
+    """What was typed and what was printed. Pairs of a round end in any order, and are put into one."""
+    lines = [re.sub(r"\[\d+/(\d+)\]", r"[N/\1]", line) for line in done.out.splitlines()]
+    for mark in ("✅", "[N/"):
+        places = [i for i, line in enumerate(lines) if line.startswith(mark)]
+        for i, line in zip(places, sorted(lines[i] for i in places)):
+            lines[i] = line
+    text = "".join(golden.normalise(line, NUMBERS) + "\n" for line in lines)
+    text = text.replace(str(lab.home), "$HOME")
+    for name in lab.hosts:
+        text = text.replace(lab.ip(name), f"IP-{name}")
+    return f"$ muster {' '.join(argv)}\n{text}"
+
+
+def say(t, lab, *argv, code=0, timeout=60):
+    """Runs it; the transcript."""
+    done = t.muster(*argv, on=lab, timeout=timeout)
+    t.ends(done, code)
+    return transcript(lab, argv, done)
+
+
+def rows(t, name):
+    return json.loads((t.tmp / name).read_text())
+
+
+def test_check(t, lab):
+    hosts(t, lab)
+    argv = ["--hosts", "hosts.yaml", "--check"]
+    done = t.muster(*argv, on=lab)
+    t.ends(done, 0)
+    t.eq(done.out.splitlines()[0], "Checking connectivity to all hosts...")
+    # as scripts look for it: mark, name in 18 columns, address in parentheses
+    for name in lab.hosts:
+        t.match(done.out, rf"^  ✓ {name:<18} \({re.escape(lab.ip(name))}\)  ")
+    t.eq(done.out.splitlines()[-1], "Result: 6/6 hosts online")
+    text = transcript(lab, argv, done)
+    for more in (["-i", "hosts.yaml", "--check", "--limit", "server"],
+                 ["--agents", "hosts.yaml", "check", "--limit", "client1"]):
+        text += say(t, lab, *more)
+    lab.sshd("client3", "stop")
+    try:
+        argv = ["--hosts", "hosts.yaml", "--check", "--limit", "client3,client4"]
+        done = t.muster(*argv, on=lab)
+    finally:
+        lab.sshd("client3", "start")
+    t.ends(done, 3, rf"^  ✗ client3            \({re.escape(lab.ip('client3'))}\)  .*refused")
+    t.golden("net/check.txt", text + transcript(lab, argv, done))
+
+
+def stand_in(t, name="netserver", text="# netserver of a test\nexit 0\n"):
+    """A program that is not this machine's. Returns its text."""
+    program = "#!/bin/sh\n" + text
+    t.write(name, program).chmod(0o755)
+    return program
+
+
+def test_deploy(t, lab):
+    hosts(t, lab)
+    first = stand_in(t)
+    text = say(t, lab, "--hosts", "hosts.yaml", "--deploy")
+    # twice: it is sent once
+    for _ in range(2):
+        text += say(t, lab, "--hosts", "hosts.yaml", "--deploy", "--local-netserver", "netserver")
+    for server in SERVERS:
+        path = lab.path(server, f"{CACHE}/netserver")
+        t.eq((path.read_text(), path.stat().st_mode & 0o7777), (first, 0o700))
+    t.check(not lab.path("client1", f"{CACHE}/netserver").exists(), "a client got it, too")
+    # another one takes its place; of the first nothing is left
+    second = stand_in(t, text="# another\nexit 0\n")
+    text += say(t, lab, "--hosts", "hosts.yaml", "--deploy", "--local-netserver", "netserver", "--limit", "server1")
+    t.eq(lab.path("server1", f"{CACHE}/netserver").read_text(), second)
+    t.eq(len([p for p in lab.path("server1", CACHE).iterdir() if "netserver" in p.name]), 1)
+    # what cannot run there is not left there
+    t.write("broken", "#!/no/such/shell\n")
+    argv = ["--hosts", "hosts.yaml", "--deploy", "--local-netserver", "broken", "--limit", "server1"]
+    done = t.muster(*argv, on=lab)
+    t.ends(done, 3, r"✗ server1 .* netserver could not be put on the host: .*does not run there")
+    t.eq(lab.path("server1", f"{CACHE}/netserver").read_text(), second)
+    t.golden("net/deploy.txt", text)
+    t.ends(t.muster("clean", "--hosts", "hosts.yaml", "--limit", "server", on=lab), 0,
+           r"server1: removed .*/netserver$")
+
+
+def test_deploy_refusals(t, lab):
+    hosts(t, lab, server2={"container": {"image": "debian:12", "runtime": "docker"}})
+    stand_in(t)
+    deploy = ["--hosts", "hosts.yaml", "--deploy"]
+    done = t.muster(*deploy, "--local-netserver", "missing", on=lab)
+    t.ends(done, 2, None, r"--local-netserver: missing: No such file")
+    done = t.muster(*deploy, "--local-netserver", "netserver", "--netserver", "/x", on=lab)
+    t.ends(done, 2, None, r"give one of them")
+    done = t.muster(*deploy, "--local-netserver", "netserver", "--engine", "iperf3", on=lab)
+    t.ends(done, 2, None, r"--local-netserver belongs to engine netperf")
+    # a program for another machine
+    elf = bytearray(b"\x7fELF\x02\x01\x01" + bytes(57))
+    elf[18] = 183
+    (t.tmp / "foreign").write_bytes(elf)
+    done = t.muster(*deploy, "--local-netserver", "foreign", "--limit", "server1", on=lab)
+    t.ends(done, 3, r"✗ server1 .*foreign is a program for aarch64, and this host is \w+$")
+
+
+if __name__ == "__main__":
+    main()
