@@ -30,11 +30,18 @@ static const struct option_group *const groups_profiles[] = {
 static const struct option_group *const groups_clean[] = {
 	&group_clean, &group_hosts, &group_common, NULL};
 
+static const struct option_group *const groups_lease[] = {
+	&group_lease, &group_engine, &group_hosts, &group_export, &group_common, NULL};
+
 static const char *const idle_check[] = {"workers", NULL};
 static const char *const idle_ssh_setup[] = {"no-cache", NULL};
 static const char *const idle_setup[] = {"workers", "no-cache", NULL};
 static const char *const idle_validate[] = {
 	"user", "key", "port", "timeout", "no-cache", NULL};
+
+static const char *const idle_start[] = {"workers", "netperf", NULL};
+static const char *const idle_lease[] = {
+	"workers", "lease", "engine", "netperf", "netserver", "iperf3", NULL};
 
 static const char *const alias_check[] = {"ping", NULL};
 static const char *const words_runs[] = {"attach", "stop", NULL};
@@ -47,7 +54,9 @@ static const char *const examples_ssh_setup[] = {
 	"muster ssh-setup --hosts 'root@node[01-16]' --password-stdin --output rack.yaml "
 	"<password",
 	"muster ssh-setup --hosts hosts.yaml --remove", NULL};
-static const char *const examples_setup[] = {"muster setup --hosts hosts.yaml", NULL};
+static const char *const examples_setup[] = {"muster setup --hosts hosts.yaml",
+	"muster setup --hosts hosts.yaml --local-netserver /usr/bin/netserver",
+	"muster setup --hosts hosts.yaml --engine iperf3", NULL};
 static const char *const examples_run[] = {"muster run workloads/null-smoke.yaml",
 	"muster run mix.yaml --hosts hosts.yaml --duration 5m --export results.json",
 	NULL};
@@ -56,6 +65,12 @@ static const char *const examples_matrix[] = {
 	"muster matrix --hosts hosts.yaml --export rr.json -- -d rr -l 60 -o "
 	"JSON,MEAN_LATENCY,P99_LATENCY",
 	"muster matrix clients.txt servers.txt --hosts hosts.yaml --dry-run", NULL};
+static const char *const examples_start[] = {"muster start --hosts hosts.yaml --lease 2h",
+	"muster start --hosts hosts.yaml --port 12866 --engine netperf", NULL};
+static const char *const examples_status[] = {"muster status --hosts hosts.yaml",
+	"muster status --hosts hosts.yaml --export servers.json", NULL};
+static const char *const examples_stop[] = {"muster stop --hosts hosts.yaml",
+	"muster stop --hosts hosts.yaml --port 12866", NULL};
 static const char *const examples_validate[] = {
 	"muster validate mix.yaml --hosts hosts.yaml", NULL};
 static const char *const examples_runs[] = {"muster run mix.yaml --detach", "muster runs",
@@ -93,9 +108,10 @@ const struct command commands[] = {
 	{"setup", alias_setup, "", 0, 0,
 		"copy the worker to the hosts and verify it by SHA-256",
 		"Copies the worker program to every host that does not have it yet, in "
-		"parallel, and "
-		"proves that it runs there. `run` and `check` do this too; `setup` does "
-		"nothing else.",
+		"parallel, and proves that it runs there; every other command does this "
+		"too. With --local-netserver FILE that file goes to the server hosts as "
+		"well; with another engine than native its programs are looked for where "
+		"they are needed.",
 		examples_setup, groups_setup, idle_setup, cmd_setup},
 	{"run", NULL, "WORKLOAD.yaml", 0, 1, "a storage workload on all hosts in step",
 		"Starts one worker per host (or more), hands each its part of the "
@@ -115,6 +131,21 @@ const struct command commands[] = {
 		"(docs/networks.md): -d send, recv or rr, -l seconds, -o VALUES. With no "
 		"hosts at all this machine measures itself.",
 		examples_matrix, groups_matrix, NULL, cmd_matrix, .rest = true},
+	{"start", NULL, "", 0, 0, "servers on lease for network tests",
+		"Starts a server on each host that can be one (role: server or both), "
+		"which listens on the host's data address and port 12865 until its lease "
+		"ends, and then ends by itself. A matrix finds and uses it. Starting a "
+		"server that runs gives it a new lease.",
+		examples_start, groups_lease, idle_start, cmd_start},
+	{"status", NULL, "", 0, 0, "which servers on lease there are",
+		"Shows the servers on lease of each host: Running, Stopped, Stale (its "
+		"process is gone without a word) or Unreachable. Exit code 1 when one "
+		"does not run, 3 when a host was not reached.",
+		examples_status, groups_lease, idle_lease, cmd_status},
+	{"stop", NULL, "", 0, 0, "end servers on lease",
+		"Ends the servers on lease of each host, all of them or that of --port, "
+		"and waits until they are gone. No other process is touched.",
+		examples_stop, groups_lease, idle_lease, cmd_stop},
 	{"validate", NULL, "WORKLOAD.yaml", 0, 1,
 		"parse and plan a workload, show each worker's job",
 		"Reads the workload and the inventory, plans, and shows what each worker "
@@ -170,16 +201,21 @@ bool command_minds(const struct command *c, const struct opt *o)
 	for (const char *const *i = c ? c->idle : NULL; i && *i; i++)
 		if (strcmp(*i, o->name) == 0)
 			return false;
+	/* what its own group has is not that of a later one: --port of a server, not of SSH */
+	for (const struct option_group *const *g = c ? c->groups : NULL; g && *g; g++)
+		for (const struct opt *own = (*g)->options; own->name; own++)
+			if (strcmp(own->name, o->name) == 0)
+				return own == o;
 	return true;
 }
 
 static const struct option_group *const all_groups[] = {&group_common, &group_hosts,
 	&group_workload, &group_run, &group_output, &group_export, &group_clean,
-	&group_runs, &group_ssh_setup, &group_matrix, &group_engine, &group_setup};
+	&group_runs, &group_ssh_setup, &group_matrix, &group_engine, &group_setup,
+	&group_lease};
 
 /* Commands whose time has not come. */
-static const char *const later_commands[] = {
-	"start", "stop", "status", "report", "compare"};
+static const char *const later_commands[] = {"report", "compare"};
 
 static void unknown_command(const char *name, struct err *err)
 {
@@ -200,14 +236,27 @@ static void unknown_command(const char *name, struct err *err)
 		name, near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
-/* Takes the command out of the operands, or out of the flags of older scripts. */
+/* --check and the like, of older scripts; NULL: none of them. */
+static const char *name_of_flag(const struct options *o)
+{
+	const struct {
+		bool given;
+		const char *name;
+	} flags[] = {{o->flag_check, "check"}, {o->flag_deploy, "setup"},
+		{o->flag_start, "start"}, {o->flag_status, "status"},
+		{o->flag_stop, "stop"}, {o->flag_matrix, "matrix"}};
+
+	for (size_t i = 0; i < ARRAY_LEN(flags); i++)
+		if (flags[i].given)
+			return flags[i].name;
+	return NULL;
+}
+
+/* Takes the command out of the operands, or out of its flags. */
 static int choose(struct app *app, struct err *err)
 {
 	struct opt_list *ops = &app->operands;
-	const char *name = app->o.flag_check    ? "check"
-			   : app->o.flag_deploy ? "setup"
-			   : app->o.flag_matrix ? "matrix"
-						: NULL;
+	const char *name = name_of_flag(&app->o);
 
 	if (!name && ops->n) {
 		name = ops->items[0];

@@ -60,3 +60,6 @@ int cmd_runs(struct app *app, struct err *err);
 int cmd_matrix(struct app *app, struct err *err);
 int cmd_profiles(struct app *app, struct err *err);
 int cmd_clean(struct app *app, struct err *err);
+int cmd_start(struct app *app, struct err *err);
+int cmd_status(struct app *app, struct err *err);
+int cmd_stop(struct app *app, struct err *err);

@@ -215,10 +215,23 @@ static const struct opt runs_options[] = {
 	END,
 };
 
+static const struct opt lease_options[] = {
+	{"lease", 0, OPT_DURATION, AT(lease_ns), "TIME",
+		"how long the servers stay, at most 30d (default 1h)",
+		.set_offset = AT(lease_set)},
+	{"port", 'p', OPT_PORT, AT(port), "N", "of the servers (default 12865)"},
+	{"ssh-port", 0, OPT_PORT, AT(ssh_port), "N",
+		"SSH port where the inventory has none"},
+	END,
+};
+
 const struct opt command_flags[] = {
 	{"check", 0, OPT_FLAG, AT(flag_check), NULL, NULL},
 	{"deploy", 0, OPT_FLAG, AT(flag_deploy), NULL, NULL},
 	{"matrix", 0, OPT_FLAG, AT(flag_matrix), NULL, NULL},
+	{"start", 0, OPT_FLAG, AT(flag_start), NULL, NULL},
+	{"status", 0, OPT_FLAG, AT(flag_status), NULL, NULL},
+	{"stop", 0, OPT_FLAG, AT(flag_stop), NULL, NULL},
 	END,
 };
 
@@ -233,7 +246,8 @@ const struct option_group group_common = {"Options of all commands", common_opti
 			  group_ssh_setup = {"SSH setup", ssh_setup_options},
 			  group_matrix = {"Matrix", matrix_options},
 			  group_engine = {"Engine", engine_options},
-			  group_setup = {"Setup", setup_options};
+			  group_setup = {"Setup", setup_options},
+			  group_lease = {"Lease", lease_options};
 
 int options_engine(const struct options *o, int *ret, struct err *err)
 {

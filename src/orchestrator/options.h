@@ -14,7 +14,7 @@ struct options {
 	int verbose;
 
 	/* commands as flags, the spelling of older scripts */
-	bool flag_check, flag_deploy, flag_matrix;
+	bool flag_check, flag_deploy, flag_matrix, flag_start, flag_status, flag_stop;
 
 	/* hosts */
 	const char *hosts, *hosts_file, *limit, *user, *key;
@@ -58,6 +58,11 @@ struct options {
 	/* setup */
 	const char *local_netserver;
 
+	/* servers on lease, whose port is `port` */
+	uint16_t ssh_port;
+	uint64_t lease_ns;
+	bool lease_set;
+
 	/* clean */
 	const char *data;
 
@@ -79,7 +84,7 @@ struct option_group {
 };
 extern const struct option_group group_common, group_hosts, group_workload, group_run,
 	group_output, group_export, group_clean, group_runs, group_ssh_setup,
-	group_matrix, group_engine, group_setup;
+	group_matrix, group_engine, group_setup, group_lease;
 extern const char *const setup_key_types[]; /* as ssh-keygen has them */
 extern const char *const net_engines[];     /* what measures networks */
 /* Spellings of commands as flags: parsed everywhere, in no help text. */
