@@ -21,6 +21,7 @@
 #include "common/text.h"
 #include "common/units.h"
 #include "worker/keeper.h"
+#include "worker/lease_dirs.h"
 #include "worker/program_port.h"
 
 #define USUAL_FOLDERS "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
@@ -76,11 +77,26 @@ static char *find_in(const char *folders, const char *name)
 	return NULL;
 }
 
+/* What `muster setup` has put there for this user comes before what is installed. */
+static char *find_own(const char *name)
+{
+	char **dirs = lease_dirs();
+	char *found = NULL;
+
+	for (char **d = dirs; *d && !found; d++)
+		if (lease_dir_ok(*d))
+			found = find_in(*d, name);
+	lease_dirs_free(dirs);
+	return found;
+}
+
 static char *find_by_path(const char *name, struct err *err)
 {
 	const char *folders = getenv("PATH");
-	char *found = folders ? find_in(folders, name) : NULL;
+	char *found = find_own(name);
 
+	if (!found && folders)
+		found = find_in(folders, name);
 	if (!found)
 		found = find_in(USUAL_FOLDERS, name);
 	if (!found)

@@ -39,7 +39,8 @@ struct program_events {
 	void (*ended)(struct program *p, const struct program_end *end, void *user);
 };
 
-/* The file of a program: a name with a slash as it is ("~/": HOME), another one by PATH, then in the usual folders.
+/* The file of a program: a name with a slash as it is ("~/": HOME), another one in muster's own directory, by PATH,
+ * then in the usual folders.
  * malloc'ed; NULL: err says where it was looked for. */
 char *program_find(const char *name, struct err *err);
 

@@ -125,6 +125,32 @@ def test_deploy(t, lab):
            r"server1: removed .*/netserver$")
 
 
+def test_deploy_looks_for_programs(t, lab):
+    """What an engine needs is there or is named, with its host and where it was looked for."""
+    hosts(t, lab)
+    deploy = ["--hosts", "hosts.yaml", "--deploy"]
+    done = t.muster(*deploy, "--engine", "netperf", on=lab)
+    for server in SERVERS:
+        t.match(done.out, rf"✗ {server} +\S+  there is no program netserver in .*\(apt-get install netperf")
+    t.ends(done, 3, r"✗ client4 +\S+  there is no program netperf in ")
+    for option, path, failed in (("--netserver", "/opt/no/netserver", SERVERS),
+                                 ("--iperf3", "/opt/no/iperf3", lab.hosts)):
+        done = t.muster(*deploy, option, path, on=lab)
+        for host in failed:
+            t.match(done.out, rf"✗ {host} +\S+  {path} is not there$")
+        t.ends(done, 3)
+    # there: by its path, below the home directory, in muster's own directory
+    stand_in(t)
+    for server in SERVERS:
+        lab.put(server, t.tmp / "netserver", "/opt/np/netserver", 0o755)
+    for client in CLIENTS:
+        lab.put(client, t.tmp / "netserver", "/root/bin/netperf", 0o755)
+    text = say(t, lab, *deploy, "--netperf", "~/bin/netperf", "--netserver", "/opt/np/netserver")
+    say(t, lab, *deploy, "--local-netserver", "netserver")
+    text += say(t, lab, *deploy, "--engine", "netperf", "--netperf", "/root/bin/netperf")
+    t.golden("net/deploy-engine.txt", text)
+
+
 def test_deploy_refusals(t, lab):
     hosts(t, lab, server2={"container": {"image": "debian:12", "runtime": "docker"}})
     stand_in(t)
