@@ -146,7 +146,9 @@ def test_no_key_at_all(t, sshd):
 
 
 def test_missing_key_file(t, sshd):
-    down(t, probe(t, sshd, key=t.tmp / "none"), "login", r"/none \(no such file\)")
+    done = probe(t, sshd, key=t.tmp / "none", hosts="127.0.0.1")
+    down(t, done, "login", r"/none \(no such file\)")
+    t.eq(len(re.findall(r"there is no key \S+/none: others are tried$", done.out, re.MULTILINE)), 1)
 
 
 def test_too_many_keys(t, sshd):

@@ -63,6 +63,8 @@ def test_run(t, sshd, modern):
 def test_what_cannot_start(t):
     rows = (("[no-such-runtime, exec]", "cannot start no-such-runtime: No such file or directory \\(is it installed"),
             ("[sh, -c, 'echo Error: no such container: box >&2; exit 125']", "sh ended with status 125: Error: no such container: box"),
+            ("[sh, -c, 'echo exec: /bin/sh: not found >&2; exit 127']",
+             r"sh ended with status 127 \(not found\): exec: /bin/sh: not found \(where there is no shell: .* worker_path\)"),
             ("['false']", "(?s)status 1"))
     for command, pattern in rows:
         hosts = inventory(t, f"  - {{name: box, transport: command, command: {command}}}\n")

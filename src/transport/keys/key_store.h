@@ -14,6 +14,7 @@ struct stored_key {
 	char *public_path;  /* PATH.pub, when there is such a file */
 	char *cert_path;    /* PATH-cert.pub, the same */
 	bool missing;       /* no such file */
+	bool missing_said;
 	struct keyfile key; /* the blob of an encrypted PEM file is that of PATH.pub */
 	bool asked;
 	struct stored_key *next;

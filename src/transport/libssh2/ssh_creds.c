@@ -169,6 +169,24 @@ static void add_certificate_files(struct ssh_target *t, char **files)
 				t, "ssh_config has the certificate %.200s for it", *p);
 }
 
+/* Another key may log in, and nobody would see that the path is wrong. */
+static void note_missing(struct ssh_shared *sh, const struct host *h)
+{
+	const struct transport_config *config = &sh->t->config;
+	AUTO_FREE char *full = file_expand_home(h->key);
+	struct stored_key *k = full ? key_store_get(sh->keys, full) : NULL;
+	AUTO_FREE char *text = NULL;
+
+	if (!k || !k->missing || k->missing_said || !config->note)
+		return;
+	k->missing_said = true;
+	text = text_printf("there is no key %s: others are tried", h->key);
+	if (!text)
+		return;
+	text_sanitize_inplace(text);
+	config->note(h, text, config->user);
+}
+
 /* True when the key of the inventory is one for ssh itself, which is free to be used. */
 static bool set_usual(struct ssh_target *t, struct ssh_shared *sh, const struct host *h,
 	const struct ssh_config *sc)
@@ -177,8 +195,10 @@ static bool set_usual(struct ssh_target *t, struct ssh_shared *sh, const struct 
 	const unsigned may_ask = CERTIFICATES | (sh->prepared ? 0 : ASK);
 	bool at_once;
 
-	if (h->key)
+	if (h->key) {
+		note_missing(sh, h);
 		add_file(t, sh, h->key, WANTED | may_ask);
+	}
 	at_once = t->openssh_key && h->transport == TRANSPORT_AUTO;
 	for (char **p = files; p && *p; p++)
 		if (!is_default_key(*p))

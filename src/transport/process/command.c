@@ -51,6 +51,15 @@ static const char *status_text(int status)
 			       : "";
 }
 
+/* A container without a shell is of use all the same. */
+static const char *shell_hint(const struct command *m, const char *said)
+{
+	if (m->chan->argv || m->chan->exit.status != 127 || !strstr(said, "/bin/sh"))
+		return "";
+	return " (where there is no shell: put the worker there, and name it with "
+	       "worker_path)";
+}
+
 /* What it said, as one line. */
 static char *held_text(const struct command *m)
 {
@@ -79,9 +88,10 @@ static void explain(struct command *m)
 		(!says_so && !m->held.len))
 		return;
 	buf_clear(&m->held);
-	chan_set_why(m->chan, "%s ended with status %d%s%s%.600s",
+	chan_set_why(m->chan, "%s ended with status %d%s%s%.600s%s",
 		m->chan->conn->host->command[0], e->status, status_text(e->status),
-		said && *said ? ": " : "", said ? said : "");
+		said && *said ? ": " : "", said ? said : "",
+		shell_hint(m, said ? said : ""));
 }
 
 static void on_ended(int wait_status, void *user)
