@@ -43,7 +43,7 @@ def hosts(t, server, count=2):
 
 def test_help(t):
     for command in ("", "check", "ssh-setup", "setup", "run", "matrix", "validate", "runs", "profiles",
-                    "clean"):
+                    "start", "status", "stop", "clean"):
         done = t.muster(*([command] if command else []), "--help")
         t.ends(done, 0)
         t.golden(f"cli/help{'-' if command else ''}{command}.txt", done.out)
