@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/cleanup.h"
@@ -383,6 +384,22 @@ int net_values_of(const struct net_spec *spec, const struct net_result *client,
 	add_confidence(&w);
 	if (w.no_memory)
 		net_values_finish(ret);
+	return w.no_memory ? -ENOMEM : 0;
+}
+
+int net_values_add_facts(
+	const struct net_spec *spec, const struct net_facts *facts, struct net_values *v)
+{
+	static const enum net_selector texts[] = {SEL_PROTOCOL, SEL_DIRECTION,
+		SEL_COMMAND_LINE, SEL_UUID, SEL_RESULT_BRAND};
+	struct work w = {.spec = spec, .facts = facts, .v = v};
+
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		free(v->of[texts[i]].text);
+		v->of[texts[i]] = (struct net_value){.known = false};
+	}
+	add_words(&w);
+	add_confidence(&w);
 	return w.no_memory ? -ENOMEM : 0;
 }
 

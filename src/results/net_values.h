@@ -24,6 +24,10 @@ int net_values_of(const struct net_spec *spec, const struct net_result *client,
 	const struct net_result *server, const struct net_facts *facts,
 	struct net_values *ret);
 
+/* Adds what the ends cannot know to values that came from elsewhere. 0 or -ENOMEM. */
+int net_values_add_facts(
+	const struct net_spec *spec, const struct net_facts *facts, struct net_values *v);
+
 /* For a line of text and a table: "9412.35 10^6bits/s", "31250.10 Trans/s"; "-" when unknown.
  * out needs 64 bytes. */
 void net_values_headline(const struct net_values *v, char *out, size_t size);
