@@ -423,10 +423,13 @@ void command_help(const struct command *c, struct buf *out)
 		*c->operands ? " " : "", c->operands);
 	wrap(out, c->text);
 	for (const struct option_group *const *g = c->groups; *g; g++) {
-		buf_printf(out, "\n%s:\n", (*g)->heading);
+		AUTO_BUF struct buf rows = BUF_INIT;
+
 		for (const struct opt *o = (*g)->options; o->name; o++)
 			if (command_minds(c, o))
-				opts_help_one(o, out);
+				opts_help_one(o, &rows);
+		if (rows.len)
+			buf_printf(out, "\n%s:\n%s", (*g)->heading, rows.data);
 	}
 	buf_puts(out, "\nExamples:\n");
 	for (const char *const *e = c->examples; *e; e++)

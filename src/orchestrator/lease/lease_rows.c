@@ -86,16 +86,24 @@ bool lease_row_good(const struct lease_host *h, const struct lease_row *r)
 	return h->command->verb->good >> r->outcome & 1;
 }
 
+static void put_two(struct buf *out, unsigned long long large, const char *unit,
+	unsigned long long small, const char *small_unit)
+{
+	buf_printf(out, "%llu%s", large, unit);
+	if (small)
+		buf_printf(out, " %llu%s", small, small_unit);
+}
+
 void lease_time_text(uint64_t ns, struct buf *out)
 {
 	unsigned long long s = ns / NS_PER_SEC;
 
 	if (s >= 86400)
-		buf_printf(out, "%llud %lluh", s / 86400, s % 86400 / 3600);
+		put_two(out, s / 86400, "d", s % 86400 / 3600, "h");
 	else if (s >= 3600)
-		buf_printf(out, "%lluh %llum", s / 3600, s % 3600 / 60);
+		put_two(out, s / 3600, "h", s % 3600 / 60, "m");
 	else if (s >= 60)
-		buf_printf(out, "%llum", s / 60);
+		put_two(out, s / 60, "m", s < 600 ? s % 60 : 0, "s");
 	else
 		buf_printf(out, "%llus", s);
 }

@@ -57,12 +57,10 @@ static int read_options(struct matrix *m, struct err *err)
 	if (options_engine(o, &engine, err) < 0)
 		return -1;
 	m->engine = net_engines[engine];
+	m->kind = (enum net_engine)engine;
 	m->name = "matrix";
 	m->repeats = o->repeat_set ? o->repeat : 1;
 	m->retries = o->retries_set ? (uint32_t)o->retries : 1;
-	if (engine)
-		return err_set(
-			err, ERR_INPUT, "engine %s is not supported yet", m->engine);
 	if (o->export_file && strcmp(o->export_file, "-") != 0 &&
 		!text_ends_with(o->export_file, ".json") &&
 		!text_ends_with(o->export_file, ".csv"))
@@ -128,8 +126,8 @@ int matrix_replan(struct matrix *m, struct err *err)
 static int prepare(struct matrix *m, struct err *err)
 {
 	if (matrix_resume_read(m, err) < 0 || read_options(m, err) < 0 ||
-		matrix_tests_read(m, err) < 0 || matrix_hosts_read(m, err) < 0 ||
-		matrix_tests_fit(m, err) < 0 ||
+		matrix_tests_read(m, err) < 0 || matrix_engine_check(m, err) < 0 ||
+		matrix_hosts_read(m, err) < 0 || matrix_tests_fit(m, err) < 0 ||
 		matrix_plan_pairs(&m->lists, &m->plan, err) < 0 ||
 		matrix_resume_match(m, err) < 0)
 		return -1;
@@ -257,6 +255,7 @@ static void release(struct matrix *m)
 	free(m->profile_text);
 	free_lines(m->remarks);
 	free_lines(m->missed);
+	free_lines(m->met);
 	console_set_copy(m->ctx.console, NULL, NULL);
 	rundir_close(m->dir, &ignored);
 	away_end(&m->away, 1);

@@ -160,6 +160,7 @@ static void put_metadata(struct json_writer *w, const struct matrix *m, int code
 		put_host(w, &m->hosts[i]);
 	jw_array_end(w);
 	jw_texts(w, "missed", m->missed);
+	jw_texts(w, "met", m->met);
 	jw_array(w, "remarks");
 	for (char **r = m->remarks; r && *r; r++)
 		jw_text(w, NULL, *r);

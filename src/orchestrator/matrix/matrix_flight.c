@@ -54,10 +54,29 @@ void matrix_flight_finish(struct matrix_flight *f)
 {
 	for (int side = 0; side < NET_SIDES; side++) {
 		net_result_free(f->end[side].result);
+		matrix_output_free(f->end[side].output);
 		free(f->end[side].intervals.items);
 	}
+	matrix_values_free(f->values);
 	free(f->failure);
 	*f = (struct matrix_flight){0};
+}
+
+/* Of another engine an end is a program. */
+static bool add_program(struct matrix_flight *f, enum net_side side, struct net_open *o)
+{
+	struct net_words words = *f->task->test->words;
+	const char *server = f->task->record->server_address;
+
+	if (f->matrix->kind == NET_ENGINE_NATIVE)
+		return true;
+	words.spec = *spec_of(f);
+	o->argv = matrix_engine_argv(
+		f->matrix, &words, side, server ? server : o->address, o->bind, o->port);
+	o->deadline_ns = net_argv_deadline_ns(&words);
+	if (!o->argv)
+		matrix_flight_fail(f, NET_FAIL_RESOURCES, "out of memory");
+	return o->argv != NULL;
 }
 
 static void send_open(
@@ -92,11 +111,19 @@ void matrix_flight_open(struct matrix_flight *f)
 {
 	const struct net_words *w = f->task->test->words;
 	AUTO_FREE char *address = data_address(f, NET_SERVER);
+	/* to netperf the port of the words is another one: that of its data */
+	uint32_t port = f->matrix->kind == NET_ENGINE_NETPERF ? 0 : w->server_port;
 	struct net_open o = {.address = address,
-		.port = w->server_port,
+		.port = port,
 		.port_min = w->server_port ? 0 : f->matrix->port_min,
 		.port_max = w->server_port ? 0 : f->matrix->port_max};
 
+	uint32_t lease = address ? matrix_lease_port(f, address) : 0;
+
+	if (lease) {
+		o = (struct net_open){.address = address, .port = lease, .lease = true};
+		f->leased = true;
+	}
 	if (address)
 		send_open(f, NET_SERVER, &o);
 	free(f->task->record->server_address);
@@ -196,6 +223,8 @@ void matrix_flight_fail(
 		f->failure = buf_steal(&text);
 		f->why = why;
 		f->hopeless |= !net_failure_passing(why);
+		if (f->leased && why == NET_FAIL_LOST)
+			matrix_lease_lost(f);
 	}
 	if (!f->stopping)
 		matrix_flight_stop(f);

@@ -135,6 +135,8 @@ void matrix_message(struct fleet_worker *w, struct msg *msg, void *user)
 		fleet_fail(w, WORKER_LOST, msg->u.bye.reason ? msg->u.bye.reason : "bye");
 		return;
 	}
+	if (msg->type == MSG_LEASES)
+		matrix_leases_heard(m, w, msg);
 	if (!table[msg->type].handle)
 		return;
 	f = matrix_find(
@@ -168,6 +170,7 @@ void matrix_gone(struct fleet_worker *w, void *user)
 	if (m->dir)
 		rundir_console(m->dir, line ? line : w->reason);
 	events_state(&m->ctx, m->dir, w);
+	matrix_leases_gone(m, w);
 	for (size_t i = 0; i < m->n_flights; i++)
 		for (int side = 0; side < NET_SIDES; side++) {
 			struct matrix_flight *f = &m->flights[i];

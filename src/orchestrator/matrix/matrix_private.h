@@ -6,7 +6,9 @@
  *   matrix_tests.c     the tests: words behind `--`, or a profile
  *   matrix_profile.c   a profile: found, read, its expectations
  *   matrix_rounds.c    from round to round; when each ends
+ *   matrix_leases.c    servers on lease that are there anyway
  *   matrix_flight.c    one pair in one round: opened, started, ended
+ *   matrix_engine.c    programs of other engines: their command lines, whether they are there, what they said
  *   matrix_messages.c  what workers say, their loss, time, signals
  *   matrix_show.c      what a person sees while it runs
  *   matrix_report.c    the tables, and the final block
@@ -24,11 +26,14 @@
 #include "orchestrator/matrix/matrix_plan.h"
 #include "orchestrator/runs/away.h"
 #include "results/net_record.h"
+#include "results/net_told.h"
 #include "results/rundir.h"
+#include "workload/net_argv.h"
 #include "workload/net_profile.h"
 #include "workload/net_words.h"
 
 struct json_writer;
+struct msg_found;
 struct matrix;
 struct matrix_resume;
 struct net_grid;
@@ -54,6 +59,9 @@ struct matrix_host {
 	struct addrinfo *found; /* what that resolved to */
 	char *no_address;       /* why it did not; NULL: it did, or was not asked */
 	struct resolve_job *job;
+	bool lease_asked;         /* it will tell of its servers on lease */
+	struct msg_leases leases; /* what it told */
+	struct lease_info *lease; /* that its pairs use; NULL: none */
 	struct matrix *matrix;
 };
 
@@ -61,6 +69,7 @@ struct matrix_host {
 struct matrix_measured {
 	struct net_result *end[NET_SIDES];
 	struct net_intervals intervals[NET_SIDES];
+	struct net_values *values; /* as another engine has them; NULL: ours */
 	double rate;
 };
 
@@ -84,6 +93,8 @@ struct matrix_end {
 	bool asked;              /* it was told of the pair, and has not forgotten it */
 	bool ready, armed, over; /* over: nothing more comes from it */
 	struct net_result *result;
+	struct net_output *output; /* of another engine's program */
+	bool dismissed;            /* that program was told to end before it had */
 	struct net_intervals intervals;
 };
 
@@ -96,16 +107,19 @@ struct matrix_flight {
 	uint32_t port;
 	bool started;  /* load was ordered */
 	bool stopping; /* it was told to end */
+	bool leased;   /* its server is one on lease */
 	char *failure; /* why it failed; NULL: it has not */
 	enum net_failure why;
-	bool hopeless;        /* another try cannot help */
-	double rate;          /* of the last interval; below 0: none yet */
-	uint64_t deadline_ns; /* until it must have gone on */
+	bool hopeless;             /* another try cannot help */
+	struct net_values *values; /* as another engine has them */
+	double rate;               /* of the last interval; below 0: none yet */
+	uint64_t deadline_ns;      /* until it must have gone on */
 };
 
 enum matrix_stage {
 	MATRIX_CONNECT,
 	MATRIX_RESOLVE, /* data addresses */
+	MATRIX_FIND,    /* programs of another engine */
 	MATRIX_OPEN,    /* the pairs of a round are opened */
 	MATRIX_RUN,     /* and run */
 	MATRIX_COOL,    /* a rest between two tests */
@@ -119,7 +133,8 @@ struct matrix {
 	struct rundir *dir;
 	struct away away;
 
-	const char *engine;
+	const char *engine; /* its name */
+	enum net_engine kind;
 	const char *name;       /* of the results directory: "matrix", or the profile's */
 	struct net_words words; /* behind `--` */
 	struct net_profile profile;
@@ -145,7 +160,8 @@ struct matrix {
 	struct net_record *records; /* by repeat, test, pair */
 	struct matrix_task *tasks;
 	size_t n_tasks, done, failed;
-	char **missed; /* expectations of the profile; NULL-terminated, or NULL */
+	/* Expectations of the profile, in words; NULL-terminated, or NULL. */
+	char **missed, **met;
 
 	enum matrix_stage stage;
 	size_t step, n_steps; /* repeat, test and round in one number */
@@ -157,6 +173,7 @@ struct matrix {
 	uint64_t start_ns;          /* common start of the round, our clock */
 	bool looking, look_again;   /* as run_check: never inside of itself */
 	struct resolver *resolver;
+	size_t finding;   /* answers to `find` that are missing */
 	size_t resolving; /* data addresses that are being looked up */
 
 	struct loop_timer *tick;                  /* deadlines */
@@ -254,6 +271,20 @@ void matrix_end_early(struct matrix *m, int exit_code, const char *why);
 void matrix_flights_drop(struct matrix *m);
 struct matrix_flight *matrix_find(struct matrix *m, uint32_t id, enum net_side *ret_side);
 
+/* matrix_leases.c */
+/* Asks the servers' hosts; m->resolving counts the answers. */
+void matrix_leases_ask(struct matrix *m);
+void matrix_leases_heard(struct matrix *m, const struct fleet_worker *w, struct msg *msg);
+/* Its answer will not come. */
+void matrix_leases_gone(struct matrix *m, const struct fleet_worker *w);
+/* Once addresses and the plan are known: which of them are used. */
+void matrix_leases_choose(struct matrix *m);
+void matrix_leases_finish(struct matrix_host *h);
+/* The port of the server on lease that takes this flight, whose server has that address; 0: there is none. */
+uint32_t matrix_lease_port(const struct matrix_flight *f, const char *address);
+/* It failed there: no more of it. */
+void matrix_lease_lost(struct matrix_flight *f);
+
 /* matrix_flight.c */
 void matrix_flight_init(struct matrix_flight *f, struct matrix *m, struct matrix_task *t);
 void matrix_flight_finish(struct matrix_flight *f);
@@ -271,6 +302,26 @@ void matrix_flight_stop(struct matrix_flight *f);
 void matrix_flight_late(struct matrix_flight *f, uint64_t now_ns);
 bool matrix_flight_ready(const struct matrix_flight *f);
 bool matrix_flight_over(const struct matrix_flight *f);
+
+/* matrix_engine.c; nothing but matrix_engine_check and _options is for the native engine */
+/* Whether the engine can do all tests. 0 or -1 with err. */
+int matrix_engine_check(const struct matrix *m, struct err *err);
+/* Appends the options that choose the engine, for a command. */
+void matrix_engine_options(const struct matrix *m, struct buf *out);
+/* Which programs the hosts need is asked; matrix_look when the last answer is there. */
+void matrix_engine_find(struct matrix *m);
+void matrix_engine_found(
+	struct matrix *m, struct fleet_worker *w, const struct msg_found *f);
+/* The command line of one end of a test; port 0: NET_PORT_WORD stands in its place. NULL: no memory. */
+char **matrix_engine_argv(const struct matrix *m, const struct net_words *w,
+	enum net_side side, const char *address, const char *bind, uint32_t port);
+/* The program of an end has ended. */
+void matrix_engine_output(
+	struct matrix_flight *f, enum net_side side, struct net_output *o);
+/* Results, or a failure, from what the programs of a flight said. */
+void matrix_engine_landed(struct matrix_flight *f);
+void matrix_output_free(struct net_output *o); /* takes NULL */
+void matrix_values_free(struct net_values *v); /* takes NULL */
 
 /* matrix_messages.c */
 void matrix_online(struct fleet_worker *w, void *user);

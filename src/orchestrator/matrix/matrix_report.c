@@ -137,9 +137,11 @@ void matrix_show_summary(struct matrix *m)
 	matrix_grids_free(grids, m->n_tests);
 	matrix_time_text(clock_ns() - m->began_ns, &elapsed);
 	console_always(con, "  Elapsed: %s", elapsed.data);
+	for (char **e = m->met; e && *e; e++)
+		console_line(con, "✓ Expected: %s", *e);
 	for (char **e = m->missed; e && *e; e++)
 		console_always(con, "✗ Expected: %s", *e);
-	if (m->profile.n && !m->missed)
+	if (m->met && !m->missed)
 		console_line(con, "✓ All expectations of %s are met", m->profile.name);
 	for (char **r = m->remarks; r && *r; r++)
 		console_always(con, "Note: %s", *r);

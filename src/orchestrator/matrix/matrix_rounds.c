@@ -248,7 +248,8 @@ static void connected(struct matrix *m)
 	if (matrix_hosts_resolve(m, &err) < 0)
 		matrix_end_early(m, err_exit_code(&err), err.text);
 	else
-		matrix_look(m);
+		matrix_leases_ask(m);
+	matrix_look(m);
 }
 
 static void resolved(struct matrix *m)
@@ -258,10 +259,12 @@ static void resolved(struct matrix *m)
 	if (m->resolving)
 		return;
 	if (matrix_tests_check(m, &err) < 0 || matrix_replan(m, &err) < 0 ||
-		matrix_tasks_make(m, &err) < 0)
+		matrix_tasks_make(m, &err) < 0) {
 		matrix_end_early(m, err_exit_code(&err), err.text);
-	else
-		next_round(m);
+		return;
+	}
+	matrix_leases_choose(m);
+	next_round(m);
 }
 
 static void opened(struct matrix *m)

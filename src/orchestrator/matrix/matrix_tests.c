@@ -194,6 +194,7 @@ void matrix_command(const struct matrix *m, const struct matrix_pair *p,
 		text_shell_quote(out, given[i].value);
 		buf_putc(out, ' ');
 	}
+	matrix_engine_options(m, out);
 	if (o->port)
 		buf_printf(out, "--port %u ", o->port);
 	if (o->allow_flood)
@@ -274,7 +275,7 @@ static int make_record(
 		.iteration = (uint32_t)repeat + 1,
 		.concurrent = m->mode == MATRIX_CONCURRENT && m->plan.n > 1};
 	/* what moves is shown each second, whether the words ask for reports or not */
-	if (!t->spec.interval_ns)
+	if (!t->spec.interval_ns && m->kind == NET_ENGINE_NATIVE)
 		t->spec.interval_ns = INTERVAL_NS;
 	t->cv = NAN;
 	return r->command ? 0 : err_sys(err, ENOMEM, "matrix");
