@@ -61,6 +61,14 @@ static void add_text(struct list *l, const char *option, const char *text)
 	add(l, "%s", text);
 }
 
+static void add_port(struct list *l, uint32_t port)
+{
+	if (port)
+		add_number(l, "-p", port);
+	else
+		add_text(l, "-p", NET_PORT_WORD);
+}
+
 /* A pair as netperf has it; 0: not said. */
 static void add_pair(struct list *l, const char *option, uint64_t a, uint64_t b)
 {
@@ -251,7 +259,7 @@ static void netperf_global(
 	add_text(l, "-H", way->address);
 	if (way->bind)
 		add_text(l, "-L", way->bind);
-	add_number(l, "-p", way->port);
+	add_port(l, way->port);
 	add_text(l, "-t", "OMNI");
 	add(l, "-l");
 	if (limit)
@@ -415,7 +423,7 @@ static void iperf3_client(
 	add_text(l, "-c", way->address);
 	if (way->bind)
 		add_text(l, "-B", way->bind);
-	add_number(l, "-p", way->port);
+	add_port(l, way->port);
 	if (s->max_bytes)
 		add_number(l, "-n", s->max_bytes);
 	else
@@ -439,7 +447,7 @@ static void netperf_server(
 	if (w->spec.family)
 		add(l, "-%u", w->spec.family);
 	add_text(l, "-L", way->address);
-	add_number(l, "-p", way->port);
+	add_port(l, way->port);
 }
 
 static void iperf3_server(
@@ -451,7 +459,7 @@ static void iperf3_server(
 	if (w->spec.family)
 		add(l, "-%u", w->spec.family);
 	add_text(l, "-B", way->address);
-	add_number(l, "-p", way->port);
+	add_port(l, way->port);
 }
 
 typedef void make_fn(

@@ -16,7 +16,8 @@ struct net_argv_way {
 	const char *program; /* NULL: "netperf", "iperf3", by PATH */
 	const char *address; /* of the server's end */
 	const char *bind;    /* of the client's end; NULL: any */
-	uint32_t port;       /* of netserver's control, of iperf3's server */
+	uint32_t
+		port; /* of netserver's control, of iperf3's server; 0: NET_PORT_WORD in its place */
 };
 
 /* Client's command line: *ret is NULL-terminated and one allocation of its own (net_argv_free). The

@@ -24,6 +24,7 @@ static void measured_finish(struct matrix_measured *d)
 		net_result_free(d->end[side]);
 		free(d->intervals[side].items);
 	}
+	matrix_values_free(d->values);
 }
 
 void matrix_task_forget(struct matrix_task *t)
@@ -87,7 +88,7 @@ static bool keep(struct matrix_flight *f, double rate)
 		return false;
 	t->measured = grown;
 	d = &t->measured[t->n_measured++];
-	*d = (struct matrix_measured){.rate = rate};
+	*d = (struct matrix_measured){.rate = rate, .values = STEAL_PTR(&f->values)};
 	for (int side = 0; side < NET_SIDES; side++) {
 		d->end[side] = STEAL_PTR(&f->end[side].result);
 		d->intervals[side] = f->end[side].intervals;
@@ -163,8 +164,13 @@ static int fill_record(struct matrix_task *t)
 		r->intervals[side] = d->intervals[side];
 		d->intervals[side] = (struct net_intervals){0};
 	}
-	if (net_values_of(&t->spec, r->end[NET_CLIENT], r->end[NET_SERVER], &facts,
-		    &r->values) < 0 ||
+	if (d->values) {
+		r->values = *d->values;
+		*d->values = (struct net_values){0};
+	}
+	if ((d->values ? net_values_add_facts(&t->spec, &facts, &r->values)
+		       : net_values_of(&t->spec, r->end[NET_CLIENT], r->end[NET_SERVER],
+				 &facts, &r->values)) < 0 ||
 		matrix_task_print(t) < 0)
 		return -ENOMEM;
 	if (!r->client_address && r->end[NET_CLIENT]->socket.source)
@@ -197,6 +203,8 @@ static double rate_of(const struct matrix_flight *f)
 	struct net_values v;
 	double rate = 0;
 
+	if (f->values)
+		return f->values->of[SEL_THROUGHPUT].number;
 	if (net_values_of(&f->task->spec, f->end[NET_CLIENT].result,
 		    f->end[NET_SERVER].result, &none, &v) < 0)
 		return 0;
@@ -222,6 +230,8 @@ bool matrix_task_landed(struct matrix_flight *f)
 	struct confidence_goal goal = goal_of(t->test->words);
 	struct confidence c;
 
+	if (!f->failure && m->kind != NET_ENGINE_NATIVE)
+		matrix_engine_landed(f);
 	if (!f->failure && !has_window(f))
 		matrix_flight_fail(f, m->signals ? NET_FAIL_STOPPED : NET_FAIL_OTHER,
 			m->signals ? "stopped before anything was measured"

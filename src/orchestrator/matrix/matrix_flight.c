@@ -115,8 +115,8 @@ void matrix_flight_open(struct matrix_flight *f)
 	uint32_t port = f->matrix->kind == NET_ENGINE_NETPERF ? 0 : w->server_port;
 	struct net_open o = {.address = address,
 		.port = port,
-		.port_min = w->server_port ? 0 : f->matrix->port_min,
-		.port_max = w->server_port ? 0 : f->matrix->port_max};
+		.port_min = port ? 0 : f->matrix->port_min,
+		.port_max = port ? 0 : f->matrix->port_max};
 
 	uint32_t lease = address ? matrix_lease_port(f, address) : 0;
 
@@ -124,8 +124,9 @@ void matrix_flight_open(struct matrix_flight *f)
 		o = (struct net_open){.address = address, .port = lease, .lease = true};
 		f->leased = true;
 	}
-	if (address)
+	if (address && add_program(f, NET_SERVER, &o))
 		send_open(f, NET_SERVER, &o);
+	net_argv_free(o.argv);
 	free(f->task->record->server_address);
 	f->task->record->server_address = STEAL_PTR(&address);
 }
@@ -141,8 +142,9 @@ void matrix_flight_listens(struct matrix_flight *f, uint32_t port)
 		.local_port = f->task->test->words->client_port};
 
 	f->port = port;
-	if (!f->failure)
+	if (!f->failure && add_program(f, NET_CLIENT, &o))
 		send_open(f, NET_CLIENT, &o);
+	net_argv_free(o.argv);
 	free(f->task->record->client_address);
 	f->task->record->client_address = STEAL_PTR(&bind);
 }
@@ -174,6 +176,11 @@ void matrix_flight_armed(struct matrix_flight *f)
 	for (int side = 0; side < NET_SIDES; side++)
 		if (!f->end[side].armed)
 			return;
+	if (f->matrix->kind != NET_ENGINE_NATIVE) {
+		f->deadline_ns = f->matrix->start_ns +
+				 net_argv_deadline_ns(f->task->test->words) + END_WAIT_NS;
+		return;
+	}
 	f->deadline_ns = f->matrix->start_ns + s->warmup_ns + s->duration_ns +
 			 s->stagger_ns * s->flows + drain_ns(f) + END_WAIT_NS;
 }
@@ -240,7 +247,9 @@ void matrix_flight_late(struct matrix_flight *f, uint64_t now_ns)
 		const struct matrix_end *e = &f->end[side];
 
 		if (e->asked && !e->over && !who &&
-			(f->started ? f->stopping || !e->armed || !e->result : !e->ready))
+			(f->started ? f->stopping || !e->armed ||
+						!(e->result || e->output)
+				    : !e->ready))
 			who = e->w->host->name;
 	}
 	if (f->stopping) { /* it was told, and said no more */

@@ -80,6 +80,12 @@ static void on_result(struct matrix_flight *f, enum net_side side, struct msg *m
 	hist_init(&msg->u.net_result.connect, 3);
 }
 
+static void on_output(struct matrix_flight *f, enum net_side side, struct msg *msg)
+{
+	f->end[side].over = true;
+	matrix_engine_output(f, side, &msg->u.net_output);
+}
+
 /* The hosts are there, or SSH would not reach them: it is the way of the data that is wrong. */
 static void add_hint(const struct matrix_flight *f, enum net_side side,
 	enum net_failure why, struct buf *text)
@@ -124,6 +130,7 @@ void matrix_message(struct fleet_worker *w, struct msg *msg, void *user)
 		[MSG_NET_INTERVAL] = {on_interval,
 			offsetof(struct msg, u.net_interval.pair)},
 		[MSG_NET_RESULT] = {on_result, offsetof(struct msg, u.net_result.pair)},
+		[MSG_NET_OUTPUT] = {on_output, offsetof(struct msg, u.net_output.pair)},
 		[MSG_NET_ERROR] = {on_error, offsetof(struct msg, u.net_error.pair)},
 	};
 	struct matrix *m = user;
@@ -137,6 +144,8 @@ void matrix_message(struct fleet_worker *w, struct msg *msg, void *user)
 	}
 	if (msg->type == MSG_LEASES)
 		matrix_leases_heard(m, w, msg);
+	if (msg->type == MSG_FOUND)
+		matrix_engine_found(m, w, &msg->u.found);
 	if (!table[msg->type].handle)
 		return;
 	f = matrix_find(

@@ -264,7 +264,16 @@ static void resolved(struct matrix *m)
 		return;
 	}
 	matrix_leases_choose(m);
-	next_round(m);
+	if (m->kind == NET_ENGINE_NATIVE)
+		next_round(m);
+	else
+		matrix_engine_find(m);
+}
+
+static void found(struct matrix *m)
+{
+	if (!m->finding)
+		next_round(m);
 }
 
 static void opened(struct matrix *m)
@@ -313,6 +322,7 @@ void matrix_look(struct matrix *m)
 	static void (*const looks[])(struct matrix *) = {
 		[MATRIX_CONNECT] = connected,
 		[MATRIX_RESOLVE] = resolved,
+		[MATRIX_FIND] = found,
 		[MATRIX_OPEN] = opened,
 		[MATRIX_RUN] = ran,
 		[MATRIX_COOL] = cooled,
