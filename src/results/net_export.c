@@ -207,6 +207,8 @@ static void put_error(struct json_writer *w, const struct net_record *r)
 static void put_remarks(struct json_writer *w, const struct net_record *r)
 {
 	jw_array(w, "remarks");
+	if (r->cut_short)
+		jw_text(w, NULL, "stopped before its end");
 	for (int side = 0; side < NET_SIDES; side++)
 		for (char **t = r->end[side] ? r->end[side]->remarks : NULL; t && *t;
 			t++) {

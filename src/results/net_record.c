@@ -29,7 +29,7 @@ void net_record_clear(struct net_record *r)
 	free(r->error);
 	r->output = r->error = NULL;
 	r->error_class = NULL;
-	r->success = false;
+	r->success = r->cut_short = false;
 }
 
 void net_record_finish(struct net_record *r)

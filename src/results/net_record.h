@@ -27,6 +27,7 @@ struct net_record {
 	uint32_t attempts;  /* 0: it never began */
 	bool concurrent;    /* others shared its machines */
 	bool success;
+	bool cut_short; /* it was stopped: its numbers are of less time than was asked for */
 	uint64_t started_wall_ns; /* 0: never */
 	double elapsed_s;         /* from its start to both results */
 	char *output;             /* what -o, -O or -k asked for; NULL: it failed */

@@ -154,6 +154,7 @@ static int set_record(json_t *o, const struct net_record *r, double cv)
 		if (set_uint(o, numbers[i].key, numbers[i].number) < 0)
 			return -ENOMEM;
 	if (set(o, "success", json_boolean(r->success)) < 0 ||
+		(r->cut_short && set(o, "cut_short", json_true()) < 0) ||
 		set_real(o, "elapsed_s", r->elapsed_s) < 0 || set_real(o, "cv", cv) < 0 ||
 		set_error(o, r) < 0)
 		return -ENOMEM;

@@ -181,6 +181,7 @@ static int get_row(const json_t *o, struct net_row *row, struct err *err)
 	r->server = row->server;
 	r->test = row->test;
 	r->success = json_is_true(json_object_get(o, "success"));
+	r->cut_short = json_is_true(json_object_get(o, "cut_short"));
 	return r->success ? get_measured(o, r, err)
 			  : get_error(json_object_get(o, "error"), r, err);
 }

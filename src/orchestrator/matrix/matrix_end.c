@@ -223,6 +223,18 @@ static bool has_window(const struct matrix_flight *f)
 	return true;
 }
 
+static void conclude(struct matrix *m, struct matrix_task *t, bool cut_short)
+{
+	if (m->profile.detect_outliers)
+		note_outliers(m, t);
+	if (fill_record(t) < 0) {
+		matrix_task_fail(m, t, NET_FAIL_RESOURCES, "out of memory");
+		return;
+	}
+	t->record->cut_short = cut_short;
+	settle(m, t);
+}
+
 bool matrix_task_landed(struct matrix_flight *f)
 {
 	struct matrix *m = f->matrix;
@@ -247,13 +259,13 @@ bool matrix_task_landed(struct matrix_flight *f)
 	if (goal.max > 1 && !m->signals && confidence(t, &c) == 0 &&
 		!confidence_enough(&goal, &c))
 		return true;
-	if (m->profile.detect_outliers)
-		note_outliers(m, t);
-	if (fill_record(t) < 0)
-		matrix_task_fail(m, t, NET_FAIL_RESOURCES, "out of memory");
-	else
-		settle(m, t);
+	conclude(m, t, f->stopping);
 	return false;
+}
+
+void matrix_task_conclude(struct matrix *m, struct matrix_task *t)
+{
+	conclude(m, t, true);
 }
 
 /* What was on when it ended, and what never began. */

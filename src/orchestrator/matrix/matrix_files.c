@@ -129,6 +129,15 @@ static void put_plan(struct json_writer *w, const struct matrix *m)
 	jw_object_end(w);
 }
 
+/* How far apart the ends of a round began, at most, and how exactly that is known. */
+static void put_skew(struct json_writer *w, const struct matrix *m)
+{
+	jw_object(w, "start");
+	jw_real(w, "skew_us", (double)m->skew_ns / 1e3, 1);
+	jw_real(w, "bound_us", (double)m->skew_bound_ns / 1e3, 1);
+	jw_object_end(w);
+}
+
 static void put_metadata(struct json_writer *w, const struct matrix *m, int code)
 {
 	char host[256] = "";
@@ -154,6 +163,7 @@ static void put_metadata(struct json_writer *w, const struct matrix *m, int code
 	jw_real(w, "elapsed_s", (double)(clock_ns() - m->began_ns) / 1e9, 6);
 	jw_object_end(w);
 	matrix_resume_put(m, w);
+	put_skew(w, m);
 	put_tests(w, m);
 	jw_array(w, "hosts");
 	for (size_t i = 0; i < m->n_hosts; i++)

@@ -50,7 +50,7 @@ static int match_rows(struct matrix *m, struct err *err)
 				"that %s/" MATRIX_SAVED_FILE " has",
 				r->dir, row->line, row->client, row->server, row->test,
 				r->dir);
-		if (!row->record.success)
+		if (!row->record.success || row->record.cut_short)
 			continue;
 		r->kept += !r->row[task];
 		r->row[task] = row;

@@ -231,6 +231,8 @@ void matrix_signal(int signo, void *user)
 		for (size_t i = 0; i < m->n_flights; i++) {
 			struct matrix_flight *f = &m->flights[i];
 
+			if (f->landed)
+				continue;
 			if (f->started && clock_ns() >= m->start_ns && !f->stopping)
 				matrix_flight_stop(f);
 			else

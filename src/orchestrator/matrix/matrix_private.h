@@ -7,6 +7,7 @@
  *   matrix_profile.c   a profile: found, read, its expectations
  *   matrix_rounds.c    from round to round; when each ends
  *   matrix_leases.c    servers on lease that are there anyway
+ *   matrix_left.c      how long the rest takes; how much in step rounds began
  *   matrix_flight.c    one pair in one round: opened, started, ended
  *   matrix_engine.c    programs of other engines: their command lines, whether they are there, what they said
  *   matrix_messages.c  what workers say, their loss, time, signals
@@ -61,6 +62,7 @@ struct matrix_host {
 	struct resolve_job *job;
 	bool lease_asked;         /* it will tell of its servers on lease */
 	struct msg_leases leases; /* what it told */
+	char *missing; /* why another engine's program is not there; NULL: it is */
 	struct lease_info *lease; /* that its pairs use; NULL: none */
 	struct matrix *matrix;
 };
@@ -110,7 +112,9 @@ struct matrix_flight {
 	bool leased;   /* its server is one on lease */
 	char *failure; /* why it failed; NULL: it has not */
 	enum net_failure why;
-	bool hopeless;             /* another try cannot help */
+	bool hopeless; /* another try cannot help */
+	bool landed;   /* both ends are over, and the task knows what became of it */
+	bool more;     /* and has to run once more in this round */
 	struct net_values *values; /* as another engine has them */
 	double rate;               /* of the last interval; below 0: none yet */
 	uint64_t deadline_ns;      /* until it must have gone on */
@@ -171,7 +175,10 @@ struct matrix {
 	size_t n_flights;
 	uint32_t next_id, first_id; /* first_id: of the flights that are on */
 	uint64_t start_ns;          /* common start of the round, our clock */
-	bool looking, look_again;   /* as run_check: never inside of itself */
+	int64_t early_ns, late_ns;  /* of this round: how far from that ends began */
+	uint64_t skew_ns,
+		skew_bound_ns;    /* the widest span of a round, and how exact that is */
+	bool looking, look_again; /* as run_check: never inside of itself */
 	struct resolver *resolver;
 	size_t finding;   /* answers to `find` that are missing */
 	size_t resolving; /* data addresses that are being looked up */
@@ -285,6 +292,14 @@ uint32_t matrix_lease_port(const struct matrix_flight *f, const char *address);
 /* It failed there: no more of it. */
 void matrix_lease_lost(struct matrix_flight *f);
 
+/* matrix_left.c */
+/* How long what is left takes from now on, by what the tests are planned to take. */
+uint64_t matrix_left_ns(const struct matrix *m, uint64_t now_ns);
+/* A flight has landed: when its ends began, beside the common start. */
+void matrix_skew_add(struct matrix *m, const struct matrix_flight *f);
+/* The round is over. */
+void matrix_skew_round(struct matrix *m);
+
 /* matrix_flight.c */
 void matrix_flight_init(struct matrix_flight *f, struct matrix *m, struct matrix_task *t);
 void matrix_flight_finish(struct matrix_flight *f);
@@ -312,6 +327,11 @@ void matrix_engine_options(const struct matrix *m, struct buf *out);
 void matrix_engine_find(struct matrix *m);
 void matrix_engine_found(
 	struct matrix *m, struct fleet_worker *w, const struct msg_found *f);
+/* Which hosts have not what they need, in one sentence (malloc'ed); NULL: none. */
+char *matrix_engine_missing(const struct matrix *m);
+/* The two command lines of a pair, as far as they are known before hosts are contacted. */
+void matrix_engine_show(
+	const struct matrix *m, const struct net_words *w, const struct matrix_pair *p);
 /* The command line of one end of a test; port 0: NET_PORT_WORD stands in its place. NULL: no memory. */
 char **matrix_engine_argv(const struct matrix *m, const struct net_words *w,
 	enum net_side side, const char *address, const char *bind, uint32_t port);
@@ -351,6 +371,8 @@ void matrix_show_summary(struct matrix *m);
 /* The round of the flight's task is over: another iteration, another try, or its record. Returns whether it
  * has to run once more in this round. */
 bool matrix_task_landed(struct matrix_flight *f);
+/* There will be no more iterations: it gets the record of those it has. */
+void matrix_task_conclude(struct matrix *m, struct matrix_task *t);
 /* What -o, -O or -k asked for, from its values. 0 or -ENOMEM. */
 int matrix_task_print(const struct matrix_task *t);
 /* It gets its record as one that failed. */

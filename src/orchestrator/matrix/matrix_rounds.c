@@ -202,16 +202,34 @@ static void start_flights(struct matrix *m)
 	away_hand_over(&m->away);
 }
 
+/* A pair that is over has its row now, however long the others of its round take. */
+static void land_those_over(struct matrix *m)
+{
+	for (size_t i = 0; i < m->n_flights; i++) {
+		struct matrix_flight *f = &m->flights[i];
+
+		if (f->landed || !matrix_flight_over(f))
+			continue;
+		f->landed = true;
+		f->rate = -1;
+		matrix_skew_add(m, f);
+		f->more = matrix_task_landed(f);
+	}
+}
+
 /* Those that have to run once more in this round stay, as new flights. */
 static void land(struct matrix *m)
 {
 	size_t n = 0;
 
+	matrix_skew_round(m);
 	for (size_t i = 0; i < m->n_flights; i++) {
 		struct matrix_flight *f = &m->flights[i];
 		struct matrix_task *t = f->task;
-		bool more = matrix_task_landed(f);
+		bool more = f->more && !m->signals;
 
+		if (f->more && !more)
+			matrix_task_conclude(m, t);
 		matrix_flight_finish(f);
 		if (more)
 			matrix_flight_init(&m->flights[n++], m, t);
@@ -252,34 +270,52 @@ static void connected(struct matrix *m)
 	matrix_look(m);
 }
 
+/* All is known: the first round. */
+static void begin(struct matrix *m)
+{
+	struct err err = ERR_INIT;
+
+	if (matrix_tasks_make(m, &err) < 0)
+		matrix_end_early(m, err_exit_code(&err), err.text);
+	else
+		next_round(m);
+}
+
 static void resolved(struct matrix *m)
 {
 	struct err err = ERR_INIT;
 
 	if (m->resolving)
 		return;
-	if (matrix_tests_check(m, &err) < 0 || matrix_replan(m, &err) < 0 ||
-		matrix_tasks_make(m, &err) < 0) {
+	if (matrix_tests_check(m, &err) < 0 || matrix_replan(m, &err) < 0) {
 		matrix_end_early(m, err_exit_code(&err), err.text);
 		return;
 	}
 	matrix_leases_choose(m);
 	if (m->kind == NET_ENGINE_NATIVE)
-		next_round(m);
+		begin(m);
 	else
 		matrix_engine_find(m);
 }
 
 static void found(struct matrix *m)
 {
-	if (!m->finding)
-		next_round(m);
+	AUTO_FREE char *missing = NULL;
+
+	if (m->finding)
+		return;
+	missing = matrix_engine_missing(m);
+	if (missing)
+		matrix_end_early(m, 3, missing);
+	else
+		begin(m);
 }
 
 static void opened(struct matrix *m)
 {
 	bool over = true;
 
+	land_those_over(m);
 	for (size_t i = 0; i < m->n_flights; i++) {
 		const struct matrix_flight *f = &m->flights[i];
 
@@ -295,6 +331,7 @@ static void opened(struct matrix *m)
 
 static void ran(struct matrix *m)
 {
+	land_those_over(m);
 	for (size_t i = 0; i < m->n_flights; i++)
 		if (!matrix_flight_over(&m->flights[i]))
 			return;

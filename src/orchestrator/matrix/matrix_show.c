@@ -83,6 +83,7 @@ static void dry_round(struct matrix *m, uint32_t round)
 
 			matrix_command(m, p, m->tests[k].text, &command);
 			console_line(con, "    %s", command.data);
+			matrix_engine_show(m, m->tests[k].words, p);
 		}
 	}
 }
@@ -157,6 +158,8 @@ void matrix_show_task(struct matrix *m, const struct matrix_task *t)
 		buf_printf(&test, " #%u", r->iteration);
 	if (r->success) {
 		value_text(m, r, &what);
+		if (r->cut_short)
+			buf_puts(&what, ", stopped before its end");
 		console_line(m->ctx.console, "[%zu/%zu] %s✓%s %s → %s%s  %s", m->done,
 			m->n_tasks, paint(m, "\x1b[32m"), paint(m, "\x1b[0m"), r->client,
 			r->server, test.data ? test.data : "", what.data);
@@ -195,16 +198,16 @@ void matrix_on_show(struct loop_timer *t, void *user)
 	AUTO_LIVE struct live_block b = {0};
 	uint64_t now = clock_ns();
 	AUTO_BUF struct buf where = BUF_INIT;
-	double total = (double)matrix_plan_length_ns(&m->plan, &m->work) / 1e9;
 	double done = now > m->load_ns ? (double)(now - m->load_ns) / 1e9 : 0;
+	double total = done + (double)matrix_left_ns(m, now) / 1e9;
 
 	(void)t;
 	if (m->stage != MATRIX_RUN || !m->n_flights)
 		return;
 	buf_printf(&where, "round %u/%u, %zu/%zu pairs",
 		m->flights[0].task->record->round, m->plan.rounds, m->done, m->n_tasks);
-	display_bar_time(live_add(&b), where.data, done < total ? done : total, total,
-		console_columns(con), console_utf8(con));
+	display_bar_time(live_add(&b), where.data, done, total, console_columns(con),
+		console_utf8(con));
 	for (size_t i = 0; i < m->n_flights; i++)
 		show_flight(&m->flights[i], &b);
 	matrix_event_rates(m, done);
