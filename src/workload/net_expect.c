@@ -149,27 +149,49 @@ static unsigned kind_of(const struct net_spec *s)
 	return kinds[s->test][s->protocol];
 }
 
+struct lines {
+	char **items; /* NULL-terminated, or NULL */
+	int n;
+};
+
 struct misses {
 	const struct net_expectations *e;
-	char **lines;
-	int n;
+	struct lines missed, met;
 	bool no_memory;
 };
 
 /* Takes text over; NULL: out of memory. */
-static void add_miss(struct misses *m, char *text)
+static void add_line(struct misses *m, struct lines *l, char *text)
 {
-	char **more = realloc(m->lines, ((size_t)m->n + 2) * sizeof(*more));
+	char **more = realloc(l->items, ((size_t)l->n + 2) * sizeof(*more));
 
 	if (more)
-		m->lines = more;
+		l->items = more;
 	if (!more || !text) {
 		m->no_memory = true;
 		free(text);
 		return;
 	}
-	more[m->n++] = text;
-	more[m->n] = NULL;
+	more[l->n++] = text;
+	more[l->n] = NULL;
+}
+
+static void add_miss(struct misses *m, char *text)
+{
+	add_line(m, &m->missed, text);
+}
+
+/* n values of a test were judged and none is a miss; of them that which was nearest to it. */
+static void add_met(struct misses *m, size_t which, const char *test, const char *who,
+	double value, size_t n)
+{
+	const struct expectation *x = &expectations[which];
+	const char *most = x->min ? "at least " : "at most ";
+
+	add_line(m, &m->met,
+		text_printf("%s %s: %s %g%s, got %s%.6g%s", test, who,
+			profile_expectation_keys[which].name, m->e->bound[which], x->unit,
+			n > 1 ? most : "", value, x->unit));
 }
 
 static void judge(
@@ -192,16 +214,50 @@ static void judge(
 				    bound, x->unit, value, x->unit));
 }
 
+/* All pairs of the test that o[first] is the first outcome of. */
+static void check_test(struct misses *m, size_t which, const struct net_outcome *o,
+	size_t first, size_t n)
+{
+	const struct expectation *x = &expectations[which];
+	const char *nearest = NULL;
+	double value, worst = NAN;
+	size_t known = 0;
+	int before = m->missed.n;
+
+	for (size_t i = first; i < n; i++) {
+		if (o[i].failed || o[i].test != o[first].test)
+			continue;
+		value = x->value(&o[i]);
+		judge(m, which, o[i].test->name, o[i].pair, value);
+		if (isnan(value))
+			continue;
+		known++;
+		if (!nearest || (x->min ? value < worst : value > worst)) {
+			nearest = o[i].pair;
+			worst = value;
+		}
+	}
+	if (known && m->missed.n == before)
+		add_met(m, which, o[first].test->name, nearest, worst, known);
+}
+
+/* Whether no outcome in front of it is of its test. */
+static bool is_first(const struct net_outcome *o, size_t i)
+{
+	size_t first = 0;
+
+	while (o[first].test != o[i].test)
+		first++;
+	return first == i;
+}
+
 static void check_each(
 	struct misses *m, size_t which, const struct net_outcome *o, size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
-		if (o[i].failed ||
-			!(kind_of(&o[i].test->words.spec) & expectations[which].tests))
-			continue;
-		judge(m, which, o[i].test->name, o[i].pair,
-			expectations[which].value(&o[i]));
-	}
+	for (size_t i = 0; i < n; i++)
+		if (is_first(o, i) &&
+			(kind_of(&o[i].test->words.spec) & expectations[which].tests))
+			check_test(m, which, o, i, n);
 }
 
 /* Failed pairs add nothing to the sum of their test. */
@@ -210,12 +266,10 @@ static void check_sums(
 {
 	for (size_t i = 0; i < n; i++) {
 		const struct net_profile_test *test = o[i].test;
+		int before = m->missed.n;
 		double sum = 0;
-		size_t first = 0;
 
-		while (o[first].test != test)
-			first++;
-		if (first < i ||
+		if (!is_first(o, i) ||
 			!(kind_of(&test->words.spec) & expectations[which].tests))
 			continue;
 		for (size_t k = i; k < n; k++) {
@@ -223,6 +277,8 @@ static void check_sums(
 				sum += expectations[which].value(&o[k]);
 		}
 		judge(m, which, test->name, "over all pairs", sum);
+		if (m->missed.n == before)
+			add_met(m, which, test->name, "over all pairs", sum, 1);
 	}
 }
 
@@ -233,13 +289,21 @@ static void check_errors(struct misses *m, const struct net_outcome *o, size_t n
 
 	for (size_t i = 0; i < n; i++)
 		failed += o[i].failed;
-	if (n && (double)failed / (double)n > bound)
-		add_miss(m, text_printf("error_rate_max %g, got %.6g: %zu of %zu failed",
-				    bound, (double)failed / (double)n, failed, n));
+	if (n)
+		add_line(m, (double)failed / (double)n > bound ? &m->missed : &m->met,
+			text_printf("error_rate_max %g, got %.6g: %zu of %zu failed",
+				bound, (double)failed / (double)n, failed, n));
+}
+
+static void free_lines(struct lines *l)
+{
+	for (int i = 0; i < l->n; i++)
+		free(l->items[i]);
+	free(l->items);
 }
 
 int net_expectations_check(const struct net_expectations *e,
-	const struct net_outcome *outcomes, size_t n, char ***ret)
+	const struct net_outcome *outcomes, size_t n, char ***ret_missed, char ***ret_met)
 {
 	struct misses m = {.e = e};
 
@@ -253,12 +317,14 @@ int net_expectations_check(const struct net_expectations *e,
 		else
 			check_each(&m, i, outcomes, n);
 	}
-	*ret = m.lines;
-	if (!m.no_memory)
-		return m.n;
-	for (int i = 0; i < m.n; i++)
-		free(m.lines[i]);
-	free(m.lines);
-	*ret = NULL;
-	return -ENOMEM;
+	*ret_missed = NULL;
+	*ret_met = NULL;
+	if (m.no_memory) {
+		free_lines(&m.missed);
+		free_lines(&m.met);
+		return -ENOMEM;
+	}
+	*ret_missed = m.missed.items;
+	*ret_met = m.met.items;
+	return m.missed.n;
 }

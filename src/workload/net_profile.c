@@ -236,6 +236,8 @@ int net_profile_parse(const char *place, const char *text, size_t len,
 	ret->tags = STEAL_PTR(&f.tags);
 	ret->version = f.version;
 	ret->cooldown_ns = g.cooldown_ns;
+	if (duration_ns && ret->cooldown_ns > duration_ns)
+		ret->cooldown_ns = duration_ns;
 	ret->continue_on_error = g.continue_on_error;
 	ret->detect_outliers = g.detect_outliers;
 	if (rc < 0)

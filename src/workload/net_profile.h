@@ -56,7 +56,7 @@ struct net_profile {
 };
 
 /* Parses text; place names the file in errors, "PLACE:LINE:COLUMN: ". duration_ns above 0 (--duration)
- * overrides that of all tests. warn (may be NULL) receives what is accepted and does nothing. 0, or -1
+ * overrides that of all tests, whose warm-ups and rests are then at most as long. warn (may be NULL) receives what is accepted and does nothing. 0, or -1
  * with err (ERR_INPUT) and *ret empty. */
 int net_profile_parse(const char *place, const char *text, size_t len,
 	uint64_t duration_ns, void (*warn)(const char *text, void *user), void *user,
@@ -76,10 +76,12 @@ struct net_outcome {
 	double cv; /* of THROUGHPUT over iterations, a fraction; NAN: only one */
 };
 /* Checks each expectation against the outcomes it is about. Returns the number of misses, each a line
- * of *ret (NULL-terminated, malloc'ed; NULL when there is none), or -ENOMEM. A value that should be there
- * and is not known is a miss. */
+ * of *ret_missed, or -ENOMEM. *ret_met has a line for each expectation and test that nothing has missed, with
+ * the value that came nearest to it. Both are NULL-terminated and malloc'ed, NULL when there is none. A value
+ * that should be there and is not known is a miss. */
 int net_expectations_check(const struct net_expectations *e,
-	const struct net_outcome *outcomes, size_t n, char ***ret);
+	const struct net_outcome *outcomes, size_t n, char ***ret_missed,
+	char ***ret_met);
 
 /* The key tables, for documentation and tests: "", "global", "tests[]", "expectations", "analysis". */
 extern const struct workload_table net_profile_tables[];

@@ -158,9 +158,12 @@ static int fill_spec(
 	s->flows = k->instances;
 	s->depth = k->burst + 1;
 	s->duration_ns = k->has_duration ? k->duration_ns : g->duration_ns;
-	if (g->override_ns)
-		s->duration_ns = g->override_ns;
 	s->warmup_ns = k->has_warmup ? k->warmup_ns : g->warmup_ns;
+	if (g->override_ns) {
+		s->duration_ns = g->override_ns;
+		if (s->warmup_ns > g->override_ns)
+			s->warmup_ns = g->override_ns;
+	}
 	s->stagger_ns = k->stagger_ns;
 	if (s->test != NET_STREAM) {
 		s->request_bytes = k->request_size;

@@ -169,5 +169,77 @@ def test_deploy_refusals(t, lab):
     t.ends(done, 3, r"✗ server1 .*foreign is a program for aarch64, and this host is \w+$")
 
 
+def pairs(text):
+    """What scripts read of the lines of pairs: done, of how many, mark, client, server, value."""
+    return re.findall(r"^\[(\d+)/(\d+)\] ([✓✗]) (\S+) → (\S+?):? +(.+)$", text, re.MULTILINE)
+
+
+def test_matrix(t, lab):
+    """A stream each way round, with lists and with roles; one line for each pair, with its value."""
+    hosts(t, lab)
+    text = ""
+    for argv in (["--hosts", "hosts.yaml", "--matrix", "clients.txt", "servers.txt", "--", "-d", "send", "-l", "0.3"],
+                 ["--hosts", "hosts.yaml", "--parallel", "--export", "results.json", "--", "-d", "recv", "-l", "0.2"],
+                 ["--hosts", "hosts.yaml", "--sequential", "--matrix", "client1,client2", "server1", "--", "-l", "0.2"],
+                 ["matrix", "--agents", "hosts.yaml", "clients.txt", "server2", "--parallel=1", "-v", "--", "-l", "0.2"],
+                 ["matrix", "-i", "hosts.yaml", "client1", "server1", "-q", "--", "-l", "0.2"]):
+        done = t.muster(*argv, on=lab, timeout=60)
+        t.ends(done, 0)
+        found = pairs(done.out)
+        if "-q" not in argv:
+            t.eq([int(number) for number, *_ in found], list(range(1, int(found[0][1]) + 1)))
+            for _, _, mark, client, server, value in found:
+                t.check(mark == "✓" and client in CLIENTS and server in SERVERS, found)
+                t.match(value, r"^[\d.]+ Mb/s$")
+        text += transcript(lab, argv, done)
+    t.golden("net/matrix.txt", text)
+    exported = rows(t, "results.json")
+    t.eq(len(exported), 8)
+    for row in exported:
+        t.eq((row["success"], row["engine"], row["test"]), (True, "native", "tcp-recv"), row)
+
+
+def test_round_trips(t, lab):
+    hosts(t, lab)
+    words = "JSON,MEAN_LATENCY,P50_LATENCY,P99_LATENCY"
+    argv = ["--hosts", "hosts.yaml", "--matrix", "clients.txt", "server1", "--export", "rr.json", "--", "-d", "rr",
+            "-l", "0.3", "-o", words]
+    text = say(t, lab, *argv)
+    for row in rows(t, "rr.json"):
+        values = json.loads(row["stdout"])
+        t.eq(list(values), words.split(",")[1:])
+        t.check(0 < values["P50_LATENCY"] <= values["P99_LATENCY"], values)
+        # one flow, one in flight: the mean is what the rate says
+        mean = 1e6 / row["metrics"]["transactions_per_s"]
+        t.check(0.9 < values["MEAN_LATENCY"] / mean < 1.1, (values, mean))
+    t.golden("net/round-trips.txt", text)
+
+
+def test_one_value_is_bare(t, lab):
+    hosts(t, lab)
+    for words, pattern in (("THROUGHPUT", r"^[\d.]+$"), ("THROUGHPUT,ELAPSED_TIME", r"^THROUGHPUT,ELAPSED_TIME\n"),
+                           ("JSON,THROUGHPUT", r'^\{"THROUGHPUT": ?[\d.]+\}\n?$')):
+        say(t, lab, "--hosts", "hosts.yaml", "--matrix", "client1", "server1", "--export", "r.json", "--", "-d", "send",
+            "-l", "0.2", "-o", words)
+        row, = rows(t, "r.json")
+        t.check(re.search(pattern, row["stdout"]), row["stdout"])
+
+
+def test_profiles_run(t, lab):
+    """Every profile is planned; two of them run, and say what was expected and what came."""
+    hosts(t, lab)
+    names = [row["name"] for row in json.loads(t.muster("profiles", "--export", "-").out)["profiles"]]
+    t.eq(len(names), 10)
+    for name in names:
+        t.ends(t.muster("--hosts", "hosts.yaml", "--profile", name, "--dry-run", on=lab), 0, rf"^Profile: {name}: ")
+    for name in ("baseline", "latency"):
+        done = t.muster("--hosts", "hosts.yaml", "--profile", name, "--duration", "0.2s", "--output", name, "--limit",
+                        "client1,server1", "--", "-o", "JSON,THROUGHPUT", on=lab, timeout=80)
+        t.check(done.rc in (0, 1), show(done))
+        found = rows(t, f"{name}/results.json")
+        t.check(all(row["success"] for row in found), found)
+        t.check(all(set(json.loads(row["stdout"])) == {"THROUGHPUT"} for row in found))
+
+
 if __name__ == "__main__":
     main()

@@ -28,7 +28,7 @@ static void check_expectations(const struct net_profile *p)
 {
 	static const struct net_values unknown;
 	struct net_outcome o[3];
-	char **misses;
+	char **misses, **met;
 	int n;
 
 	for (size_t i = 0; i < 3; i++)
@@ -37,11 +37,14 @@ static void check_expectations(const struct net_profile *p)
 			.failed = i == 1,
 			.values = &unknown,
 			.cv = NAN};
-	n = net_expectations_check(&p->expectations, o, 3, &misses);
+	n = net_expectations_check(&p->expectations, o, 3, &misses, &met);
 	assert(n >= 0 && !misses == !n);
 	for (int i = 0; i < n; i++)
 		free(misses[i]);
 	free(misses);
+	for (char **l = met; l && *l; l++)
+		free(*l);
+	free(met);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

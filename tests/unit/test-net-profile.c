@@ -284,24 +284,52 @@ static void know(struct net_values *v, enum net_selector s, double number)
 	v->of[s] = (struct net_value){.known = true, .number = number};
 }
 
+/* Takes lines, NULL-terminated or NULL. */
+static char *joined(char **lines)
+{
+	AUTO_BUF struct buf out = BUF_INIT;
+
+	buf_puts(&out, "");
+	for (char **l = lines; l && *l; l++) {
+		CHECK(buf_printf(&out, "%s%s", l == lines ? "" : "\n", *l) == 0);
+		free(*l);
+	}
+	free(lines);
+	return out.data ? buf_steal(&out) : strdup("");
+}
+
 static void expect(enum net_expectation which, double bound, const struct net_outcome *o,
 	size_t n, const char *want)
 {
 	struct net_expectations e = {.set = {false}};
-	AUTO_BUF struct buf got = BUF_INIT;
-	char **misses;
+	AUTO_FREE char *got = NULL, *not_missed = NULL;
+	char **misses, **met;
 	int found;
 
 	e.set[which] = true;
 	e.bound[which] = bound;
-	found = net_expectations_check(&e, o, n, &misses);
+	found = net_expectations_check(&e, o, n, &misses, &met);
 	CHECK(found >= 0 && (found > 0) == (misses != NULL));
-	for (int i = 0; i < found; i++) {
-		CHECK(buf_printf(&got, "%s%s", i ? "\n" : "", misses[i]) == 0);
-		free(misses[i]);
-	}
-	free(misses);
-	CHECK_STR(got.data ? got.data : "", want);
+	got = joined(misses);
+	not_missed = joined(met);
+	CHECK_STR(got, want);
+	CHECK(!strstr(not_missed, "nan"), "%s", not_missed);
+}
+
+/* The same of what is met. */
+static void expect_met(enum net_expectation which, double bound,
+	const struct net_outcome *o, size_t n, const char *want)
+{
+	struct net_expectations e = {.set = {false}};
+	AUTO_FREE char *got = NULL, *missed = NULL;
+	char **misses, **met;
+
+	e.set[which] = true;
+	e.bound[which] = bound;
+	CHECK(net_expectations_check(&e, o, n, &misses, &met) >= 0);
+	got = joined(met);
+	missed = joined(misses);
+	CHECK_STR(got, want);
 }
 
 static void test_expectations(void)
@@ -364,6 +392,19 @@ static void test_expectations(void)
 		"error_rate_max 0.1, got 0.166667: 1 of 6 failed");
 	expect(EXPECT_ERROR_RATE_MAX, 0.2, o, 6, "");
 	expect(EXPECT_ERROR_RATE_MAX, 0, o, 0, "");
+	expect_met(EXPECT_MEAN_LATENCY_MAX, 133, o, 6,
+		"ask c1 → s1: mean_latency_max 133 us, got 132.125 us\n"
+		"dial c1 → s1: mean_latency_max 133 us, got 90 us");
+	expect_met(EXPECT_MEAN_LATENCY_MAX, 100, o, 6,
+		"dial c1 → s1: mean_latency_max 100 us, got 90 us");
+	expect_met(EXPECT_TCP_THROUGHPUT_MIN, 300, o, 6,
+		"bulk c2 → s1: tcp_throughput_min 300 Mb/s, got at least 400 Mb/s");
+	expect_met(EXPECT_TOTAL_THROUGHPUT_MIN, 1300, o, 2,
+		"bulk over all pairs: total_throughput_min 1300 Mb/s, got 1300 Mb/s");
+	expect_met(EXPECT_ERROR_RATE_MAX, 0.2, o, 6,
+		"error_rate_max 0.2, got 0.166667: 1 of 6 failed");
+	expect_met(EXPECT_CV_MAX, 4, o, 6, "bulk c1 → s1: cv_max 4 %, got 3 %");
+	expect_met(EXPECT_CV_MAX, 4, o + 2, 1, "");
 	free(stream.name);
 	free(rr.name);
 	free(crr.name);

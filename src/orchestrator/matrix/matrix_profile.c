@@ -123,8 +123,8 @@ int matrix_profile_check(struct matrix *m, struct err *err)
 			.cv = t->cv};
 	}
 	if (rc == 0 && m->profile.n)
-		rc = net_expectations_check(
-			&m->profile.expectations, outcomes, m->n_tasks, &m->missed, &m->met);
+		rc = net_expectations_check(&m->profile.expectations, outcomes,
+			m->n_tasks, &m->missed, &m->met);
 	for (size_t i = 0; names && i < m->n_tasks; i++)
 		free(names[i]);
 	free(names);
