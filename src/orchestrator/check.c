@@ -18,6 +18,7 @@
 #include "common/units.h"
 #include "orchestrator/command.h"
 #include "orchestrator/console/console.h"
+#include "orchestrator/console/display.h"
 #include "orchestrator/console/events.h"
 #include "orchestrator/console/status.h"
 #include "orchestrator/context.h"
@@ -82,8 +83,19 @@ static void print_host(struct check *k, const struct fleet_worker *w)
 /* what: happens just now, or NULL. */
 static void show_status(struct check *k, const char *what)
 {
-	status_show(k->ctx.status, "  %zu/%zu hosts answered%s%s", k->done,
-		fleet_size(k->fleet), what ? "; " : "", what ? what : "");
+	AUTO_BUF struct buf text = BUF_INIT;
+	const char *names[DISPLAY_WAITED_MAX];
+	size_t waiting = 0;
+
+	for (size_t i = 0; i < fleet_size(k->fleet); i++)
+		if (!k->ended[i] && waiting++ < DISPLAY_WAITED_MAX)
+			names[waiting - 1] = fleet_worker(k->fleet, i)->host->name;
+	if (what)
+		buf_printf(&text, "; %s", what);
+	else
+		display_waited(&text, names, waiting);
+	status_show(k->ctx.status, "  %zu/%zu hosts answered%s", k->done,
+		fleet_size(k->fleet), text.data ? text.data : "");
 }
 
 static void progress(struct check *k)
@@ -151,7 +163,7 @@ static void on_progress(struct fleet_worker *w, uint64_t sent, uint64_t size, vo
 	struct check *k = user;
 	AUTO_FREE char *what = fleet_progress_text(w, sent, size);
 
-	show_status(k, what);
+	show_status(k, size == 0 || sent < size ? what : NULL);
 }
 
 static void on_stderr(struct fleet_worker *w, const char *data, size_t len, void *user)

@@ -16,6 +16,7 @@
 #include "orchestrator/clean_data.h"
 #include "orchestrator/command.h"
 #include "orchestrator/console/console.h"
+#include "orchestrator/console/display.h"
 #include "orchestrator/console/status.h"
 #include "orchestrator/context.h"
 #include "transport/transport.h"
@@ -39,9 +40,16 @@ struct clean {
 
 static void show_status(struct clean *c)
 {
-	size_t n = c->ctx.hosts.n;
+	AUTO_BUF struct buf text = BUF_INIT;
+	const char *names[DISPLAY_WAITED_MAX];
+	size_t n = c->ctx.hosts.n, waiting = 0;
 
-	status_show(c->ctx.status, "  %zu/%zu hosts done", n - c->left, n);
+	for (size_t i = 0; i < n; i++)
+		if (!c->hosts[i].over && waiting++ < DISPLAY_WAITED_MAX)
+			names[waiting - 1] = c->ctx.hosts.hosts[i].name;
+	display_waited(&text, names, waiting);
+	status_show(c->ctx.status, "  %zu/%zu hosts done%s", n - c->left, n,
+		text.data ? text.data : "");
 }
 
 static void host_over(struct clean_host *h, const char *error)

@@ -11,10 +11,10 @@ from harness import *  # noqa: E402,F403
 from runs import null  # noqa: E402
 
 RUNS = {  # command -> (the line that comes every 10 s, what stands at its end)
-    "check": ("  1/2 hosts answered", "  ✗ silent .*no answer before muster was interrupted$"),
-    "setup": ("  1/2 hosts answered", "^Result: 1/2 hosts online$"),
-    "clean": ("  1/2 hosts done", "^Result: 1/2 hosts clean$"),
-    "ssh-setup": ("  1/2 hosts done", "^  silent: not done before muster was interrupted$"),
+    "check": ("  1/2 hosts answered; waiting for silent", "  ✗ silent .*no answer before muster was interrupted$"),
+    "setup": ("  1/2 hosts answered; waiting for silent", "^Result: 1/2 hosts online$"),
+    "clean": ("  1/2 hosts done; waiting for silent", "^Result: 1/2 hosts clean$"),
+    "ssh-setup": ("  1/2 hosts done; waiting for silent", "^  silent: not done before muster was interrupted$"),
     "run": ("  1/2 workers connected; waiting for silent", "^✗ Nothing was measured$"),
 }
 

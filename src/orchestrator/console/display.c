@@ -89,3 +89,11 @@ void display_names(struct buf *out, const char *const *names, size_t n, size_t m
 	if (n > most)
 		buf_printf(out, " and %zu more", n - most);
 }
+
+void display_waited(struct buf *out, const char *const *names, size_t n)
+{
+	if (!n)
+		return;
+	buf_puts(out, "; waiting for ");
+	display_names(out, names, n, DISPLAY_WAITED_MAX);
+}

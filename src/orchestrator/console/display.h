@@ -33,5 +33,10 @@ void display_bar_objects(struct buf *out, const char *phase, uint64_t done,
 /* Whether a line is such a bar: what a run without a terminal says from time to time. */
 bool display_is_bar(const char *line);
 
-/* "a, b, c and 12 more" */
+/* "a, b, c and 12 more"; of names only the first `most` are looked at. */
 void display_names(struct buf *out, const char *const *names, size_t n, size_t most);
+
+/* How many of those that are waited for are named in a line of the moment. */
+#define DISPLAY_WAITED_MAX 3
+/* "; waiting for a, b, c and 12 more", or nothing with n 0. The same of names. */
+void display_waited(struct buf *out, const char *const *names, size_t n);

@@ -11,8 +11,6 @@
 #include "orchestrator/console/status.h"
 #include "orchestrator/run/run_private.h"
 
-#define WAIT_NAMES_MAX 3
-
 static void objects(struct run *r, struct live_block *b, uint64_t now)
 {
 	struct console *con = r->ctx.console;
@@ -89,6 +87,7 @@ static bool is_there(const struct run *r, const struct run_member *m)
 void run_show_wait(struct run *r, const char *what)
 {
 	AUTO_BUF struct buf text = BUF_INIT;
+	const char *names[DISPLAY_WAITED_MAX];
 	size_t there = 0, waiting = 0;
 
 	if (r->stage != RUN_CONNECT && (r->stage != RUN_JOB || r->begun)) {
@@ -99,14 +98,13 @@ void run_show_wait(struct run *r, const char *what)
 		const struct run_member *m = &r->members[i];
 
 		there += is_there(r, m);
-		if (is_waited_for(r, m) && ++waiting <= WAIT_NAMES_MAX && !what)
-			buf_printf(&text, "%s%s", waiting > 1 ? ", " : "; waiting for ",
-				m->w->id);
+		if (is_waited_for(r, m) && waiting++ < DISPLAY_WAITED_MAX)
+			names[waiting - 1] = m->w->id;
 	}
 	if (what)
 		buf_printf(&text, "; %s", what);
-	else if (waiting > WAIT_NAMES_MAX)
-		buf_printf(&text, " and %zu more", waiting - WAIT_NAMES_MAX);
+	else
+		display_waited(&text, names, waiting);
 	status_show(r->ctx.status, "  %zu/%zu workers %s%s", there, r->n,
 		r->stage == RUN_CONNECT ? "connected" : "ready",
 		text.data ? text.data : "");

@@ -14,6 +14,7 @@
 #include "common/text.h"
 #include "orchestrator/command.h"
 #include "orchestrator/console/console.h"
+#include "orchestrator/console/display.h"
 #include "orchestrator/console/status.h"
 #include "orchestrator/ssh_setup/ssh_setup.h"
 
@@ -70,17 +71,32 @@ static void print_block(struct setup *s, struct setup_host *h)
 	console_line(s->ctx.console, "%s", "");
 }
 
+static void show_status(struct setup *s)
+{
+	AUTO_BUF struct buf text = BUF_INIT;
+	const char *names[DISPLAY_WAITED_MAX];
+	size_t waiting = 0;
+
+	if (s->parked)
+		buf_printf(&text, ", %zu %s a password", s->parked,
+			s->parked == 1 ? "needs" : "need");
+	for (size_t i = 0; i < s->n; i++)
+		if (s->hosts[i].step != SETUP_OVER && s->hosts[i].step != SETUP_PARKED &&
+			waiting++ < DISPLAY_WAITED_MAX)
+			names[waiting - 1] = s->hosts[i].host->name;
+	display_waited(&text, names, waiting);
+	status_show(s->ctx.status, "  %zu/%zu hosts done%s", s->over, s->n,
+		text.data ? text.data : "");
+}
+
 void setup_report_progress(struct setup *s)
 {
 	while (s->printed < s->n && s->hosts[s->printed].step == SETUP_OVER)
 		print_block(s, &s->hosts[s->printed++]);
 	if (!s->active)
 		status_clear(s->ctx.status);
-	else if (s->parked)
-		status_show(s->ctx.status, "  %zu/%zu hosts done, %zu %s a password",
-			s->over, s->n, s->parked, s->parked == 1 ? "needs" : "need");
 	else
-		status_show(s->ctx.status, "  %zu/%zu hosts done", s->over, s->n);
+		show_status(s);
 }
 
 void setup_report_parked(struct setup *s)
