@@ -158,8 +158,13 @@ static void on_connection(struct loop_fd *w, uint32_t events, void *user)
 		return;
 	}
 	fd = accept4(l->tcp, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	if (fd < 0)
+	if (fd < 0) {
+		/* without descriptors it would come again and again at once */
+		l->full = errno == EMFILE || errno == ENFILE || errno == ENOMEM ||
+			  errno == ENOBUFS;
+		watch_again(l);
 		return;
+	}
 	*s = (struct stranger){.listener = l, .fd = fd, .since_ns = clock_ns()};
 	s->watch = loop_fd_add(l->loop, fd, EPOLLIN, on_stranger, s, &ignored);
 	if (!s->watch)

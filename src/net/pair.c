@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -17,6 +18,8 @@
 
 /* How long a pair may wait to be started, besides its time-out. */
 #define IDLE_NS (60 * NS_PER_SEC)
+/* What a worker has open besides the connections of a pair, at least. */
+#define OTHER_DESCRIPTORS 16u
 
 static void on_soon(struct loop_timer *t, void *user)
 {
@@ -97,6 +100,20 @@ static int bind_cpus(struct net_pair *p, struct net_why *why)
 	return 0;
 }
 
+/* Better now than in the middle of so many connections, where only one end would know why. */
+static int check_descriptors(uint32_t connections, struct net_why *why)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 ||
+		connections + OTHER_DESCRIPTORS <= limit.rlim_cur)
+		return 0;
+	return net_failed(why, NET_FAIL_RESOURCES,
+		"%u connections need more descriptors than the %llu that this worker may "
+		"have: use fewer flows or raise the limit of open files (ulimit -n)",
+		connections, (unsigned long long)limit.rlim_cur);
+}
+
 static int make_flows(struct net_pair *p, struct net_why *why)
 {
 	bool anchored = p->spec->protocol == NET_TCP;
@@ -105,6 +122,8 @@ static int make_flows(struct net_pair *p, struct net_why *why)
 	p->n_flows = p->spec->flows + (p->probe != NULL);
 	if (p->method->by_thread && p->n_flows > cpus)
 		p->n_flows = cpus;
+	if (check_descriptors(p->n_flows + anchored, why) < 0)
+		return -1;
 	p->flows = aligned_alloc(NET_LINE, (p->n_flows + anchored) * sizeof(*p->flows));
 	p->work = calloc(p->n_flows, sizeof(*p->work));
 	p->cpu = calloc(2, sizeof(*p->cpu));
