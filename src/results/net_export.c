@@ -12,7 +12,6 @@
 #include "common/err.h"
 #include "common/file.h"
 #include "common/text.h"
-#include "proto/hist.h"
 #include "results/json_writer.h"
 
 #define FLAT 2 /* depth to which the array has a line per member */
@@ -61,9 +60,10 @@ static const struct {
 
 static const struct {
 	const char *name;
-	double p;
-} percentiles[] = {{"p50", 50}, {"p90", 90}, {"p95", 95}, {"p99", 99}, {"p999", 99.9},
-	{"p9999", 99.99}};
+	enum net_selector selector;
+} percentiles[] = {{"p50", SEL_P50_LATENCY}, {"p90", SEL_P90_LATENCY},
+	{"p95", SEL_P95_LATENCY}, {"p99", SEL_P99_LATENCY}, {"p999", SEL_P999_LATENCY},
+	{"p9999", SEL_P9999_LATENCY}};
 
 static const struct net_value *rate_of(const struct net_record *r)
 {
@@ -77,13 +77,13 @@ static const struct net_value *transactions_of(const struct net_record *r)
 					   : &r->values.of[SEL_TRANSACTION_RATE];
 }
 
-/* Latencies are those of who asks, or of who sends. */
-static const struct hist *latencies(const struct net_record *r)
+/* Some engines know a few of them. */
+static bool has_percentiles(const struct net_record *r)
 {
-	bool server = !net_spec_asks(r->spec) && r->spec->dir == NET_RECV;
-	const struct net_result *end = r->end[server ? NET_SERVER : NET_CLIENT];
-
-	return end && end->latency.total ? &end->latency : NULL;
+	for (size_t i = 0; i < ARRAY_LEN(percentiles); i++)
+		if (r->values.of[percentiles[i].selector].known)
+			return true;
+	return false;
 }
 
 static void put_metrics(struct json_writer *w, const struct net_record *r)
@@ -108,16 +108,19 @@ static void put_metrics(struct json_writer *w, const struct net_record *r)
 
 static void put_percentiles(struct json_writer *w, const struct net_record *r)
 {
-	const struct hist *h = latencies(r);
-
-	if (!h) {
+	if (!has_percentiles(r)) {
 		jw_null(w, "percentiles_us");
 		return;
 	}
 	jw_object(w, "percentiles_us");
-	for (size_t i = 0; i < ARRAY_LEN(percentiles); i++)
-		jw_real(w, percentiles[i].name,
-			(double)hist_percentile(h, percentiles[i].p) / 1e3, 3);
+	for (size_t i = 0; i < ARRAY_LEN(percentiles); i++) {
+		const struct net_value *v = &r->values.of[percentiles[i].selector];
+
+		if (v->known)
+			jw_real(w, percentiles[i].name, v->number, 3);
+		else
+			jw_null(w, percentiles[i].name);
+	}
 	jw_object_end(w);
 }
 
@@ -134,24 +137,46 @@ static void put_cpu_end(struct json_writer *w, const char *key, const struct net
 	jw_object_end(w);
 }
 
+/* Of another engine's sockets little is known, and of some nothing. */
+static bool has_socket(const struct net_result *end)
+{
+	return end && (end->socket.dest_port || end->socket.send_buffer);
+}
+
+static void put_count(struct json_writer *w, const char *key, uint64_t n)
+{
+	if (n)
+		jw_uint(w, key, n);
+	else
+		jw_null(w, key);
+}
+
+static void put_time(struct json_writer *w, const char *key, double us)
+{
+	if (us > 0)
+		jw_real(w, key, us, 1);
+	else
+		jw_null(w, key);
+}
+
 static void put_socket_end(
 	struct json_writer *w, const char *key, const struct net_socket_info *s)
 {
 	jw_object(w, key);
 	jw_uint(w, "retransmits", s->retransmits);
-	jw_uint(w, "mss", s->mss);
-	jw_uint(w, "cwnd", s->cwnd);
-	jw_real(w, "rtt_us", s->rtt_us, 1);
-	jw_real(w, "min_rtt_us", s->min_rtt_us, 1);
-	jw_uint(w, "send_buffer", s->send_buffer);
-	jw_uint(w, "recv_buffer", s->recv_buffer);
+	put_count(w, "mss", s->mss);
+	put_count(w, "cwnd", s->cwnd);
+	put_time(w, "rtt_us", s->rtt_us);
+	put_time(w, "min_rtt_us", s->min_rtt_us);
+	put_count(w, "send_buffer", s->send_buffer);
+	put_count(w, "recv_buffer", s->recv_buffer);
 	jw_text(w, "congestion", s->congestion);
 	jw_bool(w, "nodelay", s->nodelay);
 	jw_uint(w, "tos", s->tos);
 	jw_text(w, "source", s->source);
 	jw_text(w, "dest", s->dest);
-	jw_uint(w, "source_port", s->source_port);
-	jw_uint(w, "dest_port", s->dest_port);
+	put_count(w, "source_port", s->source_port);
+	put_count(w, "dest_port", s->dest_port);
 	jw_object_end(w);
 }
 
@@ -166,7 +191,7 @@ static void put_ends(struct json_writer *w, const struct net_record *r)
 	jw_object_end(w);
 	jw_object(w, "tcp_info");
 	for (int side = 0; tcp && side < NET_SIDES; side++)
-		if (r->end[side])
+		if (has_socket(r->end[side]))
 			put_socket_end(w, net_side_names[side], &r->end[side]->socket);
 	jw_object_end(w);
 }
@@ -351,7 +376,6 @@ static void put_row_words(struct buf *out, const struct net_record *r)
 static void put_row(struct buf *out, const struct net_record *r)
 {
 	const struct net_value *rate = rate_of(r), *asked = transactions_of(r);
-	const struct hist *h = latencies(r);
 	bool transacts = net_spec_transacts(r->spec);
 
 	put_row_words(out, r);
@@ -363,9 +387,11 @@ static void put_row(struct buf *out, const struct net_record *r)
 		put_number(out, v->known, v->number,
 			net_selectors[metrics[i].selector].decimals);
 	}
-	for (size_t i = 0; i < ARRAY_LEN(percentiles); i++)
-		put_number(out, h != NULL,
-			h ? (double)hist_percentile(h, percentiles[i].p) / 1e3 : 0, 3);
+	for (size_t i = 0; i < ARRAY_LEN(percentiles); i++) {
+		const struct net_value *v = &r->values.of[percentiles[i].selector];
+
+		put_number(out, v->known, v->number, 3);
+	}
 	for (int side = 0; side < NET_SIDES; side++)
 		put_number(out, r->end[side] != NULL,
 			r->end[side] ? r->end[side]->cpu.util : 0, 2);

@@ -10,6 +10,8 @@
 #include "common/err.h"
 #include "common/text.h"
 #include "orchestrator/command.h"
+#include "orchestrator/console/console.h"
+#include "orchestrator/console/display.h"
 #include "orchestrator/matrix/matrix_private.h"
 #include "proto/msg.h"
 
@@ -99,21 +101,51 @@ void matrix_engine_find(struct matrix *m)
 void matrix_engine_found(
 	struct matrix *m, struct fleet_worker *w, const struct msg_found *f)
 {
+	struct matrix_host *h = &m->hosts[w->index];
+
 	if (m->stage != MATRIX_FIND || !m->finding)
 		return;
 	m->finding--;
-	if (!f->path) {
-		AUTO_BUF struct buf why = BUF_INIT;
+	if (!f->path && !h->missing) {
+		const char *why = f->text ? f->text : "a program is missing";
 
-		buf_printf(&why, "%s: %s", w->host->name,
-			f->text ? f->text : "a program is missing");
-		if (!strchr(f->name, '/'))
-			buf_printf(&why,
-				" (apt-get install %s, or say where it is: --%s PATH)",
-				engines[m->kind].package, f->name);
-		matrix_end_early(m, 3, why.data);
+		if (strchr(f->name, '/'))
+			h->missing = strdup(why);
+		else
+			h->missing = text_printf(
+				"%s (apt-get install %s, or say where it is: --%s PATH)",
+				why, engines[m->kind].package, f->name);
 	}
 	matrix_look(m);
+}
+
+/* The first with its reason; the others will have the same. */
+char *matrix_engine_missing(const struct matrix *m)
+{
+	const char **others = calloc(m->n_hosts + 1, sizeof(*others));
+	const struct matrix_host *first = NULL;
+	AUTO_BUF struct buf text = BUF_INIT;
+	size_t n = 0;
+
+	for (size_t i = 0; others && i < m->n_hosts; i++) {
+		const struct matrix_host *h = &m->hosts[i];
+
+		if (!h->missing)
+			continue;
+		if (first)
+			others[n++] = h->w->host->name;
+		else
+			first = h;
+	}
+	if (first)
+		buf_printf(&text, "%s: %s", first->w->host->name, first->missing);
+	if (n) {
+		buf_puts(&text, "; it is not on ");
+		display_names(&text, others, n, 8);
+		buf_puts(&text, " either");
+	}
+	free(others);
+	return first ? buf_steal(&text) : NULL;
 }
 
 char **matrix_engine_argv(const struct matrix *m, const struct net_words *w,
@@ -129,6 +161,54 @@ char **matrix_engine_argv(const struct matrix *m, const struct net_words *w,
 				    : net_argv_server(m->kind, w, &way, &argv, &err);
 
 	return rc < 0 ? NULL : argv;
+}
+
+static void show_line(const struct matrix *m, char **argv, const char *host)
+{
+	AUTO_BUF struct buf line = BUF_INIT;
+
+	for (char **a = argv; a && *a; a++) {
+		buf_putc(&line, ' ');
+		if (strcmp(*a, NET_PORT_WORD) == 0)
+			buf_puts(&line, "PORT");
+		else
+			text_shell_quote(&line, *a);
+	}
+	if (line.len)
+		console_line(m->ctx.console, "      %s:%s", host, line.data);
+}
+
+/* An address that has to be resolved stands as the host has it. */
+static const char *shown_address(const struct matrix *m, uint32_t host)
+{
+	const struct host *h = &m->ctx.hosts.hosts[host];
+	const char *address = h->data_address ? h->data_address : h->address;
+
+	if (m->ctx.embedded)
+		return "127.0.0.1";
+	return address ? address : h->name;
+}
+
+void matrix_engine_show(
+	const struct matrix *m, const struct net_words *w, const struct matrix_pair *p)
+{
+	const struct host *hosts = m->ctx.hosts.hosts;
+	const uint32_t by_side[NET_SIDES] = {p->client, p->server};
+	const char *server =
+		w->server_address ? w->server_address : shown_address(m, p->server);
+	const char *bind =
+		w->client_address ? w->client_address : hosts[p->client].data_address;
+	uint32_t port = m->kind == NET_ENGINE_IPERF3 ? w->server_port : 0;
+
+	if (m->kind == NET_ENGINE_NATIVE)
+		return;
+	for (int side = NET_SIDES - 1; side >= 0; side--) {
+		char **argv = matrix_engine_argv(m, w, (enum net_side)side, server,
+			side == NET_CLIENT ? bind : NULL, port);
+
+		show_line(m, argv, hosts[by_side[side]].name);
+		net_argv_free(argv);
+	}
 }
 
 /* ---- what they said ---- */

@@ -201,6 +201,7 @@ void matrix_hosts_finish(struct matrix *m)
 			freeaddrinfo(m->hosts[i].found);
 		free(m->hosts[i].data);
 		free(m->hosts[i].no_address);
+		free(m->hosts[i].missing);
 		matrix_leases_finish(&m->hosts[i]);
 	}
 	free(m->hosts);
