@@ -127,8 +127,11 @@ static const struct {
 	{ENETUNREACH, NET_FAIL_UNREACHABLE,
 		"network is unreachable: this machine has no route to the data address"},
 	{ECONNRESET, NET_FAIL_LOST, "the connection was reset before the test began"},
-	{EACCES, NET_FAIL_OTHER, "this machine does not let us connect there"},
-	{EPERM, NET_FAIL_OTHER, "this machine's firewall does not let us connect there"},
+	{EACCES, NET_FAIL_UNREACHABLE,
+		"this machine does not let us connect there: a route or a rule of its "
+		"firewall prohibits it"},
+	{EPERM, NET_FAIL_UNREACHABLE,
+		"this machine's firewall does not let us connect there"},
 	{EINVAL, NET_FAIL_ADDRESS, "cannot be connected to from here"},
 	{EMFILE, NET_FAIL_RESOURCES,
 		"no descriptor is left for another connection: use fewer flows or raise "

@@ -87,6 +87,8 @@ struct msg_hello_to {
 	char nonce[33]; /* hex */
 };
 
+#define HELLO_ADDRESSES_MAX 64u
+
 /* Facts of a worker and its machine. With another protocol than PROTO_VERSION only
  * protocol, nonce and version are decoded, the rest stays zero and NULL. */
 struct msg_hello {
@@ -103,6 +105,7 @@ struct msg_hello {
 	uint64_t nofile, memlock; /* hard limits */
 	char *run_dir;            /* "" until there is one */
 	char **backends;          /* NULL-terminated */
+	char **addresses; /* of its network cards, numeric; NULL-terminated, or NULL */
 };
 
 struct msg_ping {

@@ -43,6 +43,8 @@ static const struct field hello_fields[] = {
 	MEMBER(msg_hello, memlock, FIELD_U64),
 	TEXT(msg_hello, run_dir),
 	MEMBER(msg_hello, backends, FIELD_TEXTS, .max = BACKENDS_MAX),
+	MEMBER(msg_hello, addresses, FIELD_TEXTS, .max = HELLO_ADDRESSES_MAX,
+		.optional = true),
 	MEMBERS_END,
 };
 

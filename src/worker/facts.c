@@ -1,6 +1,10 @@
 /* facts: what a worker says of itself and its machine in its hello. */
 #include "worker/facts.h"
 
+#include <arpa/inet.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -91,6 +95,56 @@ static char **backend_names(void)
 	return names;
 }
 
+/* Where others may reach this machine: the text of an address, or NULL for one that is only its own or of one
+ * link. */
+static const char *address_text(const struct ifaddrs *i, char out[INET6_ADDRSTRLEN])
+{
+	if (!i->ifa_addr || !(i->ifa_flags & IFF_UP))
+		return NULL;
+	if (i->ifa_addr->sa_family == AF_INET) {
+		const struct sockaddr_in *in = (const void *)i->ifa_addr;
+		uint32_t a = ntohl(in->sin_addr.s_addr);
+
+		if (a >> 24 == 127 || a >> 16 == 0xa9fe)
+			return NULL;
+		return inet_ntop(AF_INET, &in->sin_addr, out, INET6_ADDRSTRLEN);
+	}
+	if (i->ifa_addr->sa_family == AF_INET6) {
+		const struct sockaddr_in6 *in = (const void *)i->ifa_addr;
+
+		if (IN6_IS_ADDR_LOOPBACK(&in->sin6_addr) ||
+			IN6_IS_ADDR_LINKLOCAL(&in->sin6_addr))
+			return NULL;
+		return inet_ntop(AF_INET6, &in->sin6_addr, out, INET6_ADDRSTRLEN);
+	}
+	return NULL;
+}
+
+/* NULL: none, or not known. */
+static char **own_addresses(void)
+{
+	char **list = calloc(HELLO_ADDRESSES_MAX + 1, sizeof(*list));
+	struct ifaddrs *all = NULL;
+	size_t n = 0;
+
+	if (!list || getifaddrs(&all) < 0) {
+		free(list);
+		return NULL;
+	}
+	for (const struct ifaddrs *i = all; i && n < HELLO_ADDRESSES_MAX;
+		i = i->ifa_next) {
+		char text[INET6_ADDRSTRLEN];
+
+		if (address_text(i, text) && (list[n] = strdup(text)))
+			n++;
+	}
+	freeifaddrs(all);
+	if (n)
+		return list;
+	free(list);
+	return NULL;
+}
+
 void facts_gather(struct msg_hello *h)
 {
 	struct utsname u = {.sysname = ""};
@@ -115,6 +169,7 @@ void facts_gather(struct msg_hello *h)
 	h->memlock = hard_limit(RLIMIT_MEMLOCK);
 	h->run_dir = strdup("");
 	h->backends = backend_names();
+	h->addresses = own_addresses();
 }
 
 void facts_finish(struct msg_hello *h)

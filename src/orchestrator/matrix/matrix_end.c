@@ -248,6 +248,8 @@ bool matrix_task_landed(struct matrix_flight *f)
 		matrix_flight_fail(f, m->signals ? NET_FAIL_STOPPED : NET_FAIL_OTHER,
 			m->signals ? "stopped before anything was measured"
 				   : "an end measured nothing");
+	if (!f->failure && !matrix_flight_impossible(f))
+		matrix_flight_note_stretch(f);
 	if (f->failure) {
 		failed(f);
 		return false;

@@ -87,6 +87,7 @@ static void put_facts(struct json_writer *w, const struct msg_hello *h)
 	jw_uint(w, "cpus", h->cpus);
 	jw_uint(w, "memory_bytes", h->memory_bytes);
 	jw_text(w, "machine_id", h->machine_id);
+	jw_texts(w, "addresses", h->addresses);
 	jw_object_end(w);
 }
 

@@ -14,6 +14,8 @@
 #include "orchestrator/console/events.h"
 #include "orchestrator/matrix/matrix_private.h"
 
+#define ADDRESSES_SHOWN 4
+
 static void on_ready(struct matrix_flight *f, enum net_side side, struct msg *msg)
 {
 	const struct msg_net_ready *r = &msg->u.net_ready;
@@ -86,21 +88,45 @@ static void on_output(struct matrix_flight *f, enum net_side side, struct msg *m
 	matrix_engine_output(f, side, &msg->u.net_output);
 }
 
+/* Addresses of an end's host beside the one that was tried: "10.9.1.10, 10.0.3.4". */
+static void name_addresses(
+	const struct matrix_flight *f, enum net_side side, struct buf *out)
+{
+	const struct net_record *r = f->task->record;
+	const char *tried = side == NET_SERVER ? r->server_address : r->client_address;
+	size_t n = 0;
+
+	for (char **a = f->end[side].w->hello.addresses; a && *a; a++) {
+		if (tried && strcmp(*a, tried) == 0)
+			continue;
+		if (n++ < ADDRESSES_SHOWN)
+			buf_printf(out, "%s%s", out->len ? ", " : "", *a);
+	}
+	if (n > ADDRESSES_SHOWN)
+		buf_printf(out, " and %zu more", n - ADDRESSES_SHOWN);
+}
+
 /* The hosts are there, or SSH would not reach them: it is the way of the data that is wrong. */
 static void add_hint(const struct matrix_flight *f, enum net_side side,
 	enum net_failure why, struct buf *text)
 {
-	static const enum net_side whose[NET_FAILURES] = {[NET_FAIL_REFUSED] = NET_SERVER,
-		[NET_FAIL_TIMEOUT] = NET_SERVER,
-		[NET_FAIL_UNREACHABLE] = NET_SERVER};
+	AUTO_BUF struct buf others = BUF_INIT;
+	bool way = why == NET_FAIL_REFUSED || why == NET_FAIL_TIMEOUT ||
+		   why == NET_FAIL_UNREACHABLE;
 
-	if (text->data && strstr(text->data, "data_address"))
+	if (way || why == NET_FAIL_ADDRESS)
+		name_addresses(f, way ? NET_SERVER : side, &others);
+	if (others.len)
+		buf_printf(text,
+			" (%s also has %s: data_address in the inventory says which one "
+			"the data takes)",
+			f->end[way ? NET_SERVER : side].w->host->name, others.data);
+	else if (text->data && strstr(text->data, "data_address"))
 		return;
-	if (whose[why] == NET_SERVER)
+	else if (way)
 		buf_printf(text,
 			" (SSH reaches both hosts; data_address in the inventory says "
-			"where "
-			"the data of %s goes)",
+			"where the data of %s goes)",
 			f->task->record->server);
 	else if (why == NET_FAIL_ADDRESS)
 		buf_printf(text, " (data_address of %s in the inventory)",

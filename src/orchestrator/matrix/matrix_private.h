@@ -7,6 +7,7 @@
  *   matrix_profile.c   a profile: found, read, its expectations
  *   matrix_rounds.c    from round to round; when each ends
  *   matrix_leases.c    servers on lease that are there anyway
+ *   matrix_doubt.c     whether what ends say can be
  *   matrix_left.c      how long the rest takes; how much in step rounds began
  *   matrix_flight.c    one pair in one round: opened, started, ended
  *   matrix_engine.c    programs of other engines: their command lines, whether they are there, what they said
@@ -299,6 +300,12 @@ uint64_t matrix_left_ns(const struct matrix *m, uint64_t now_ns);
 void matrix_skew_add(struct matrix *m, const struct matrix_flight *f);
 /* The round is over. */
 void matrix_skew_round(struct matrix *m);
+
+/* matrix_doubt.c; of a flight with both results */
+/* What its ends say cannot be: it has failed then. */
+bool matrix_flight_impossible(struct matrix_flight *f);
+/* A remark when an end took much longer than was asked for. */
+void matrix_flight_note_stretch(const struct matrix_flight *f);
 
 /* matrix_flight.c */
 void matrix_flight_init(struct matrix_flight *f, struct matrix *m, struct matrix_task *t);
