@@ -11,6 +11,7 @@
 #include "common/digest.h"
 #include "common/err.h"
 #include "common/file.h"
+#include "common/process.h"
 #include "common/text.h"
 #include "transport/transport.h"
 #include "transport/worker/script.h"
@@ -268,6 +269,53 @@ static void test_other_arch(void)
 	clear_home();
 }
 
+/* The run file of a server on lease, with its socket. */
+static char *put_lease(
+	const char *name, const struct process_id *p, const char *machine, int ticks)
+{
+	char *path = text_printf("%s/%s", dir, name);
+	AUTO_FREE char *sock = text_printf("%s.sock", path);
+	AUTO_FREE char *text = text_printf(
+		"{\"schema_version\":1,\"pid\":%d,\"start_ticks\":%llu,\"pid_ns\":1,"
+		"\"boot_id\":\"b\",\"machine\":\"%s\"}\n",
+		(int)p->pid, (unsigned long long)p->start_ticks + (unsigned)ticks,
+		machine);
+	struct err err = ERR_INIT;
+
+	CHECK(file_mkdir_p(dir, 0700, &err) == 0, "%s", err.text);
+	CHECK(file_write_atomic(path, text, strlen(text), 0600, &err) == 0);
+	CHECK(file_write_atomic(sock, "", 0, 0600, &err) == 0);
+	return path;
+}
+
+/* Files of a server that runs stay and are named; so do those of another machine with the same home. */
+static void test_clean_leaves_leases(void)
+{
+	struct process_id p;
+	struct err err = ERR_INIT;
+	AUTO_FREE char *command = worker_clean_command(NULL), *out = NULL;
+	AUTO_FREE char *list = text_printf("ls -A %s", dir), *files = NULL;
+	AUTO_FREE char *runs = NULL, *gone = NULL, *other = NULL, *broken = NULL;
+	char *elsewhere = strstr(command, "/var/tmp /tmp /dev/shm");
+
+	memset(elsewhere, ' ', strlen("/var/tmp /tmp /dev/shm"));
+	CHECK(process_self(&p, &err) == 0, "%s", err.text);
+	runs = put_lease("lease-1-00000001", &p, p.machine, 0);
+	gone = put_lease("lease-2-00000002", &p, p.machine, 1);
+	other = put_lease("lease-3-00000003", &p, "another", 0);
+	broken = text_printf("%s/lease-4-00000004", dir);
+	CHECK(file_write_atomic(broken, "?\n", 2, 0600, &err) == 0);
+	out = output_of("sh", command, "/dev/null");
+	CHECK(strstr(out, "lease-1-00000001 is of a server on lease that runs"), "%s",
+		out);
+	CHECK(strstr(out, "MUSTER-REMOVED") && strstr(out, gone), "%s", out);
+	CHECK(strstr(out, "lease-3-00000003 is of another machine"), "%s", out);
+	files = output_of("sh", list, "/dev/null");
+	CHECK_STR(files, "lease-1-00000001\nlease-1-00000001.sock\n"
+			 "lease-3-00000003\nlease-3-00000003.sock\n");
+	clear_home();
+}
+
 /* What is no worker has a name of its own, and one content. */
 static void test_other_programs(void)
 {
@@ -318,6 +366,7 @@ int main(void)
 		TEST(test_upload_failures),
 		TEST(test_full_disk),
 		TEST(test_other_arch),
+		TEST(test_clean_leaves_leases),
 		TEST(test_other_programs),
 	};
 	int rc;

@@ -26,6 +26,18 @@
 	"ok() { [ -d \"$1\" ] || return 1; set -- $(ls -ldn \"$1\" 2>/dev/null); "       \
 	"case $1:$3 in drwx------*:$u) return 0;; esac; return 1; }; "
 
+/* leased FILE: the run file of a server whose process runs (known by pid and start time), or of another machine
+ * that has this directory, too; $y says which. */
+#define DEFINE_LEASED                                                                    \
+	"field() { sed -n \"s/.*\\\"$1\\\":\\\"*\\([^,\\\"]*\\).*/\\1/p\" $2; }; "       \
+	"leased() { case $1 in *.sock) return 1;; esac; g=$(field machine $1); "         \
+	"y=\"is of another machine\"; [ -n \"$g\" ] || return 1; "                       \
+	"[ \"$g\" = \"$(cat /etc/machine-id 2>/dev/null || uname -n)\" ] || return 0; "  \
+	"p=$(field pid $1); t=$(field start_ticks $1); "                                 \
+	"y=\"is of a server on lease that runs (PID $p): muster stop ends it\"; "        \
+	"g=$(cat /proc/$p/stat 2>/dev/null); set -- ${g##*\\)}; "                        \
+	"[ -n \"$t\" ] && [ \"${20}\" = \"$t\" ]; }; "
+
 bool script_dir_ok(const char *dir)
 {
 	return *dir == '/' &&
@@ -214,12 +226,16 @@ char *worker_clean_command(const struct host_container *c)
 	 * directories beside it, for which of them is its own cannot be seen. */
 	buf_puts(&s,
 		"x=\"|$(ls -l /proc/[0-9]*/exe 2>/dev/null | sed \"s/.* -> "
-		"//\" | tr \"\\n\" \"|\")\"; " DEFINE_DIRS DEFINE_OK FOR_EACH_DIR
-		"[ -d $m ] || continue; "
+		"//\" | tr \"\\n\" \"|\")\"; " DEFINE_DIRS DEFINE_OK DEFINE_LEASED
+			FOR_EACH_DIR "[ -d $m ] || continue; "
 		"ok $m || { [ -d $m ] || continue; printf \"\\nMUSTER-KEPT %s %s\\n\" $m "
 		"\"is not a directory "
 		"of ours with mode 0700\"; continue; }; "
-		"r=; for f in $m/w-*; do [ -f $f ] || continue; "
+		"r=; z=\"|\"; for f in $m/lease-*; do [ -f $f ] && leased $f || "
+		"continue; "
+		"z=\"$z$f|$f.sock|\"; printf \"\\nMUSTER-KEPT %s %s\\n\" $f \"$y\"; "
+		"done; "
+		"for f in $m/w-*; do [ -f $f ] || continue; "
 		"case $x in *\"|$f|\"*) r=1; printf \"\\nMUSTER-KEPT %s %s\\n\" $f \"is "
 		"running\"; continue;; esac; "
 		"e=$(rm -f $f 2>&1) && printf \"\\nMUSTER-REMOVED %s\\n\" $f || "
@@ -227,6 +243,7 @@ char *worker_clean_command(const struct host_container *c)
 		"[ -z \"$r\" ] || continue; "
 		"for f in $m/* $m/.[a-zA-Z0-9]*; do [ -e $f ] || [ -L $f ] || continue; "
 		"case $f in $m/w-*) continue;; esac; "
+		"case $z in *\"|$f|\"*) continue;; esac; "
 		"e=$(rm -rf $f 2>&1) && printf \"\\nMUSTER-REMOVED %s\\n\" $f || "
 		"printf \"\\nMUSTER-KEPT %s %s\\n\" $f \"$(echo $e)\"; done; "
 		"rmdir $m 2>/dev/null; done; exit 0");
