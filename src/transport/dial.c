@@ -365,11 +365,12 @@ static void on_resolved(struct addrinfo *list, int error, void *user)
 	/* whoever only takes a place may know the name by other means */
 	if (!list && !d->only_place) {
 		d->why = CONN_FAIL_NAME;
-		err_set(&d->err, ERR_HOST,
-			"%s: the name does not resolve: %s (is it spelt right? "
-			"ssh_config, "
-			"/etc/hosts or DNS must know it)",
-			d->where, gai_strerror(error));
+		err_set(&d->err, ERR_HOST, "%s: the name does not resolve: %s (%s)",
+			d->where, gai_strerror(error),
+			error == EAI_AGAIN
+				? "no DNS server answered: can this machine reach one?"
+				: "is it spelt right? ssh_config, /etc/hosts or DNS must "
+				  "know it");
 		fail(d);
 		return;
 	}

@@ -53,6 +53,15 @@ def test_auto_where_libssh2_has_no_cipher(t, lab):
     t.match(done.out, " up transport=openssh .* login=password ")
 
 
+def test_a_new_host_key_is_said_before_the_login(t, lab):
+    """Whoever is asked for a password then knows who gets it."""
+    known = t.tmp / "known_hosts"
+    for note in (1, 0):
+        done = ssh(t, lab, "h1", "--host-key", "accept-new", "--known-hosts", known)
+        t.ends(done, 1, out="down login ")
+        t.eq(len(re.findall(rf"note .*:22: new host key \S+ SHA256:\S+ added to {known}$", done.out, re.MULTILINE)), note)
+
+
 def test_wrong_password(t, lab):
     for host, methods in (("h1", "publickey,password"), ("h2", "publickey,keyboard-interactive")):
         refused(t, ssh(t, lab, host, "--password", "wrong"),

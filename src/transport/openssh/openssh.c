@@ -106,11 +106,19 @@ static void keep_info(struct openssh_run *run)
 	info->host_key = o->host_key;
 	info->login = o->login;
 	info->attempts = dial_attempts(run->place);
-	info->host_key_new = l->added && o->target.policy == HOST_KEY_ACCEPT_NEW;
-	if (info->host_key_new)
-		conn_note(o->c, "%s: new host key %s added to %s", o->target.where,
-			l->host_key,
-			o->target.accept_file ? o->target.accept_file : "known_hosts");
+}
+
+/* ssh has recorded it; whoever gives a password next must have seen it. */
+static void say_new_host_key(struct openssh_run *run)
+{
+	struct openssh *o = run->o;
+
+	if (o->c->info.host_key_new || o->target.policy != HOST_KEY_ACCEPT_NEW)
+		return;
+	o->c->info.host_key_new = true;
+	conn_note(o->c, "%s: new host key %s added to %s", o->target.where,
+		run->log.host_key,
+		o->target.accept_file ? o->target.accept_file : "known_hosts");
 }
 
 /* Another key than the one that is to be proven has let us in: one of ssh_config. */
@@ -154,8 +162,11 @@ static void on_stderr(struct openssh_run *run, const char *data, size_t len)
 {
 	struct openssh_log *l = &run->log;
 	bool established = l->established, authenticated = l->authenticated;
+	bool added = l->added;
 
 	openssh_log_feed(l, data, len, on_remote_stderr, run);
+	if (l->added && !added)
+		say_new_host_key(run);
 	if (l->authenticated && !authenticated)
 		logged_in(run);
 	else if (l->established && !established)
