@@ -7,7 +7,7 @@ BUILD_PACKAGES="gcc libc6-dev meson ninja-build pkg-config libssh2-1-dev libyaml
 	libssl-dev zlib1g-dev scdoc openssh-client"
 SSHD_PACKAGES="openssh-server python3"
 TEST_PACKAGES="jq openssl zsh fish csh clang libclang-rt-14-dev clang-format shellcheck git python3 openssh-server iproute2
-	util-linux binutils busybox python3-asyncssh"
+	util-linux binutils busybox python3-asyncssh iperf3"
 
 # as_root COMMAND...: as it is for root, with sudo for others. Asks for no password where nobody can answer.
 as_root() {

@@ -243,23 +243,32 @@ static void dismiss(struct matrix_flight *f)
 	fleet_send(e->w, &m);
 }
 
+/* Words as a program had them may begin with its name already. */
+static const char *without(const char *name, const char *words)
+{
+	size_t len = strlen(name);
+
+	if (strncmp(words, name, len) == 0 && text_starts_with(words + len, ": "))
+		return words + len + 2;
+	return words;
+}
+
 /* A program that ended before the load began will not take part. */
 static void ended_early(struct matrix_flight *f, enum net_side side)
 {
 	const struct net_output *o = f->end[side].output;
-	const char *host = f->end[side].w->host->name;
+	const char *host = f->end[side].w->host->name, *name = name_of(f->matrix, side);
 	enum net_failure why;
 	struct err err = ERR_INIT;
 
 	net_told_explain(o, &why, &err);
 	if (o->late && !f->end[side].ready)
 		matrix_flight_fail(f, NET_FAIL_TIMEOUT,
-			"%s: %s does not listen on %s: %s", host,
-			name_of(f->matrix, side), f->task->record->server_address,
-			err.text);
+			"%s: %s: does not listen on %s: %s", host, name,
+			f->task->record->server_address, err.text);
 	else
 		matrix_flight_fail(
-			f, why, "%s: %s %s", host, name_of(f->matrix, side), err.text);
+			f, why, "%s: %s: %s", host, name, without(name, err.text));
 }
 
 void matrix_engine_output(
@@ -284,6 +293,7 @@ void matrix_engine_output(
 static void add_server(const struct matrix_flight *f, struct buf *text)
 {
 	const struct matrix_end *e = &f->end[NET_SERVER];
+	const char *name = name_of(f->matrix, NET_SERVER);
 	enum net_failure why;
 	struct err err = ERR_INIT;
 
@@ -291,16 +301,17 @@ static void add_server(const struct matrix_flight *f, struct buf *text)
 		(!e->output->exit && !e->output->signo))
 		return;
 	net_told_explain(e->output, &why, &err);
-	buf_printf(text, "; %s on %s %s", name_of(f->matrix, NET_SERVER),
-		e->w->host->name, err.text);
+	buf_printf(
+		text, "; %s on %s: %s", name, e->w->host->name, without(name, err.text));
 }
 
 static void fail(struct matrix_flight *f, enum net_failure why, const char *words)
 {
+	const char *name = name_of(f->matrix, NET_CLIENT);
 	AUTO_BUF struct buf text = BUF_INIT;
 
-	buf_printf(&text, "%s: %s %s", f->end[NET_CLIENT].w->host->name,
-		name_of(f->matrix, NET_CLIENT), words);
+	buf_printf(&text, "%s: %s: %s", f->end[NET_CLIENT].w->host->name, name,
+		without(name, words));
 	add_server(f, &text);
 	matrix_flight_fail(f, why, "%s", text.data ? text.data : words);
 }
