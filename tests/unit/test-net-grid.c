@@ -8,7 +8,9 @@
 #include "common/buf.h"
 #include "common/cleanup.h"
 #include "common/err.h"
+#include "common/text.h"
 #include "results/net_export.h"
+#include "results/net_table.h"
 
 static const struct net_spec stream = {.test = NET_STREAM, .protocol = NET_TCP};
 static const struct net_spec rr = {.test = NET_RR, .protocol = NET_TCP};
@@ -129,4 +131,121 @@ static void rows_for_programs(void)
 		net_record_finish(&r[i]);
 }
 
-TEST_MAIN(TEST(cells_and_ranks), TEST(all_alike_have_one_rank), TEST(rows_for_programs))
+static char *table_of(const struct net_record *r, size_t n, size_t columns, bool color)
+{
+	const struct net_table_style style = {.columns = columns, .color = color};
+	struct buf out = BUF_INIT;
+	struct net_grid g;
+
+	CHECK(net_grid_make(r, n, "send", &g) == 0);
+	CHECK(net_table(&g, &style, &out) == 0);
+	net_grid_finish(&g);
+	return buf_steal(&out);
+}
+
+static void tables(void)
+{
+	struct net_record r[] = {ok("c1", "server1", "send", &stream, 9400),
+		ok("c1", "server2", "send", &stream, 5000),
+		failed("client22", "server1", "send")};
+	static const struct {
+		size_t n, columns;
+		bool color;
+		const char *want;
+	} rows[] = {
+		{3, 0, false,
+			"          server1  server2\n"
+			"c1           9400     5000\n"
+			"client22   FAILED        -\n"},
+		/* exactly as wide as it is, and a column less */
+		{3, 26, false,
+			"          server1  server2\n"
+			"c1           9400     5000\n"
+			"client22   FAILED        -\n"},
+		{3, 25, false,
+			"          server1\n"
+			"c1           9400\n"
+			"client22   FAILED\n"
+			"\n"
+			"          server2\n"
+			"c1           5000\n"
+			"client22        -\n"},
+		{2, 1, false, "    server1\nc1     9400\n\n    server2\nc1     5000\n"},
+		{1, 80, true, "    server1\nc1     9400\n"},
+		{2, 80, true,
+			"    server1  server2\n"
+			"c1     \x1b[32m9400\x1b[0m     \x1b[31m5000\x1b[0m\n"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		AUTO_FREE char *got =
+			table_of(r, rows[i].n, rows[i].columns, rows[i].color);
+
+		CHECK(strcmp(got, rows[i].want) == 0, "row %zu:\n%s", i, got);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(r); i++)
+		net_record_finish(&r[i]);
+}
+
+/* Hosts by their own name where that tells them apart, else the beginning, else all of it. */
+static void long_names(void)
+{
+	static const struct {
+		const char *name[2];
+		const char *want[2];
+	} rows[] = {
+		{{"node1.rack7.example.com", "node2.rack7.example.com"},
+			{"node1", "node2"}},
+		{{"node.rack7.example.com", "node.rack8.example.com"},
+			{"node.rack7.example.com", "node.rack8.example.com"}},
+		{{"10.100.200.1", "10.100.200.2"}, {"10.100.200.1", "10.100.200.2"}},
+		{{"a-name-that-never-comes-to-an-end", "b"},
+			{"a-name-that-never-comes-to-…", "b"}},
+		{{"the-same-in-all-its-first-letters-1",
+			 "the-same-in-all-its-first-letters-2"},
+			{"the-same-in-all-its-first-letters-1",
+				"the-same-in-all-its-first-letters-2"}},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct net_record r[] = {ok(rows[i].name[0], "s", "send", &stream, 1),
+			ok(rows[i].name[1], "s", "send", &stream, 2)};
+		AUTO_FREE char *got = table_of(r, 2, 80, false);
+
+		for (size_t k = 0; k < 2; k++) {
+			AUTO_FREE char *want = text_printf("\n%s ", rows[i].want[k]);
+
+			CHECK(strstr(got, want), "%s in:\n%s", want, got);
+			net_record_finish(&r[k]);
+		}
+	}
+}
+
+/* What would fill screens is a map: 12 servers that each need 30 columns. */
+static void maps(void)
+{
+	struct net_record r[24];
+	char *servers[12];
+	AUTO_FREE char *got = NULL;
+
+	for (size_t k = 0; k < 12; k++) {
+		servers[k] = text_printf("a-server-of-some-length-%02zu", k + 1);
+		r[2 * k] = ok("c1", servers[k], "send", &stream, 1000 + (double)k);
+		r[2 * k + 1] = k == 4 ? failed("c2", servers[k], "send")
+				      : ok("c2", servers[k], "send", &stream, 500);
+	}
+	got = table_of(r, 24, 80, false);
+	CHECK(strstr(got, "             111\n    123456789012\n"), "%s", got);
+	CHECK(strstr(got, "\nc2  0000X0000000\n"), "%s", got);
+	CHECK(strstr(got, "\n1 a-server-of-some-length-01  2 a-server"), "%s", got);
+	CHECK(strstr(got, "Worst:\n  c2 → a-server-of-some-length-01  500 Mb/s\n"), "%s",
+		got);
+	for (size_t k = 0; k < 12; k++) {
+		net_record_finish(&r[2 * k]);
+		net_record_finish(&r[2 * k + 1]);
+		free(servers[k]);
+	}
+}
+
+TEST_MAIN(TEST(tables), TEST(long_names), TEST(maps), TEST(cells_and_ranks),
+	TEST(all_alike_have_one_rank), TEST(rows_for_programs))

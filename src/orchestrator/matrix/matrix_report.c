@@ -11,81 +11,23 @@
 #include "orchestrator/console/console.h"
 #include "orchestrator/matrix/matrix_private.h"
 #include "results/net_grid.h"
-
-#define COLUMN_MIN 9
-
-/* A third of the pairs each, from the best; a failed one cannot be overlooked. */
-static const char *cell_colour(const struct net_grid *g, const struct net_cell *c)
-{
-	if (c->state == CELL_FAILED)
-		return "\x1b[1;31m";
-	if (c->state == CELL_NONE || g->n_clients * g->n_servers < 2)
-		return "";
-	if (c->rank < 0.34)
-		return "\x1b[32m";
-	return c->rank < 0.67 ? "\x1b[33m" : "\x1b[31m";
-}
-
-static void pad(struct buf *out, const char *text, size_t width)
-{
-	size_t own = text_width(text);
-
-	buf_printf(out, "%*s%s", own < width ? (int)(width - own) : 0, "", text);
-}
-
-static size_t widest(const char **names, size_t n, size_t least)
-{
-	for (size_t i = 0; i < n; i++)
-		if (text_width(names[i]) > least)
-			least = text_width(names[i]);
-	return least;
-}
-
-/* Servers from `from` to `to`. */
-static void show_columns(struct matrix *m, const struct net_grid *g, size_t from,
-	size_t to, size_t left, size_t width)
-{
-	struct console *con = m->ctx.console;
-	AUTO_BUF struct buf head = BUF_INIT;
-
-	pad(&head, "", left);
-	for (size_t k = from; k < to; k++) {
-		buf_puts(&head, "  ");
-		pad(&head, g->servers[k], width);
-	}
-	console_line(con, "%s", head.data);
-	for (size_t i = 0; i < g->n_clients; i++) {
-		AUTO_BUF struct buf line = BUF_INIT;
-
-		buf_puts(&line, g->clients[i]);
-		pad(&line, "", left - text_width(g->clients[i]));
-		for (size_t k = from; k < to; k++) {
-			const struct net_cell *c = net_grid_cell(g, i, k);
-			const char *colour = console_color(con) ? cell_colour(g, c) : "";
-			char text[64];
-
-			net_grid_text(g, c, text, sizeof(text));
-			buf_printf(&line, "  %s", colour);
-			pad(&line, c->state == CELL_NONE ? "-" : text, width);
-			buf_puts(&line, *colour ? "\x1b[0m" : "");
-		}
-		console_line(con, "%s", line.data);
-	}
-}
+#include "results/net_table.h"
 
 static void show_table(struct matrix *m, const struct net_grid *g)
 {
-	size_t left = widest(g->clients, g->n_clients, 0);
-	size_t width = widest(g->servers, g->n_servers, COLUMN_MIN);
-	size_t columns = console_columns(m->ctx.console), fit = 1;
+	struct console *con = m->ctx.console;
+	const struct net_table_style style = {
+		/* a file takes lines of any length, and who reads it wants one table */
+		.columns = console_is_tty(con) ? console_columns(con) : 0,
+		.color = console_color(con)};
+	AUTO_BUF struct buf text = BUF_INIT;
 
-	if (columns > left + 2 * (width + 2))
-		fit = (columns - left) / (width + 2);
-	console_line(m->ctx.console, "%s", "");
-	console_line(m->ctx.console, "%s: %s, %s", g->test, g->metric, g->unit);
-	for (size_t k = 0; k < g->n_servers; k += fit)
-		show_columns(m, g, k, k + fit < g->n_servers ? k + fit : g->n_servers,
-			left, width);
+	console_line(con, "%s", "");
+	console_line(con, "%s: %s, %s", g->test, g->metric, g->unit);
+	if (net_table(g, &style, &text) < 0)
+		return;
+	for (char *rest = text.data, *line; (line = strsep(&rest, "\n")) && rest;)
+		console_line(con, "%s", line);
 }
 
 void matrix_show_tables(struct matrix *m)
