@@ -103,7 +103,7 @@ const struct net_selector_info net_selectors[] = {
 	ROW(DUPLICATES, "", 0, true, "udp stream: datagrams that came again"),
 	ROW(SOCKET_DROPS, "", 0, true,
 		"udp stream: datagrams that came and had no room in the receiver's "
-		"socket"),
+		"socket; with --gsro what GRO put together counts once"),
 	ROW(JITTER_US, "us", 3, true, "udp stream: RFC 3550, mean of the flows"),
 	ROW(PPS, "1/s", 1, true, "udp stream: datagrams per second that came"),
 	ROW(RTT_US, "us", 1, true, "tcp: smoothed, of the sender, TCP_INFO"),

@@ -343,7 +343,8 @@ static void put_header(struct buf *out)
 		buf_printf(out, ",%s", metrics[i].name);
 	for (size_t i = 0; i < ARRAY_LEN(percentiles); i++)
 		buf_printf(out, ",%s_us", percentiles[i].name);
-	buf_puts(out, ",client_cpu_pct,server_cpu_pct,stdout\n");
+	buf_puts(out, ",client_cpu_pct,server_cpu_pct,client_placement,server_placement,"
+		      "stdout\n");
 }
 
 static void put_number(struct buf *out, bool known, double number, int decimals)
@@ -395,6 +396,10 @@ static void put_row(struct buf *out, const struct net_record *r)
 	for (int side = 0; side < NET_SIDES; side++)
 		put_number(out, r->end[side] != NULL,
 			r->end[side] ? r->end[side]->cpu.util : 0, 2);
+	for (int side = 0; side < NET_SIDES; side++) {
+		buf_putc(out, ',');
+		put_cell(out, r->end[side] ? r->end[side]->cpu.placement : NULL);
+	}
 	buf_putc(out, ',');
 	put_cell(out, r->output);
 }

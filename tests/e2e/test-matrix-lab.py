@@ -70,7 +70,7 @@ def begin(t, lab, *args):
 
 
 NUMBERS = [(r"min [\d.]+, median [\d.]+, max [\d.]+", "min N, median N, max N"),
-           (r"[\d.]+ Mb/s", "N Mb/s"), (r"p99 [\d.]+\w+, mean [\d.]+\w+, \d+ trans/s",
+           (r"[\d.]+ Mb/s", "N Mb/s"), (r"p99 [\d.]+\w+, mean [\d.]+\w+, \d+ trans/s, CPUs \S+ → \S+",
                                        "p99 N, mean N, N trans/s"),
            (r"^(client\d) +[\d.]+ +[\d.]+$", r"\1  N  N"), (r"Elapsed: .*", "Elapsed: N"),
            (r"^ +server1 +server2$", "  server1  server2")]

@@ -27,7 +27,7 @@ NUMBERS = [
     (r"\d+ cores, [\d.]+ \w+, \w+, [\w.+-]+, worker [\d.]+ [0-9a-f]{8}( \(copied\))?",
      "N cores, N GiB, ARCH, KERNEL, worker VERSION HASH"),
     (r"min [\d.]+, median [\d.]+, max [\d.]+", "min N, median N, max N"), (r"[\d.]+ Mb/s", "N Mb/s"),
-    (r"p99 [\d.]+\w+, mean [\d.]+\w+, \d+ trans/s", "p99 N, mean N, N trans/s"),
+    (r"p99 [\d.]+\w+, mean [\d.]+\w+, \d+ trans/s(, CPUs \S+ → \S+)?", "p99 N, mean N, N trans/s"),
     (r"^(client\d) +[\d.]+( +[\d.]+)?$", r"\1  N  N"), (r"Elapsed: .*", "Elapsed: N"),
     (r"^ +server1( +server2)?$", r"  server1\1"), (r"muster-\d{8}T\d{6}Z", "muster-TIME"),
 ]

@@ -115,7 +115,18 @@ static void add_latency(const struct matrix *m, const char *label,
 			units_latency(v->number, console_utf8(m->ctx.console)).s);
 }
 
-/* "9412 Mb/s", or "p99 40.1µs, mean 31.5µs, 31250 trans/s", or "under load p99 1.94ms, idle p99
+/* Where the threads ran decides what a transaction takes: "CPUs 0 → 2,3", "CPUs moved → 1". */
+static void add_placement(const struct net_record *r, struct buf *out)
+{
+	const struct net_result *client = r->end[NET_CLIENT],
+				*server = r->end[NET_SERVER];
+
+	if (client && server && client->cpu.placement && server->cpu.placement)
+		buf_printf(out, ", CPUs %s → %s", client->cpu.placement,
+			server->cpu.placement);
+}
+
+/* "9412 Mb/s", or "p99 40.1µs, mean 31.5µs, 31250 trans/s, CPUs 0 → 1", or "under load p99 1.94ms, idle p99
  * 87.1µs, 9412 Mb/s" */
 static void value_text(
 	const struct matrix *m, const struct net_record *r, struct buf *out)
@@ -126,10 +137,12 @@ static void value_text(
 		add_latency(m, "under load p99", &of[SEL_P99_LATENCY], out);
 		add_latency(m, "idle p99", &of[SEL_IDLE_P99_LATENCY], out);
 		rate_text(of[SEL_THROUGHPUT].number, out);
+		add_placement(r, out);
 	} else if (net_spec_transacts(r->spec)) {
 		add_latency(m, "p99", &of[SEL_P99_LATENCY], out);
 		add_latency(m, "mean", &of[SEL_MEAN_LATENCY], out);
 		buf_printf(out, "%.0f trans/s", of[SEL_THROUGHPUT].number);
+		add_placement(r, out);
 	} else {
 		rate_text(of[SEL_THROUGHPUT].number, out);
 	}
