@@ -160,10 +160,10 @@ def test_losses_of_udp(t, lab):
             client, server = pair_of(lab, t, spec(protocol="udp", rate_bits=20_000_000, duration_ns=1000 * MS,
                                                   batch=batch), workers).run()
             sent, came = client["total_sent_datagrams"], server["counts"]["datagrams"]
-            lost = out.since()["Udp.OutDatagrams"] - into.since()["Udp.InDatagrams"]
             t.check(0.015 < 1 - came / sent < 0.12, f"{came} of {sent}")
-            # hello and end are datagrams, too, and GSO counts a batch as one
+            # hello and end are datagrams, too
             if not batch:
+                lost = out.since()["Udp.OutDatagrams"] - into.since()["Udp.InDatagrams"]
                 t.check(abs(sent - came - lost) <= 6, f"{came} of {sent}, {lost}")
             t.check("duplicates" not in server["counts"], server["counts"])
             t.check(server["jitter_us"] < 5000, server["jitter_us"])
@@ -223,6 +223,63 @@ def test_descriptors_run_out(t, lab):
         failed = pair.answer if few == "client1" else pair.ready
         t.eq(failed["failure"], "resources", f"{few}: {failed}")
         t.match(failed["text"], "ulimit -n")
+
+
+def test_options_on_the_wire(t, lab):
+    """What options do to the packets of a connection, and how much they let through."""
+    workers = workers_of(t, lab)
+
+    def segments(**end):
+        """Bytes of a segment that the client sends."""
+        kernel = Kernel(lab, "client1")
+        client, _ = pair_of(lab, t, spec(local={"send_bytes": 90, **end}), workers).run()
+        return client["total"]["bytes_sent"] / kernel.since()["Tcp.OutSegs"]
+
+    corked, small = segments(cork=True), segments(mss=200, nodelay=True)
+    t.check(1000 < corked < 1448 * 50, corked)
+    t.check(small < 200 * 45, small)
+    client, _ = pair_of(lab, t, spec(local={"mss": 600}), workers).run()
+    t.check(500 < client["socket"]["mss"] <= 600, client["socket"])
+    # with GSO many datagrams go through the kernel as one
+    kernel = Kernel(lab, "client1")
+    client, _ = pair_of(lab, t, spec(protocol="udp", batch=True), workers).run()
+    t.check(kernel.since()["Udp.OutDatagrams"] < client["total_sent_datagrams"] / 4, client)
+    # 2 MB/s for each of three flows
+    client, server = pair_of(lab, t, spec(flows=3, duration_ns=1000 * MS, warmup_ns=300 * MS,
+                                          local={"pace_bytes": 2_000_000}), workers).run()
+    rate = mbits(server["counts"], server, "bytes_recvd")
+    t.check(36 < rate < 56, rate)
+    # three flows that begin one after the other: 600, 400 and 200 ms of 8 Mb/s
+    client, server = pair_of(lab, t, spec(protocol="udp", flows=3, rate_bits=24_000_000, duration_ns=600 * MS,
+                                          stagger_ns=200 * MS), workers).run()
+    sent = client["counts"]["bytes_sent"]
+    t.check(800_000 < sent < 1_250_000, sent)
+    t.check(client["fairness"] < 0.95, client["fairness"])
+
+
+def test_no_routing(t, lab):
+    """SO_DONTROUTE: what lies behind another host is not reached."""
+    workers = workers_of(t, lab)
+    for host, command in (("server1", "ip address add 10.78.0.9/32 dev eth0"),
+                          ("client1", f"ip route add 10.78.0.9/32 via {lab.ip('server1')}")):
+        done = lab.exec(host, command.split())
+        t.eq(done.rc, 0, done.err)
+    for around in (False, True):
+        pair = pair_of(lab, t, spec(dont_route=around), workers, server={"address": "10.78.0.9"},
+                       client={"address": "10.78.0.9"})
+        if around:
+            t.eq((pair.answer["type"], pair.answer["failure"]), ("net_error", "unreachable"))
+        else:
+            pair.run()
+
+
+def test_a_slow_receiver(t, lab):
+    """Throughput is what the receiver took; the rest comes while the connection drains, and nothing is lost."""
+    client, server = pair_of(lab, t, spec(remote={"recv_bytes": 16}, duration_ns=400 * MS),
+                             workers_of(t, lab)).run()
+    t.check(client["counts"]["bytes_sent"] > server["counts"]["bytes_recvd"], f"{client} {server}")
+    t.eq(client["total"]["bytes_sent"], server["total"]["bytes_recvd"])
+    t.check(server["counts"]["recv_calls"] * 16 >= server["counts"]["bytes_recvd"], server["counts"])
 
 
 def test_addresses(t, lab):
