@@ -33,7 +33,7 @@ ROWS = (
     Row("histogram", "one sample into a histogram", micro.histogram, False),
     Row("net-stream", "tcp stream over loopback; against iperf3", net.stream, False),
     Row("net-udp", "udp stream over loopback; against iperf3", net.udp, False),
-    Row("net-rr", "tcp rr over loopback; against a bare ping-pong in C", net.rr, False),
+    Row("net-rr", "tcp rr over loopback; against a bare ping-pong in C, and sockperf", net.rr, False),
     Row("net-rr-many", "tcp rr with many flows", net.rr_many, False),
     Row("check", "check of 100 hosts, worker there; against clush running true", fleet.check, True),
     Row("copy", "5 MiB to 32 hosts (setup); against clush --copy", fleet.copy, True),
@@ -71,6 +71,7 @@ def machine():
             "OpenSSH": said(["ssh", "-V"], r"(?<=OpenSSH_)[^ ,]+"),
             "clush": said(["clush", "--version"], r"[0-9][0-9.]+"),
             "iperf3": said(["iperf3", "--version"], r"(?<=iperf )[0-9][0-9.]+"),
+            "sockperf": said(["sockperf", "--version"], r"(?<=version )[0-9][0-9.]+"),
         },
     }
 
@@ -124,7 +125,8 @@ def main():
     rows = chosen(given.rows)
     if given.needs:
         print("fleet" if any(row.on_fleet for row in rows) else "",
-              "iperf3" if any(row.name in ("net-stream", "net-udp") for row in rows) else "")
+              "iperf3" if any(row.name in ("net-stream", "net-udp") for row in rows) else "",
+              "sockperf" if any(row.name == "net-rr" for row in rows) else "")
         return 0
     if given.list:
         for row in rows:

@@ -9,8 +9,8 @@ single sample as well. A goal that is missed says **no** here until it is met.
 
 {table}
 
-`ratio` is muster divided by what it is held against; smaller is better. A row without a goal is for
-information.
+`ratio` is muster divided by what it is held against: of costs and times smaller is better, of rates
+larger, as the goal says. A row without a goal is for information.
 
 ## Machine
 
@@ -35,6 +35,14 @@ information.
   metadata.json. The hosts of the lab share one monotonic clock, which muster does not know; so the
   row below it is the truth. The store takes 1 ms for an op. With none, eight busy workers fight for
   the cores of one machine, and the span says how its scheduler deals with them.
+- **tcp and udp over loopback** are two workers, the client's end bound to one processor and the server's to
+  another, and so are both ends of iperf3 (`-A`), sockperf (`taskset`) and the bare loop. CPU is that of the
+  processes of both ends in the window, iperf3's as it reports it. Both streams send 128 KiB a call, both udp
+  streams 1472 bytes a datagram, as fast as they can; counted is what came. iperf3 knows no batches: the goal is for what
+  `--gsro` is there for, and one by one stands below it. The bare loop (`bench/net_pingpong.c`) does nothing but
+  send and recv, with one clock read for each round trip.
+- **1000 flows against 32** is muster against itself, on one thread: what a transaction costs its client when
+  it has to wait for many.
 - **from command to first op** ends when every host has written its first file, by that file's own
   time.
 

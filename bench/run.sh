@@ -25,6 +25,7 @@ case $needs in
 *) rivals= ;;
 esac
 case $needs in *iperf3*) rivals="$rivals iperf3" ;; esac
+case $needs in *sockperf*) rivals="$rivals sockperf" ;; esac
 if [ -n "$rivals" ]; then
 	# shellcheck disable=SC2086 # a list of words
 	missing=$(missing_packages $rivals)
