@@ -29,7 +29,8 @@ NUMBERS = [
     (r"min [\d.]+, median [\d.]+, max [\d.]+", "min N, median N, max N"), (r"[\d.]+ Mb/s", "N Mb/s"),
     (r"p99 [\d.]+\w+, mean [\d.]+\w+, \d+ trans/s(, CPUs \S+ → \S+)?", "p99 N, mean N, N trans/s"),
     (r"^(client\d) +[\d.]+( +[\d.]+)?$", r"\1  N  N"), (r"Elapsed: .*", "Elapsed: N"),
-    (r"^ +server1( +server2)?$", r"  server1\1"), (r"muster-\d{8}T\d{6}Z", "muster-TIME"),
+    (r"^ +(server\d)(?: +(server\d))?$", lambda found: "  " + "  ".join(filter(None, found.groups()))),
+    (r"muster-\d{8}T\d{6}Z", "muster-TIME"),
 ]
 
 
@@ -225,6 +226,93 @@ def test_one_value_is_bare(t, lab):
         t.check(re.search(pattern, row["stdout"]), row["stdout"])
 
 
+def test_lines_of_the_documentation(t, lab):
+    """The jq lines of docs/networks.md, on exports of a matrix in which pairs have failed."""
+    hosts(t, lab, server2={"data_address": "no.such.name"}, client4={"data_address": "192.0.2.77"})
+    for name, words in (("results.json", ["-d", "send", "-l", "2.2"]),
+                        ("rr.json", ["-d", "rr", "-l", "0.3", "-o", "JSON,P99_LATENCY,THROUGHPUT"])):
+        t.ends(t.muster("--hosts", "hosts.yaml", "--export", name, "--retries", "0", "--", *words, on=lab, timeout=80), 1)
+    section = (SOURCE / "docs/networks.md").read_text().split("## Reading an export")[1].split("\n## ")[0]
+    lines = re.findall(r"^jq .*$", section, re.MULTILINE)
+    t.check(len(lines) >= 10, lines)
+    said = {}
+    for line in lines:
+        done = t.run(["sh", "-c", line])
+        t.eq((done.rc, done.err), (0, ""), f"{line}\n{show(done)}")
+        said[line] = done.out.splitlines()
+        t.check(said[line] or "$m" in line, line)
+    first, slowest, failed, latency, _, asked, table, grid, intervals, _, count, _ = said.values()
+    good = [row for row in rows(t, "results.json") if row["success"]]
+    t.eq(first, [f"{r['client']} {r['server']} {r['metrics']['throughput_mbps']}" for r in good])
+    t.eq([line.split("\t")[0] for line in slowest],
+         [r["client"] for r in sorted(good, key=lambda r: r["metrics"]["throughput_mbps"])][:5])
+    t.eq({tuple(line.split("\t")[:3]) for line in failed},
+         {(c, "server2", "address") for c in CLIENTS} | {("client4", "server1", "address")})
+    t.eq(count, ["5"])
+    t.eq([line.split("\t")[2] for line in latency], [line.split("\t")[2] for line in asked])
+    t.eq((len(table), len(grid), grid[0]), (4, 5, '"client","server1","server2"'))
+    t.match("\n".join(grid), r'^"client4","-","-"$')
+    t.check(len(intervals) >= 3 * 2, intervals)
+    for line in intervals:
+        _, _, start, end, rate = line.split("\t")
+        t.check(0 < float(end) - float(start) < 1.5 and float(rate) > 1, line)
+
+
+def test_leased_servers(t, lab):
+    """As of people who start servers first: start, status, a matrix, stop."""
+    hosts(t, lab)
+    words = ["--hosts", "hosts.yaml"]
+    done = t.muster(*words, "--start", on=lab)
+    t.ends(done, 0)
+    t.eq(done.out.splitlines()[0], "Starting netserver on 2 hosts...")
+    t.eq(done.out.splitlines()[-1], "Result: 2/2 netservers started")
+    pids = dict(re.findall(r"^  ✓ (server\d): Started \(PID (\d+)\)", done.out, re.MULTILINE))
+    t.eq(set(pids), set(SERVERS))
+    try:
+        done = t.muster(*words, "--status", on=lab)
+        t.ends(done, 0, r"^Netserver Status:$")
+        for name, pid in pids.items():
+            t.match(done.out, rf"^  {name:<20}: Running \(PID {pid}\)")
+            t.check(int(pid) in [p.inner for p in lab.ps(name)], "the PID is one of the host")
+        done = t.muster(*words, "--matrix", "clients.txt", "servers.txt", "--", "-d", "send", "-l", "0.2", on=lab,
+                        timeout=60)
+        t.ends(done, 0, r"^\[8/8\] ✓ ")
+    finally:
+        done = t.muster(*words, "--stop", on=lab)
+    t.ends(done, 0, r"^Stopping netserver on 2 hosts\.\.\.$")
+    for name, pid in pids.items():
+        t.match(done.out, rf"^  ✓ {name}: Stopped \(PID {pid}\)")
+        t.check(int(pid) not in [p.inner for p in lab.ps(name)], "it is gone")
+    done = t.muster(*words, "--status", on=lab)
+    t.ends(done, 1, r"^  server1             : Stopped")
+
+
+def test_netperf_of_ones_own(t, lab):
+    """--deploy --local-netserver, and then engine netperf uses what was copied, without being told where it is."""
+    hosts(t, lab)
+    stand_in(t, "netserver", "exec python3 /opt/np/netperf.py /opt/np/state netserver \"$@\"\n")
+    stand_in(t, "netperf", "exec python3 /opt/np/netperf.py /opt/np/state netperf \"$@\"\n")
+    for host in lab.hosts:
+        lab.put(host, SOURCE / "tests/e2e/stand-ins/netperf.py", "/opt/np/netperf.py")
+        lab.put(host, t.tmp / "netperf", "/opt/np/netperf", 0o755)
+        lab.exec(host, ["mkdir", "-p", "/opt/np/state"])
+    t.ends(t.muster("--hosts", "hosts.yaml", "--deploy", "--local-netserver", "netserver", on=lab), 0)
+    argv = ["--hosts", "hosts.yaml", "--matrix", "client1,client2", "servers.txt", "--netperf", "/opt/np/netperf",
+            "--export", "np.json", "--", "-d", "send", "-l", "1"]
+    done = t.muster(*argv, on=lab, timeout=80)
+    t.ends(done, 0)
+    t.golden("net/netperf.txt", transcript(lab, argv, done))
+    found = rows(t, "np.json")
+    t.eq([(r["engine"], r["success"]) for r in found], [("netperf", True)] * 4)
+    t.check(all(r["metrics"]["throughput_mbps"] > 0 for r in found))
+    for server in SERVERS:
+        t.check("netserver" in lab.path(server, "/opt/np/state/calls").read_text(), "ours was called")
+        wait_until(lambda s=server: not [p for p in lab.ps(s) if "/opt/np/netperf.py" in p.argv], 10, "netserver to end")
+    t.ends(t.muster("clean", "--hosts", "hosts.yaml", "--limit", "server", on=lab), 0)
+    done = t.muster(*argv, on=lab, timeout=80)
+    t.ends(done, 3, None, r"server1.*netserver")
+
+
 def test_profiles_run(t, lab):
     """Every profile is planned; two of them run, and say what was expected and what came."""
     hosts(t, lab)
@@ -239,6 +327,10 @@ def test_profiles_run(t, lab):
         found = rows(t, f"{name}/results.json")
         t.check(all(row["success"] for row in found), found)
         t.check(all(set(json.loads(row["stdout"])) == {"THROUGHPUT"} for row in found))
+        expected = re.findall(r"^([✓✗]) Expected: (.+)$", done.out, re.MULTILINE)
+        t.check(expected and done.rc == any(mark == "✗" for mark, _ in expected), show(done))
+        for _, text in expected:
+            t.match(text, r"_max [\d.]+( us)?, got (at most )?[\d.]+", text)
 
 
 if __name__ == "__main__":
