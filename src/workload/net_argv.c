@@ -16,6 +16,7 @@
 #include "common/units.h"
 
 #define SETTLE_NS (30 * NS_PER_SEC)
+#define UDP_BYTES UINT64_C(1472) /* as our own engine sends */
 
 const char *const net_engine_names[] = {"native", "netperf", "iperf3"};
 
@@ -241,7 +242,7 @@ int net_argv_check(enum net_engine engine, const struct net_words *w, struct err
 
 static uint64_t bytes_or(uint64_t said, const struct net_words *w)
 {
-	uint64_t native = w->spec.protocol == NET_UDP ? 1472 : 131072;
+	uint64_t native = w->spec.protocol == NET_UDP ? UDP_BYTES : 131072;
 
 	return said ? said : native;
 }
@@ -362,6 +363,7 @@ static void iperf3_stream(struct list *l, const struct net_spec *s)
 {
 	const uint64_t sizes[] = {s->local.send_bytes, s->remote.send_bytes,
 		s->local.recv_bytes, s->remote.recv_bytes};
+	uint64_t size = 0;
 
 	if (s->protocol == NET_UDP) {
 		add(l, "-u");
@@ -373,12 +375,11 @@ static void iperf3_stream(struct list *l, const struct net_spec *s)
 		add(l, "--bidir");
 	if (s->flows > 1)
 		add_number(l, "-P", s->flows);
-	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
-		if (sizes[i]) {
-			add_number(l, "-l", sizes[i]);
-			break;
-		}
-	}
+	for (size_t i = 0; i < ARRAY_LEN(sizes) && !size; i++)
+		size = sizes[i];
+	/* of udp its own depends on the way; ours does not */
+	if (size || s->protocol == NET_UDP)
+		add_number(l, "-l", size ? size : UDP_BYTES);
 	if (s->zero_copy)
 		add(l, "-Z");
 	if (s->skip_rx_copy)

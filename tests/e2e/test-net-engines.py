@@ -320,5 +320,32 @@ def test_retry(t):
     t.eq((row["success"], row["attempts"]), (True, 2))
 
 
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return str(s.getsockname()[1])
+
+
+def test_on_lease(t):
+    """A netserver on lease takes the tests of its host; killed, the next try brings its own."""
+    netperf = Netperf(t)
+    port = free_port()
+    server = ["--netserver", netperf.options[-1], "--port", port]
+    t.ends(t.muster("start", *server, "--lease", "2m", timeout=60), 0)
+    try:
+        for words in (["-d", "rr", "-l", "1"], ["-d", "send", "-l", "1"]):
+            done = matrix(t, *netperf.options, "--export", "x.json", "--", *words)
+            t.match(done.out, f"^Servers on lease: local \\(port {port}, ")
+            row, = json.loads((t.tmp / "x.json").read_text())
+            t.eq(list(row["cpu"]), ["client"])
+        t.eq(len(netperf.calls("netserver")), 1)
+        t.eq([call[5] for call in netperf.calls("netperf")], [port] * 2)
+    finally:
+        t.ends(t.muster("stop", "--port", port, timeout=60), 0)
+    t.eq(netperf.left(), [])
+    matrix(t, *netperf.options, "--", "-d", "rr", "-l", "1")
+    t.eq(len(netperf.calls("netserver")), 2)
+
+
 if __name__ == "__main__":
     main()

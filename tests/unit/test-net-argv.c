@@ -94,8 +94,8 @@ static void test_iperf3(void)
 		{"--bidir -m 64K -M 64K --interval 0.5 --warmup 2",
 			"-t 10 -J -O 2 -i 0.5 --bidir -l 65536"},
 		{"-T udp --bitrate 100M --flows 2 --gsro",
-			"-t 10 -J -i 0 -u -b 50000000 -P 2 --gsro"},
-		{"-T udp", "-t 10 -J -i 0 -u -b 0"},
+			"-t 10 -J -i 0 -u -b 50000000 -P 2 -l 1472 --gsro"},
+		{"-T udp", "-t 10 -J -i 0 -u -b 0 -l 1472"},
 		{"-l -1M -s 256K -S 256K -D -K cubic -G 1400 -Y 8 -q 1m -T 1,2 -P "
 		 "4000,5000",
 			"-n 1048576 -J -i 0 -w 262144 -M 1400 -N -S 8 -C cubic --fq-rate "

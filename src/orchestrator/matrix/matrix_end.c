@@ -244,7 +244,7 @@ bool matrix_task_landed(struct matrix_flight *f)
 
 	if (!f->failure && m->kind != NET_ENGINE_NATIVE)
 		matrix_engine_landed(f);
-	if (!f->failure && !has_window(f))
+	if (!f->failure && !f->values && !has_window(f))
 		matrix_flight_fail(f, m->signals ? NET_FAIL_STOPPED : NET_FAIL_OTHER,
 			m->signals ? "stopped before anything was measured"
 				   : "an end measured nothing");

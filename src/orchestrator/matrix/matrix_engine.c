@@ -342,9 +342,10 @@ static void take(struct matrix_flight *f, struct net_told *t)
 
 	f->values = calloc(1, sizeof(*f->values));
 	for (int side = 0; side < NET_SIDES; side++)
-		f->end[side].result =
-			result_of(f->end[side].output, t, (enum net_side)side);
-	if (!f->values || !client->result || !f->end[NET_SERVER].result) {
+		if (f->end[side].output) /* of a server on lease nothing comes */
+			f->end[side].result =
+				result_of(f->end[side].output, t, (enum net_side)side);
+	if (!f->values || !client->result) {
 		matrix_flight_fail(f, NET_FAIL_RESOURCES, "out of memory");
 		return;
 	}
@@ -371,7 +372,7 @@ void matrix_engine_landed(struct matrix_flight *f)
 		matrix_flight_fail(f, NET_FAIL_STOPPED,
 			"stopped: %s says what it measured only at its end",
 			f->matrix->engine);
-	else if (!client || !server)
+	else if (!client || !(server || f->leased))
 		matrix_flight_fail(f, NET_FAIL_OTHER, "an end said nothing");
 	else if (net_told_read(engines[f->matrix->kind].read, &f->task->spec, client,
 			 server, &told, &why, &err) < 0)

@@ -107,28 +107,37 @@ static char *data_address(struct matrix_flight *f, enum net_side side)
 	return address;
 }
 
+/* A program on lease listens already: there is only a client. */
+static void open_beside_lease(struct matrix_flight *f, uint32_t port)
+{
+	struct matrix_end *e = &f->end[NET_SERVER];
+
+	e->ready = e->armed = e->over = true;
+	matrix_flight_listens(f, port);
+}
+
 void matrix_flight_open(struct matrix_flight *f)
 {
 	const struct net_words *w = f->task->test->words;
-	AUTO_FREE char *address = data_address(f, NET_SERVER);
-	/* to netperf the port of the words is another one: that of its data */
-	uint32_t port = f->matrix->kind == NET_ENGINE_NETPERF ? 0 : w->server_port;
-	struct net_open o = {.address = address,
-		.port = port,
-		.port_min = port ? 0 : f->matrix->port_min,
-		.port_max = port ? 0 : f->matrix->port_max};
-
+	enum net_engine kind = f->matrix->kind;
+	char *address = data_address(f, NET_SERVER);
 	uint32_t lease = address ? matrix_lease_port(f, address) : 0;
+	/* to netperf the port of the words is another one: that of its data */
+	uint32_t port = kind == NET_ENGINE_NETPERF ? 0 : w->server_port;
+	struct net_open o = {.address = address,
+		.port = lease ? lease : port,
+		.port_min = port || lease ? 0 : f->matrix->port_min,
+		.port_max = port || lease ? 0 : f->matrix->port_max,
+		.lease = lease != 0};
 
-	if (lease) {
-		o = (struct net_open){.address = address, .port = lease, .lease = true};
-		f->leased = true;
-	}
-	if (address && add_program(f, NET_SERVER, &o))
+	f->leased = o.lease;
+	free(f->task->record->server_address);
+	f->task->record->server_address = address;
+	if (lease && kind != NET_ENGINE_NATIVE)
+		open_beside_lease(f, lease);
+	else if (address && add_program(f, NET_SERVER, &o))
 		send_open(f, NET_SERVER, &o);
 	net_argv_free(o.argv);
-	free(f->task->record->server_address);
-	f->task->record->server_address = STEAL_PTR(&address);
 }
 
 void matrix_flight_listens(struct matrix_flight *f, uint32_t port)
@@ -230,7 +239,7 @@ void matrix_flight_fail(
 		f->failure = buf_steal(&text);
 		f->why = why;
 		f->hopeless |= !net_failure_passing(why);
-		if (f->leased && why == NET_FAIL_LOST)
+		if (f->leased && (why == NET_FAIL_LOST || why == NET_FAIL_REFUSED))
 			matrix_lease_lost(f);
 	}
 	if (!f->stopping)

@@ -67,11 +67,11 @@ static bool listens_at(const struct lease_info *l, const char *address)
 }
 
 /* What a listener that serves many tests cannot be given for one of them. */
-static bool wants_own(const struct matrix_test *t)
+static bool wants_own(const struct matrix *m, const struct matrix_test *t)
 {
 	const struct net_end *e = &t->words->spec.remote;
 
-	return e->recv_buffer || e->mss;
+	return m->kind == NET_ENGINE_NATIVE && (e->recv_buffer || e->mss);
 }
 
 /* Why the matrix does not use it; NULL: it does, if its tests can. */
@@ -117,8 +117,8 @@ void matrix_leases_choose(struct matrix *m)
 {
 	AUTO_BUF struct buf names = BUF_INIT;
 
-	/* programs of another engine serve one pair each */
-	if (strcmp(m->engine, net_engines[0]) != 0)
+	/* it serves one client at a time */
+	if (m->kind == NET_ENGINE_IPERF3 && m->mode == MATRIX_CONCURRENT)
 		return;
 	for (size_t i = 0; i < m->n_hosts; i++) {
 		struct matrix_host *h = &m->hosts[i];
@@ -135,7 +135,7 @@ void matrix_leases_choose(struct matrix *m)
 	if (names.len)
 		console_line(m->ctx.console, "Servers on lease: %s", names.data);
 	for (size_t i = 0; names.len && i < m->n_tests; i++)
-		if (wants_own(&m->tests[i]))
+		if (wants_own(m, &m->tests[i]))
 			matrix_remark(m,
 				"test %s wants buffers or an MSS that a listener needs "
 				"from its beginning: its servers were not those on lease",
@@ -147,8 +147,9 @@ uint32_t matrix_lease_port(const struct matrix_flight *f, const char *address)
 	const struct matrix_test *t = f->task->test;
 	const struct matrix_host *h = &f->matrix->hosts[f->task->pair->server];
 
-	if (!h->lease || wants_own(t) || !listens_at(h->lease, address) ||
-		(t->words->server_port && t->words->server_port != h->lease->port))
+	if (!h->lease || wants_own(f->matrix, t) || !listens_at(h->lease, address) ||
+		(f->matrix->kind != NET_ENGINE_NETPERF && t->words->server_port &&
+			t->words->server_port != h->lease->port))
 		return 0;
 	return h->lease->port;
 }

@@ -69,11 +69,11 @@ def steal(port):
 
 def netserver():
     given, rest = options(ARGS, "D46L:p:")
-    if rest or "-D" not in given or "-p" not in given or "-L" not in given:
+    if rest or "-D" not in given or "-p" not in given:
         sys.exit(f"netserver: unexpected {ARGS}")
     if MODE == "deaf":
         time.sleep(1000)
-    address, port = given["-L"], int(given["-p"])
+    address, port = given.get("-L", "0.0.0.0"), int(given["-p"])
     if MODE == "steal":
         steal(port)
     listener = socket.socket(family_of(address))
@@ -136,8 +136,8 @@ def transact(connection, until):
     return times
 
 
-def values(direction, seconds, connection, result):
-    source, dest = connection.getsockname(), connection.getpeername()
+def values(direction, seconds, ends, result):
+    source, dest = ends
     known = {
         "ELAPSED_TIME": f"{seconds:.2f}", "PROTOCOL": "TCP", "LOCAL_CPU_UTIL": "12.34", "LOCAL_CPU_COUNT": "2",
         "LOCAL_CPU_PEAK_UTIL": "20.00", "LOCAL_CPU_PEAK_ID": "1", "REMOTE_CPU_UTIL": "-1.00",
@@ -185,13 +185,14 @@ def netperf():
     if MODE == "hang":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         time.sleep(1000)
+    ends = connection.getsockname(), connection.getpeername()
     started = time.monotonic()
     try:
         result = {"send": send, "recv": receive, "rr": transact}[test["-d"]](
             connection, started + int(given["-l"]))
     except (OSError, ValueError):
         sys.exit("netperf: recv_response: partial response received: 0 bytes")
-    known = values(test["-d"], time.monotonic() - started, connection, result)
+    known = values(test["-d"], time.monotonic() - started, ends, result)
     for name in test["-k"].split(","):
         print(f"{name}={known.get(name, '-1')}")
 
