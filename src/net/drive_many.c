@@ -75,7 +75,7 @@ static void handle(struct driver *d, struct flow *f, uint32_t events)
 static uint64_t begin(struct driver *d, uint64_t now)
 {
 	struct net_thread *t = d->t;
-	const struct net_pair *p = t->pair;
+	struct net_pair *p = t->pair;
 
 	for (; d->begun < t->n_flows; d->begun++) {
 		struct flow *f = net_thread_flow(t, d->begun);
@@ -88,6 +88,8 @@ static uint64_t begin(struct driver *d, uint64_t now)
 		if (!(f->live & p->method->drivers))
 			continue;
 		f->begun = true;
+		if (!d->over)
+			net_flow_begins(p, at);
 		f->wants_out = p->method->drivers & LANE_OUT;
 		if (!d->over && p->method->begin && p->method->begin(t, f) == STEP_DONE)
 			end_lanes(d, f, p->method->drivers);

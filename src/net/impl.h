@@ -158,6 +158,7 @@ struct net_pair {
 	/* lanes that have not ended; written as they end */
 	_Alignas(NET_LINE) uint32_t drivers_live;
 	uint32_t lanes_live, threads_live;
+	uint64_t late_ns;     /* how late its first flow began, atomically; 0: none has */
 	uint32_t missed_dues; /* open loop: transactions that were due and never begun */
 
 	_Alignas(NET_LINE) struct loop *loop;
@@ -292,6 +293,8 @@ void net_threads_go(struct net_pair *p, uint64_t start_ns);
 void net_threads_wake(struct net_pair *p);
 /* Ends and joins them, at most a few ms. */
 void net_threads_destroy(struct net_pair *p);
+/* A flow that was to begin at at_ns does so now. */
+void net_flow_begins(struct net_pair *p, uint64_t at_ns);
 /* When the load of f begins. */
 uint64_t net_flow_begin_ns(const struct net_pair *p, const struct flow *f);
 /* Sleeps until at_ns; false: the load is over. */

@@ -101,6 +101,7 @@ void net_result_say(struct net_pair *p)
 		.pair = p->open.pair,
 		.from_ns = p->first.at_ns,
 		.to_ns = p->last.at_ns > p->first.at_ns ? p->last.at_ns : p->first.at_ns,
+		.late_ns = __atomic_load_n(&p->late_ns, __ATOMIC_RELAXED),
 		.fairness = fairness(p),
 		.socket = p->socket,
 	};

@@ -33,6 +33,17 @@ uint64_t net_flow_begin_ns(const struct net_pair *p, const struct flow *f)
 	       (f->index - 1) * p->spec->stagger_ns;
 }
 
+void net_flow_begins(struct net_pair *p, uint64_t at_ns)
+{
+	uint64_t now = clock_ns(), late = now > at_ns ? now - at_ns : 1;
+	uint64_t before = __atomic_load_n(&p->late_ns, __ATOMIC_RELAXED);
+
+	while ((!before || late < before) &&
+		!__atomic_compare_exchange_n(&p->late_ns, &before, late, true,
+			__ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		;
+}
+
 bool net_wait_until(struct net_pair *p, uint64_t at_ns)
 {
 	struct timespec at = {
@@ -69,8 +80,11 @@ static void drive_one(struct net_thread *t)
 
 	if (driver && !net_wait_until(p, net_flow_begin_ns(p, f)))
 		s = m->over ? m->over(t, f) : STEP_DONE;
-	else if (driver && m->begin)
-		s = m->begin(t, f);
+	else if (driver) {
+		net_flow_begins(p, net_flow_begin_ns(p, f));
+		if (m->begin)
+			s = m->begin(t, f);
+	}
 	while (s != STEP_DONE) {
 		s = step(t, f);
 		/* a time-out of the socket */

@@ -173,6 +173,7 @@ const struct field net_result_fields[] = {
 		.size = sizeof(struct net_counts)),
 	OPTIONAL(net_result, total_sent_datagrams, FIELD_U64),
 	OPTIONAL(net_result, jitter_us, FIELD_DOUBLE),
+	OPTIONAL(net_result, late_ns, FIELD_U64),
 	OPTIONAL(net_result, fairness, FIELD_DOUBLE, .max = 1),
 	OPTIONAL(net_result, latency, FIELD_HIST, .max = 3),
 	OPTIONAL(net_result, connect, FIELD_HIST, .max = 3),

@@ -138,7 +138,9 @@ struct net_result {
 	 * it is lost */
 	uint64_t total_sent_datagrams;
 	double jitter_us; /* RFC 3550, mean over flows */
-	double fairness;  /* Jain's index of the flows' bytes or transactions */
+	uint64_t
+		late_ns; /* how long after its moment the first flow that it drives began; 0: drives none */
+	double fairness; /* Jain's index of the flows' bytes or transactions */
 	struct hist
 		latency; /* ns. rr, crr, mix: transactions; stream: one send call in 64 */
 	struct hist connect; /* crr */

@@ -293,6 +293,7 @@ static struct msg samples[] = {
 			.total = {.transactions = 4},
 			.total_sent_datagrams = 5,
 			.jitter_us = 1.5,
+			.late_ns = 61250,
 			.fairness = 0.75,
 			.socket = {.retransmits = 1,
 				.mss = 1448,

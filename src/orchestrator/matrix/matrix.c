@@ -267,8 +267,7 @@ static int matrix_command_run(struct app *app, int detach_fd, struct err *err)
 	struct matrix m = {.app = app,
 		.exit_code = -1,
 		.next_id = 1,
-		.early_ns = INT64_MAX,
-		.late_ns = INT64_MIN,
+		.early_ns = UINT64_MAX,
 		.away = {.detach_fd = detach_fd},
 		.wall_start_ns = clock_wall_ns(),
 		.began_ns = clock_ns()};

@@ -67,23 +67,19 @@ uint64_t matrix_left_ns(const struct matrix *m, uint64_t now_ns)
 
 void matrix_skew_add(struct matrix *m, const struct matrix_flight *f)
 {
-	uint64_t lead = net_spec_lead_ns(&f->task->spec);
-
 	/* programs begin when they like */
 	for (int side = 0; side < NET_SIDES && !f->failure && !f->values; side++) {
 		const struct matrix_end *e = &f->end[side];
-		int64_t offset = 0, off;
+		int64_t offset = 0;
 		uint64_t bound = 0;
 
-		if (!e->result ||
+		if (!e->result || !e->result->late_ns ||
 			!clock_sync_at(&e->w->clock, clock_ns(), &offset, &bound))
 			continue;
-		off = (int64_t)(e->result->from_ns - (uint64_t)offset - m->start_ns -
-				lead);
-		if (off < m->early_ns)
-			m->early_ns = off;
-		if (off > m->late_ns)
-			m->late_ns = off;
+		if (e->result->late_ns < m->early_ns)
+			m->early_ns = e->result->late_ns;
+		if (e->result->late_ns > m->late_ns)
+			m->late_ns = e->result->late_ns;
 		if (bound > m->skew_bound_ns)
 			m->skew_bound_ns = bound;
 	}
@@ -91,17 +87,15 @@ void matrix_skew_add(struct matrix *m, const struct matrix_flight *f)
 
 void matrix_skew_round(struct matrix *m)
 {
-	uint64_t skew = m->late_ns >= m->early_ns
-				? (uint64_t)m->late_ns - (uint64_t)m->early_ns
-				: 0;
+	uint64_t skew = m->late_ns > m->early_ns ? m->late_ns - m->early_ns : 0;
 
 	if (skew > m->skew_ns)
 		m->skew_ns = skew;
-	if (skew > SKEW_MAX_NS + 2 * m->skew_bound_ns)
+	if (skew > SKEW_MAX_NS)
 		matrix_remark(m,
-			"the ends of a round began up to %.0f ms apart (busy hosts): its "
-			"pairs did not all run in the same time",
+			"the pairs of a round began up to %.0f ms apart (busy hosts): "
+			"they did not all run in the same time",
 			(double)skew / 1e6);
-	m->early_ns = INT64_MAX;
-	m->late_ns = INT64_MIN;
+	m->early_ns = UINT64_MAX;
+	m->late_ns = 0;
 }

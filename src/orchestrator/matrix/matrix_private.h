@@ -176,7 +176,8 @@ struct matrix {
 	size_t n_flights;
 	uint32_t next_id, first_id; /* first_id: of the flights that are on */
 	uint64_t start_ns;          /* common start of the round, our clock */
-	int64_t early_ns, late_ns;  /* of this round: how far from that ends began */
+	uint64_t early_ns,
+		late_ns; /* of this round: the least and the most that pairs began after it */
 	uint64_t skew_ns,
 		skew_bound_ns;    /* the widest span of a round, and how exact that is */
 	bool looking, look_again; /* as run_check: never inside of itself */
