@@ -111,13 +111,14 @@ hosts:
 
 def test_matrix_refusals(t):
     text = ""
-    for argv in (["matrix", "a"], ["matrix", "a", "a,b", "c"], ["matrix", "a", "b", "--engine", "iperf3"],
+    for argv in (["matrix", "a"], ["matrix", "a", "a,b", "c"],
+                 ["matrix", "a", "b", "--engine", "iperf3", "--", "-d", "rr"],
                  ["matrix", "a", "b", "--sequential", "--concurrent"], ["matrix", "a", "b", "--parallel=0"],
                  ["matrix", "a", "b", "--port-range", "9-1"], ["matrix", "a", "b", "--export", "x.txt"],
                  ["matrix", "a", "b", "--profile", "latencie"], ["matrix", "a", "b", "--", "-t", "TCP_CRAZY"],
                  ["matrix", "a", "b", "--profile", "latency", "--", "-m", "64"],
                  ["matrix", "a", "b", "--", "-H", "10.9.1.1,10.9.1.2", "-l", "0"], ["matrix", "a,b", "c,d", "--", "-H", "10.9.1.1"],
-                 ["matrix", "a", "b", "--netserver", "/x"], ["run", "w.yaml", "--", "-d", "send"]):
+                 ["matrix", "a", "b", "--netserver", "/x", "--iperf3", "/y"], ["run", "w.yaml", "--", "-d", "send"]):
         done = t.muster(*argv)
         t.eq(done.rc, 2, show(done))
         t.eq(done.out, "")
