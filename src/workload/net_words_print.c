@@ -195,6 +195,15 @@ static void put_flags(struct printer *p, const struct net_spec *s)
 		put_seconds(p, "--timeout", s->timeout_ns);
 }
 
+/* As `all` asks for them. */
+static bool all_selectors(const struct net_words *w)
+{
+	for (size_t i = 0; i < w->n_selectors; i++)
+		if (w->selectors[i] != (enum net_selector)i)
+			return false;
+	return w->n_selectors == NET_SELECTORS;
+}
+
 static void put_output(struct printer *p, const struct net_words *w)
 {
 	static const char *const options[NET_FORMATS] = {"-o", "-O", "-k", "-k"};
@@ -206,7 +215,9 @@ static void put_output(struct printer *p, const struct net_words *w)
 	put(p, options[w->format]);
 	if (w->format == NET_JSON)
 		rc = buf_puts(&list, "JSON");
-	for (size_t i = 0; i < w->n_selectors && rc == 0; i++)
+	if (all_selectors(w))
+		rc = buf_puts(&list, list.len ? ",all" : "all");
+	for (size_t i = 0; !all_selectors(w) && i < w->n_selectors && rc == 0; i++)
 		rc = buf_printf(&list, "%s%s", list.len ? "," : "",
 			net_selectors[w->selectors[i]].name);
 	if (rc < 0)

@@ -219,7 +219,8 @@ def test_round_trips(t, lab):
 def test_one_value_is_bare(t, lab):
     hosts(t, lab)
     for words, pattern in (("THROUGHPUT", r"^[\d.]+$"), ("THROUGHPUT,ELAPSED_TIME", r"^THROUGHPUT,ELAPSED_TIME\n"),
-                           ("JSON,THROUGHPUT", r'^\{"THROUGHPUT": ?[\d.]+\}\n?$')):
+                           ("JSON,THROUGHPUT", r'^\{"THROUGHPUT": ?[\d.]+\}\n?$'),
+                           ("UUID", r"^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$")):
         say(t, lab, "--hosts", "hosts.yaml", "--matrix", "client1", "server1", "--export", "r.json", "--", "-d", "send",
             "-l", "0.2", "-o", words)
         row, = rows(t, "r.json")

@@ -148,6 +148,7 @@ static void test_positions(void)
 		{"-H 10.0.0.2 -- -H 10.1.0.2 -P 5001",
 			"-t TCP_STREAM -l 10 -P 5001 -H 10.1.0.2"},
 		{"-l 20 --", "-t TCP_STREAM -l 20"},
+		{"-o JSON,all", "-t TCP_STREAM -l 10 -k JSON,all"},
 	};
 
 	check_rows(NET_WORDS_NETPERF, rows, ARRAY_LEN(rows));
@@ -158,6 +159,7 @@ static void test_iperf3(void)
 	static const struct row rows[] = {
 		{"-t 30 -P 4 -R", "-t TCP_MAERTS -l 30 --flows 4"},
 		{"--time 30 --parallel=4 --reverse", "-t TCP_MAERTS -l 30 --flows 4"},
+		{"-k all", "-t TCP_STREAM -l 10 -k all"},
 		{"-u", "-t UDP_STREAM -l 10 --bitrate 1000000"},
 		{"-u -b 100M -P 2 -l 1400", "-t UDP_STREAM -l 10 --flows 2 --bitrate "
 					    "200000000 -m 1400 -M 1400"},

@@ -2,12 +2,14 @@
 #include <errno.h>
 #include <math.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/buf.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
+#include "common/digest.h"
 #include "common/err.h"
 #include "common/log.h"
 #include "orchestrator/command.h"
@@ -138,6 +140,18 @@ int matrix_task_print(const struct matrix_task *t)
 	return r->output ? 0 : -ENOMEM;
 }
 
+/* A random one, RFC 4122 version 4. */
+static void make_uuid(char out[37])
+{
+	char hex[33];
+
+	digest_random_hex(16, hex);
+	hex[12] = '4';
+	hex[16] = "89ab"[hex[16] & 3];
+	snprintf(out, 37, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16,
+		hex + 20);
+}
+
 /* Of several iterations the one in the middle, so that all its values belong together. */
 static int fill_record(struct matrix_task *t)
 {
@@ -145,10 +159,13 @@ static int fill_record(struct matrix_task *t)
 	struct confidence_goal goal = goal_of(w);
 	struct net_record *r = t->record;
 	struct confidence c;
-	struct net_facts facts = {
-		.command = r->command, .uuid = w->uuid, .brand = w->brand};
+	char uuid[37];
+	struct net_facts facts = {.command = r->command,
+		.uuid = w->uuid ? w->uuid : uuid,
+		.brand = w->brand};
 	struct matrix_measured *d;
 
+	make_uuid(uuid);
 	if (w->iterations_max > 1) {
 		if (confidence(t, &c) < 0)
 			return -ENOMEM;
