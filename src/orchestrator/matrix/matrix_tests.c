@@ -31,6 +31,8 @@ static int by_words(struct matrix *m, struct err *err)
 	m->tests->name = name_of(&m->words.spec);
 	if (m->app->o.duration_set)
 		m->words.spec.duration_ns = m->app->o.duration_ns;
+	if (net_spec_check(&m->words.spec, err) < 0)
+		return err_prefix(err, "--duration");
 	return m->tests->name ? 0 : err_sys(err, ENOMEM, "matrix");
 }
 
