@@ -328,6 +328,7 @@ int matrix_finish(struct matrix *m, struct err *err)
 	int code, rc;
 
 	settle_rest(m);
+	matrix_skew_note(m);
 	if (m->n_tasks && matrix_profile_check(m, err) < 0)
 		return -1;
 	code = exit_code(m);

@@ -91,11 +91,17 @@ void matrix_skew_round(struct matrix *m)
 
 	if (skew > m->skew_ns)
 		m->skew_ns = skew;
-	if (skew > SKEW_MAX_NS)
-		matrix_remark(m,
-			"the pairs of a round began up to %.0f ms apart (busy hosts): "
-			"they did not all run in the same time",
-			(double)skew / 1e6);
+	m->skewed += skew > SKEW_MAX_NS;
 	m->early_ns = UINT64_MAX;
 	m->late_ns = 0;
+}
+
+void matrix_skew_note(struct matrix *m)
+{
+	if (m->skewed)
+		matrix_remark(m,
+			"in %zu round%s pairs began more than %d ms apart, up to %.0f ms "
+			"(busy hosts): they did not all run in the same time",
+			m->skewed, m->skewed == 1 ? "" : "s",
+			(int)(SKEW_MAX_NS / NS_PER_MS), (double)m->skew_ns / 1e6);
 }

@@ -144,6 +144,7 @@ static void each_text(const struct matrix_work *w, struct buf *out)
 		buf_printf(out, ", %zu tests", w->tests);
 	if (w->duration_ns) {
 		buf_puts(out, w->tests > 1 ? " of " : ", ");
+		buf_puts(out, w->by_amount ? "at most " : "");
 		matrix_time_text(w->duration_ns, out);
 		buf_puts(out, " each");
 	}
@@ -169,8 +170,11 @@ void matrix_plan_text(const struct matrix_plan *p, enum matrix_mode mode,
 	else if (p->most > 1 && mode != MATRIX_CONCURRENT)
 		buf_printf(out, " of %zu or %zu", p->least, p->most);
 	each_text(w, out);
-	buf_printf(out, ": %s",
-		w->iterations[1] > w->iterations[0] ? "at least " : "about ");
+	if (w->by_amount)
+		buf_puts(out, ": at most ");
+	else
+		buf_puts(out,
+			w->iterations[1] > w->iterations[0] ? ": at least " : ": about ");
 	matrix_time_text(matrix_plan_length_ns(p, w), out);
 }
 

@@ -53,6 +53,7 @@ struct matrix_work {
 	uint64_t round_ns; /* of all tests and their warm-ups together, once */
 	uint64_t rest_ns;  /* between two tests */
 	uint64_t left_ns;  /* of what is left, where some of it is done; 0: all of it */
+	bool by_amount; /* a test ends with its bytes or transactions: its time is at most that */
 	uint64_t duration_ns; /* of each test when all have the same; 0: they differ */
 	uint32_t iterations
 		[2]; /* at least and at most, for confidence; 1 and 1: just one */

@@ -178,6 +178,7 @@ struct matrix {
 	uint64_t start_ns;          /* common start of the round, our clock */
 	uint64_t early_ns,
 		late_ns; /* of this round: the least and the most that pairs began after it */
+	size_t skewed; /* rounds that were not in step */
 	uint64_t skew_ns,
 		skew_bound_ns;    /* the widest span of a round, and how exact that is */
 	bool looking, look_again; /* as run_check: never inside of itself */
@@ -301,6 +302,8 @@ uint64_t matrix_left_ns(const struct matrix *m, uint64_t now_ns);
 void matrix_skew_add(struct matrix *m, const struct matrix_flight *f);
 /* The round is over. */
 void matrix_skew_round(struct matrix *m);
+/* A remark when rounds were not in step. */
+void matrix_skew_note(struct matrix *m);
 
 /* matrix_doubt.c; of a flight with both results */
 /* What its ends say cannot be: it has failed then. */
@@ -352,6 +355,9 @@ void matrix_output_free(struct net_output *o); /* takes NULL */
 void matrix_values_free(struct net_values *v); /* takes NULL */
 
 /* matrix_messages.c */
+/* Appends what may help against such a failure of an end: where else data could go. */
+void matrix_add_hint(const struct matrix_flight *f, enum net_side side,
+	enum net_failure why, struct buf *text);
 void matrix_online(struct fleet_worker *w, void *user);
 void matrix_gone(struct fleet_worker *w, void *user);
 void matrix_finished(struct fleet_worker *w, void *user);

@@ -50,6 +50,7 @@ static void add_up(struct matrix *m)
 	for (size_t i = 0; i < m->n_tests; i++) {
 		const struct net_spec *s = &m->tests[i].words->spec;
 
+		w->by_amount |= s->max_bytes || s->max_transactions;
 		w->round_ns += s->warmup_ns + s->duration_ns;
 		if (s->duration_ns != w->duration_ns)
 			w->duration_ns = 0;
