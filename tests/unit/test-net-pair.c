@@ -196,8 +196,8 @@ static void check_kind(const struct end ends[2], size_t i)
 		CHECK(c->total.bytes_sent == s->total.bytes_recvd, "%s", kinds[i].what);
 		CHECK(c->total.bytes_recvd == s->total.bytes_sent, "%s", kinds[i].what);
 	}
-	CHECK(kinds[i].spec.test == NET_STREAM || c->total.transactions > 0, "%s",
-		kinds[i].what);
+	/* a busy machine may get nothing done in so short a time; but nothing is counted that was not answered */
+	CHECK(c->total.transactions <= s->total.transactions, "%s", kinds[i].what);
 }
 
 static void test_pairs(void)
