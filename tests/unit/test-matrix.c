@@ -121,6 +121,45 @@ static void no_host_with_itself(void)
 	matrix_lists_finish(&l);
 }
 
+/* Pairs that were measured before take part in no round. */
+static void pairs_that_are_done(void)
+{
+	static const struct matrix_work work = {.tests = 1,
+		.repeats = 1,
+		.duration_ns = 10 * NS_PER_SEC,
+		.round_ns = 10 * NS_PER_SEC,
+		.left_ns = 22 * NS_PER_SEC,
+		.iterations = {1, 1}};
+	static const enum matrix_mode modes[] = {
+		MATRIX_PARALLEL, MATRIX_SEQUENTIAL, MATRIX_CONCURRENT};
+	static const uint32_t rounds[] = {2, 3, 1};
+	struct matrix_lists l = lists(4, 2, 0);
+	AUTO_BUF struct buf text = BUF_INIT;
+	struct matrix_plan p;
+	struct err err = ERR_INIT;
+	uint32_t machines[6];
+
+	one_machine_each(machines, 6);
+	CHECK(matrix_plan_pairs(&l, &p, &err) == 0);
+	for (size_t i = 0; i < p.n; i++)
+		p.pairs[i].done = i != 1 && i != 4 && i != 5;
+	for (size_t m = 0; m < ARRAY_LEN(modes); m++) {
+		CHECK(matrix_plan_rounds(&p, modes[m], 0, machines, &err) == 0);
+		CHECK(p.rounds == rounds[m] && p.left == 3, "%u, %zu", p.rounds, p.left);
+		for (size_t i = 0; i < p.n; i++)
+			CHECK(p.pairs[i].done || p.pairs[i].round < p.rounds, "%zu", i);
+	}
+	CHECK(matrix_plan_rounds(&p, MATRIX_PARALLEL, 0, machines, &err) == 0);
+	matrix_plan_text(&p, MATRIX_PARALLEL, &work, &text);
+	CHECK_STR(text.data, "3 of 8 pairs in 2 rounds of 1 or 2, 10 s each: about 22 s");
+	for (size_t i = 0; i < p.n; i++)
+		p.pairs[i].done = true;
+	CHECK(matrix_plan_rounds(&p, MATRIX_PARALLEL, 0, machines, &err) == 0);
+	CHECK(p.rounds == 0 && p.left == 0);
+	matrix_plan_finish(&p);
+	matrix_lists_finish(&l);
+}
+
 static void work_in_words(void)
 {
 	static const struct {
@@ -158,6 +197,13 @@ static void work_in_words(void)
 			 .duration_ns = 7200 * NS_PER_SEC,
 			 .iterations = {1, 1}},
 			"2 pairs in 2 rounds, 2 h 0 min each: about 4 h 0 min"},
+		{{.tests = 1,
+			 .repeats = 1,
+			 .round_ns = 3600 * NS_PER_SEC,
+			 .duration_ns = 3600 * NS_PER_SEC,
+			 .by_amount = true,
+			 .iterations = {1, 1}},
+			"2 pairs in 2 rounds, at most 1 h 0 min each: at most 2 h 0 min"},
 	};
 	struct matrix_lists l = lists(1, 2, 0);
 	struct matrix_plan p;
@@ -198,4 +244,4 @@ static void port_ranges(void)
 }
 
 TEST_MAIN(TEST(plans_in_words), TEST(one_machine_twice), TEST(no_host_with_itself),
-	TEST(work_in_words), TEST(port_ranges))
+	TEST(pairs_that_are_done), TEST(work_in_words), TEST(port_ranges))

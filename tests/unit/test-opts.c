@@ -226,4 +226,39 @@ static void test_help(void)
 		CHECK(text_width(line) <= 90, "%s", line);
 }
 
-TEST_MAIN(TEST(test_values), TEST(test_operands), TEST(test_wrong), TEST(test_help))
+/* What was given makes words that give the same again. */
+static void test_words(void)
+{
+	static const char *const lines[] = {"-q --output=a,b --json-lines -n 7",
+		"--json-lines=x --duration 1h30m --port 22 --color never --weight 0.5",
+		"--a-rather-long-option 4KiB --output=", ""};
+	static const char *const want[] = {"--quiet|--output=a,b|--json-lines|--count=7|",
+		"--color=never|--json-lines=x|--duration=5400.000000000s|--weight=0.5|"
+		"--port=22|",
+		"--output=|--a-rather-long-option=4096|", ""};
+
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+		AUTO_BUF struct buf words = BUF_INIT;
+		struct values copy = {0};
+		struct outcome o;
+
+		run(&o, lines[i]);
+		CHECK(o.rc == 0, "%s", o.err.text);
+		for (const struct opt *const *t = tables; *t; t++)
+			for (const struct opt *p = *t; p->name; p++) {
+				if (!p->help || !opts_given(p, &o.v))
+					continue;
+				CHECK(opts_word(p, &o.v, &words) == 0);
+				buf_putc(&words, '|');
+				opts_copy(p, &o.v, &copy);
+				CHECK(opts_given(p, &copy), "%s", p->name);
+			}
+		CHECK_STR(words.data ? words.data : "", want[i]);
+		CHECK(copy.count == o.v.count && copy.output == o.v.output &&
+			copy.port == o.v.port && copy.quiet == o.v.quiet);
+		finish(&o);
+	}
+}
+
+TEST_MAIN(TEST(test_values), TEST(test_operands), TEST(test_wrong), TEST(test_help),
+	TEST(test_words))
