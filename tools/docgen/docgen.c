@@ -29,6 +29,10 @@ static const struct part {
 	{"man-host-keys", docgen_man_host_keys},
 	{"man-container-keys", docgen_man_container_keys},
 	{"man-workload-keys", docgen_man_workload_keys},
+	{"man-profile-keys", docgen_man_profile_keys},
+	{"man-words-netperf", docgen_man_words_netperf},
+	{"man-words-iperf3", docgen_man_words_iperf3},
+	{"man-selectors", docgen_man_selectors},
 };
 
 static bool seen(const struct option_group *g, const struct option_group **out, size_t n)

@@ -32,3 +32,7 @@ void docgen_man_worker_options(struct buf *out);
 void docgen_man_host_keys(struct buf *out);
 void docgen_man_container_keys(struct buf *out);
 void docgen_man_workload_keys(struct buf *out);
+void docgen_man_profile_keys(struct buf *out);
+void docgen_man_words_netperf(struct buf *out);
+void docgen_man_words_iperf3(struct buf *out);
+void docgen_man_selectors(struct buf *out);

@@ -7,7 +7,9 @@
 #include "docgen.h"
 #include "inventory/keys.h"
 #include "orchestrator/command.h"
+#include "proto/net_selectors.h"
 #include "worker/options.h"
+#include "workload/net_profile.h"
 #include "workload/workload.h"
 
 /* Text as text: nothing in it is markup. */
@@ -225,12 +227,89 @@ void docgen_man_container_keys(struct buf *out)
 	key_table(out, container_keys);
 }
 
-void docgen_man_workload_keys(struct buf *out)
+static void key_tables(struct buf *out, const struct workload_table *t)
 {
-	for (const struct workload_table *t = workload_tables; t->name; t++) {
+	for (; t->name; t++) {
 		buf_puts(out, "## ");
 		text(out, *t->name ? t->name : "top level");
 		buf_puts(out, "\n\n");
 		key_table(out, t->keys);
+	}
+}
+
+void docgen_man_workload_keys(struct buf *out)
+{
+	key_tables(out, workload_tables);
+}
+
+void docgen_man_profile_keys(struct buf *out)
+{
+	key_tables(out, net_profile_tables);
+}
+
+/* --- words behind "--", and what they can ask for --- */
+
+static void word_head(struct buf *out, const struct net_word_help *w)
+{
+	if (w->letter)
+		marked(out, '*', w->letter);
+	if (w->letter && w->name)
+		buf_puts(out, ", ");
+	if (w->name)
+		marked(out, '*', w->name);
+	if (w->arg) {
+		buf_putc(out, ' ');
+		marked(out, '_', w->arg);
+	}
+	if (w->global)
+		buf_puts(out, " (before a second *--*)");
+}
+
+static void words_of(struct buf *out, enum net_dialect dialect)
+{
+	struct net_word_help w;
+
+	for (size_t i = 0; net_words_help(dialect, i, &w); i++) {
+		if (w.refused)
+			continue;
+		word_head(out, &w);
+		buf_puts(out, "\n\t");
+		text(out, w.help); /* it may begin with a word that is typed so */
+		buf_puts(out, ".\n\n");
+	}
+	buf_puts(out, "Refused, since they would do nothing here: ");
+	for (size_t i = 0, n = 0; net_words_help(dialect, i, &w); i++) {
+		if (!w.refused)
+			continue;
+		buf_puts(out, n++ ? ", " : "");
+		word_head(out, &w);
+	}
+	buf_puts(out, ".\n\n");
+}
+
+void docgen_man_words_netperf(struct buf *out)
+{
+	words_of(out, NET_WORDS_NETPERF);
+}
+
+void docgen_man_words_iperf3(struct buf *out)
+{
+	words_of(out, NET_WORDS_IPERF3);
+}
+
+void docgen_man_selectors(struct buf *out)
+{
+	for (size_t i = 0; i < NET_SELECTORS; i++) {
+		const struct net_selector_info *s = &net_selectors[i];
+
+		marked(out, '*', s->name);
+		if (s->unit && *s->unit) {
+			buf_puts(out, " (");
+			text(out, s->unit);
+			buf_putc(out, ')');
+		}
+		buf_puts(out, s->ours ? " (of muster alone)\n\t" : "\n\t");
+		sentence(out, s->help);
+		buf_puts(out, "\n\n");
 	}
 }
