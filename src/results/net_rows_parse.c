@@ -48,7 +48,7 @@ static int get_uint(
 
 static int get_u32(const json_t *o, const char *key, uint32_t *ret, struct err *err)
 {
-	uint64_t v;
+	uint64_t v = 0;
 
 	if (get_uint(o, key, UINT32_MAX, &v, err) < 0)
 		return -1;
@@ -216,7 +216,7 @@ static int add_session(
 	struct net_session *grown =
 		reallocarray(ret->sessions, ret->n_sessions + 1, sizeof(*ret->sessions));
 	struct net_session s;
-	uint64_t kept, left;
+	uint64_t kept = 0, left = 0;
 
 	(void)line;
 	if (!grown)
