@@ -411,8 +411,8 @@ static void iperf3_transport(struct list *l, const struct net_words *w)
 	}
 	if (w->client_port)
 		add_number(l, "--cport", w->client_port);
-	if (net_words_given(w, "--timeout") || net_words_given(w, "--connect-timeout"))
-		add_number(l, "--connect-timeout", w->spec.timeout_ns / NS_PER_MS);
+	/* its own is that of the system: two minutes and more */
+	add_number(l, "--connect-timeout", w->spec.timeout_ns / NS_PER_MS);
 }
 
 static void iperf3_client(

@@ -168,7 +168,7 @@ def test_refused_by_name(t):
 def test_dry_run(t):
     done = matrix(t, "c1", "s1", "--iperf3", "/opt/i/iperf3", "--dry-run", "--", "-d", "recv", "-l", "7")
     t.match(done.out, r"^      s1: /opt/i/iperf3 -s -1 -B s1 -p PORT$")
-    t.match(done.out, r"^      c1: /opt/i/iperf3 -c s1 -p PORT -t 7 -J -i 0 -R$")
+    t.match(done.out, r"^      c1: /opt/i/iperf3 -c s1 -p PORT -t 7 -J -i 0 -R --connect-timeout 10000$")
     done = matrix(t, "c1", "s1", "--netserver", "~/bin/netserver", "--dry-run", "--", "-d", "rr", "-l", "7")
     t.match(done.out, r"^      s1: '~/bin/netserver' -D -L s1 -p PORT$")
     t.match(done.out, r"^      c1: netperf -P 0 -H s1 -p PORT -t OMNI -l 7 -c -C -- -d rr -T tcp -r 1,1 -k "

@@ -89,17 +89,19 @@ static void test_iperf3(void)
 	static const struct {
 		const char *words, *want;
 	} rows[] = {
-		{"-d send -l 30", "-t 30 -J -i 0"},
-		{"-d recv --flows 4 -4", "-t 10 -J -4 -i 0 -R -P 4"},
+		{"-d send -l 30", "-t 30 -J -i 0 --connect-timeout 10000"},
+		{"-d recv --flows 4 -4",
+			"-t 10 -J -4 -i 0 -R -P 4 --connect-timeout 10000"},
 		{"--bidir -m 64K -M 64K --interval 0.5 --warmup 2",
-			"-t 10 -J -O 2 -i 0.5 --bidir -l 65536"},
+			"-t 10 -J -O 2 -i 0.5 --bidir -l 65536 --connect-timeout 10000"},
 		{"-T udp --bitrate 100M --flows 2 --gsro",
-			"-t 10 -J -i 0 -u -b 50000000 -P 2 -l 1472 --gsro"},
-		{"-T udp", "-t 10 -J -i 0 -u -b 0 -l 1472"},
+			"-t 10 -J -i 0 -u -b 50000000 -P 2 -l 1472 --gsro "
+			"--connect-timeout 10000"},
+		{"-T udp", "-t 10 -J -i 0 -u -b 0 -l 1472 --connect-timeout 10000"},
 		{"-l -1M -s 256K -S 256K -D -K cubic -G 1400 -Y 8 -q 1m -T 1,2 -P "
 		 "4000,5000",
 			"-n 1048576 -J -i 0 -w 262144 -M 1400 -N -S 8 -C cubic --fq-rate "
-			"8000000 -A 1,2 --cport 4000"},
+			"8000000 -A 1,2 --cport 4000 --connect-timeout 10000"},
 		{"--zerocopy --skip-rx-copy --timeout 3",
 			"-t 10 -J -i 0 -Z --skip-rx-copy --connect-timeout 3000"},
 	};

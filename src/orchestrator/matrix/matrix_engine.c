@@ -313,6 +313,13 @@ static void fail(struct matrix_flight *f, enum net_failure why, const char *word
 	buf_printf(&text, "%s: %s: %s", f->end[NET_CLIENT].w->host->name, name,
 		without(name, words));
 	add_server(f, &text);
+	if (!f->end[NET_CLIENT].output->late &&
+		(why == NET_FAIL_REFUSED || why == NET_FAIL_TIMEOUT ||
+			why == NET_FAIL_UNREACHABLE)) {
+		buf_printf(&text, ", to %s port %u", f->task->record->server_address,
+			f->port);
+		matrix_add_hint(f, NET_CLIENT, why, &text);
+	}
 	matrix_flight_fail(f, why, "%s", text.data ? text.data : words);
 }
 

@@ -107,7 +107,7 @@ static void name_addresses(
 }
 
 /* The hosts are there, or SSH would not reach them: it is the way of the data that is wrong. */
-static void add_hint(const struct matrix_flight *f, enum net_side side,
+void matrix_add_hint(const struct matrix_flight *f, enum net_side side,
 	enum net_failure why, struct buf *text)
 {
 	AUTO_BUF struct buf others = BUF_INIT;
@@ -140,7 +140,7 @@ static void on_error(struct matrix_flight *f, enum net_side side, struct msg *ms
 
 	f->end[side].over = true;
 	buf_printf(&text, "%s: %s", f->end[side].w->host->name, e->text);
-	add_hint(f, side, e->failure, &text);
+	matrix_add_hint(f, side, e->failure, &text);
 	matrix_flight_fail(f, e->failure, "%s", text.data ? text.data : e->text);
 }
 
