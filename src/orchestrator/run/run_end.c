@@ -93,6 +93,7 @@ static void copy_hello(struct msg_hello *to, const struct msg_hello *from)
 	to->boot_id = or_empty(from->boot_id);
 	to->run_dir = or_empty(from->run_dir);
 	to->backends = copy_strings(from->backends);
+	to->addresses = copy_strings(from->addresses);
 }
 
 /* What a worker saw of its machine over measure. */
