@@ -36,8 +36,8 @@ struct opt {
 	const char *help; /* one sentence, no full stop */
 	const char *const *choices; /* OPT_CHOICE: NULL-terminated */
 	const char *const *aliases; /* other long names, NULL-terminated, or NULL */
-	const char *complete; /* hint: "file" "dir" "hosts" "profile" or NULL */
-	size_t set_offset;    /* of a bool that says it was given; 0: none */
+	const char *complete;       /* hint: "file" "dir" "hosts" "profile" or NULL */
+	size_t set_offset;          /* of a bool that says it was given; 0: none */
 };
 
 /* Parses argv[0..argc) against several tables (NULL-terminated array of tables), options and

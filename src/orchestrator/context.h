@@ -28,7 +28,7 @@ struct context {
 	int json_fd;
 	struct inventory hosts;
 	const struct host **refs; /* to hosts.hosts */
-	size_t n_refs; /* so many of them are contacted; 0: all */
+	size_t n_refs;            /* so many of them are contacted; 0: all */
 	bool embedded; /* no hosts were given: this machine over the local transport */
 	struct transport_config config; /* context_open fills it in */
 	struct transport *transport;

@@ -213,6 +213,9 @@ void matrix_gone(struct fleet_worker *w, void *user)
 			if (f->end[side].w != w || f->end[side].over)
 				continue;
 			f->end[side].over = true;
+			/* the cause, where the other end has told of its effect */
+			if (f->failure && f->why == NET_FAIL_LOST)
+				free(STEAL_PTR(&f->failure));
 			matrix_flight_fail(f, NET_FAIL_LOST, "%s is lost: %s",
 				w->host->name, w->reason);
 		}
