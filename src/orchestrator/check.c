@@ -3,7 +3,6 @@
 #include <jansson.h>
 #include <math.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,7 +10,6 @@
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/err.h"
-#include "common/file.h"
 #include "common/log.h"
 #include "common/loop.h"
 #include "common/text.h"
@@ -22,6 +20,7 @@
 #include "orchestrator/console/events.h"
 #include "orchestrator/console/status.h"
 #include "orchestrator/context.h"
+#include "orchestrator/export.h"
 #include "orchestrator/fleet/fleet.h"
 #include "orchestrator/setup_programs.h"
 
@@ -243,28 +242,13 @@ static int export(struct check *k, const char *path, struct err *err)
 {
 	json_t *hosts = json_array();
 	json_t *all;
-	AUTO_FREE char *text = NULL;
 
 	for (size_t i = 0; i < fleet_size(k->fleet); i++)
 		json_array_append_new(hosts, host_json(k, fleet_worker(k->fleet, i)));
 	all = json_pack("{s:i, s:s, s:i, s:i, s:o}", "schema_version", 1, "command",
 		"check", "online", (int)k->online, "total", (int)fleet_size(k->fleet),
 		"hosts", hosts);
-	text = json_dumps(all, JSON_INDENT(2));
-	json_decref(all);
-	if (!text)
-		return err_sys(err, ENOMEM, "%s", path);
-	if (strcmp(path, "-") != 0)
-		return file_write_atomic(path, text, strlen(text), 0666, err);
-	printf("%s\n", text);
-	return 0;
-}
-
-static int check_export_name(const char *path, struct err *err)
-{
-	if (!path || strcmp(path, "-") == 0 || text_ends_with(path, ".json"))
-		return 0;
-	return err_set(err, ERR_INPUT, "--export %s: check writes .json", path);
+	return export_write(all, path, err);
 }
 
 static void quit_all(struct check *k)
@@ -349,7 +333,7 @@ static int check_command(struct app *app, bool setup, struct err *err)
 	struct check k = {.setup = setup};
 	int r;
 
-	if (check_export_name(app->o.export_file, err) < 0)
+	if (export_check_name(app->o.export_file, "check", err) < 0)
 		return -1;
 	r = context_open(&k.ctx, app, false, err);
 	if (r == 0)

@@ -93,7 +93,7 @@ def test_wrong_usage(t):
     t.write("w.yaml", null(duration="1s"))
     for argv, error in ((["runs", "atach"], r"does not know 'atach'"),
                         (["runs", "--now"], r"--now belongs to muster runs stop"),
-                        (["runs", "--export", "x.csv"], r"FILE\.json or -"),
+                        (["runs", "--export", "x.csv"], r"writes .json, or -"),
                         (["runs", "attach", "a", "--export", "-"], r"--export is of the list"),
                         (["runs", "attach", "a", "b"], r"takes .*, not 'b'"),
                         (["run", "w.yaml", "--detach", "--json-lines"], r"--detach.*stdout"),

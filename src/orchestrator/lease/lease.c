@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/buf.h"
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/log.h"
@@ -15,6 +14,7 @@
 #include "orchestrator/command.h"
 #include "orchestrator/console/console.h"
 #include "orchestrator/console/status.h"
+#include "orchestrator/export.h"
 #include "orchestrator/lease/lease_private.h"
 #include "transport/resolve.h"
 
@@ -223,10 +223,8 @@ static int read_options(struct lease_command *c, struct err *err)
 	if (c->lease_ns < NS_PER_SEC || c->lease_ns > LEASE_MAX_NS)
 		return err_set(err, ERR_INPUT, "--lease is 1s to 30d, not %s",
 			units_duration(c->lease_ns).s);
-	if (o->export_file && strcmp(o->export_file, "-") != 0 &&
-		!text_ends_with(o->export_file, ".json"))
-		return err_set(err, ERR_INPUT, "--export %s: %s writes .json",
-			o->export_file, c->verb->name);
+	if (export_check_name(o->export_file, c->verb->name, err) < 0)
+		return -1;
 	return options_engine(o, &c->engine, err);
 }
 

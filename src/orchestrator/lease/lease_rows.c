@@ -1,18 +1,16 @@
 /* lease_rows: what became of each server: lines that people and their scripts read, and --export. */
-#include <errno.h>
 #include <jansson.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/buf.h"
 #include "common/cleanup.h"
 #include "common/err.h"
-#include "common/file.h"
 #include "common/text.h"
 #include "common/units.h"
 #include "orchestrator/command.h"
 #include "orchestrator/console/console.h"
+#include "orchestrator/export.h"
 #include "orchestrator/lease/lease_private.h"
 #include "orchestrator/lease/lease_time.h"
 
@@ -215,7 +213,6 @@ static json_t *row_json(const struct lease_host *h, const struct lease_row *r)
 int lease_rows_export(const struct lease_command *c, const char *path, struct err *err)
 {
 	json_t *rows = json_array(), *all;
-	AUTO_FREE char *text = NULL;
 
 	for (size_t i = 0; i < c->n; i++)
 		for (size_t k = 0; k < c->hosts[i].n_rows; k++)
@@ -223,12 +220,5 @@ int lease_rows_export(const struct lease_command *c, const char *path, struct er
 				rows, row_json(&c->hosts[i], &c->hosts[i].rows[k]));
 	all = json_pack("{s:i, s:s, s:o}", "schema_version", 1, "command", c->verb->name,
 		"servers", rows);
-	text = json_dumps(all, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
-	json_decref(all);
-	if (!text)
-		return err_sys(err, ENOMEM, "%s", path);
-	if (strcmp(path, "-") != 0)
-		return file_write_atomic(path, text, strlen(text), 0666, err);
-	printf("%s\n", text);
-	return 0;
+	return export_write(all, path, err);
 }

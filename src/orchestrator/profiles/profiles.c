@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "common/text.h"
 #include "orchestrator/command.h"
+#include "orchestrator/export.h"
 #include "orchestrator/matrix/matrix_plan.h"
 #include "orchestrator/profiles/profile_find.h"
 #include "results/json_writer.h"
@@ -357,8 +358,7 @@ int cmd_profiles(struct app *app, struct err *err)
 {
 	const char *path = app->o.export_file;
 
-	if (path && strcmp(path, "-") != 0 && !text_ends_with(path, ".json"))
-		return err_set(err, ERR_INPUT,
-			"--export %s: profiles writes .json, or - for stdout", path);
+	if (export_check_name(path, "profiles", err) < 0)
+		return -1;
 	return app->operands.n ? one(app, app->operands.items[0], err) : list(app, err);
 }

@@ -1,7 +1,6 @@
 /* runs: which runs there are on this machine, and what can be done with one. */
 #include "orchestrator/runs/runs.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <signal.h>
@@ -14,11 +13,11 @@
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/err.h"
-#include "common/file.h"
 #include "common/log.h"
 #include "common/text.h"
 #include "common/units.h"
 #include "orchestrator/command.h"
+#include "orchestrator/export.h"
 
 static int load(struct run_entries *ret, struct err *err)
 {
@@ -125,22 +124,12 @@ static json_t *entry_json(const struct run_entry *e)
 static int export_list(const struct run_entries *all, const char *path, struct err *err)
 {
 	json_t *runs = json_array(), *o;
-	AUTO_FREE char *text = NULL;
-	AUTO_FREE char *line = NULL;
 
 	for (size_t i = 0; i < all->n; i++)
 		json_array_append_new(runs, entry_json(&all->items[i]));
 	o = json_pack(
 		"{s:i, s:s, s:o}", "schema_version", 1, "command", "runs", "runs", runs);
-	text = json_dumps(o, JSON_INDENT(2));
-	json_decref(o);
-	line = text ? text_printf("%s\n", text) : NULL;
-	if (!line)
-		return err_sys(err, ENOMEM, "runs");
-	if (strcmp(path, "-") != 0)
-		return file_write_atomic(path, line, strlen(line), 0666, err);
-	fputs(line, stdout);
-	return 0;
+	return export_write(o, path, err);
 }
 
 static int list(struct app *app, struct err *err)
@@ -273,9 +262,7 @@ static int check_options(const struct app *app, struct err *err)
 			"--export is of the list: muster runs %s "
 			"has none",
 			what);
-	if (path && strcmp(path, "-") != 0 && !text_ends_with(path, ".json"))
-		return err_set(err, ERR_INPUT, "--export wants FILE.json or -");
-	return 0;
+	return export_check_name(path, "runs", err);
 }
 
 int cmd_runs(struct app *app, struct err *err)

@@ -14,6 +14,7 @@
 #include "orchestrator/command.h"
 #include "orchestrator/console/console.h"
 #include "orchestrator/console/status.h"
+#include "orchestrator/export.h"
 #include "orchestrator/ssh_setup/ask.h"
 #include "orchestrator/ssh_setup/ssh_setup.h"
 
@@ -42,11 +43,7 @@ static int check_options(const struct options *o, struct err *err)
 			"muster "
 			"asks on the "
 			"terminal");
-	if (o->export_file && strcmp(o->export_file, "-") != 0 &&
-		!text_ends_with(o->export_file, ".json"))
-		return err_set(err, ERR_INPUT, "--export %s: ssh-setup writes .json",
-			o->export_file);
-	return 0;
+	return export_check_name(o->export_file, "ssh-setup", err);
 }
 
 /* ---- hosts ---- */

@@ -1,6 +1,5 @@
 /* ssh_setup_report: a block for each host, in the order of the inventory; then the summary, what to do
  * next, and the export. */
-#include <errno.h>
 #include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -9,13 +8,13 @@
 
 #include "common/cleanup.h"
 #include "common/err.h"
-#include "common/file.h"
 #include "common/log.h"
 #include "common/text.h"
 #include "orchestrator/command.h"
 #include "orchestrator/console/console.h"
 #include "orchestrator/console/display.h"
 #include "orchestrator/console/status.h"
+#include "orchestrator/export.h"
 #include "orchestrator/ssh_setup/ssh_setup.h"
 
 static const struct {
@@ -437,7 +436,6 @@ int setup_report_export(const struct setup *s, const char *path, struct err *err
 {
 	json_t *hosts = json_array();
 	json_t *all;
-	AUTO_FREE char *text = NULL;
 
 	for (size_t i = 0; i < s->n; i++)
 		json_array_append_new(hosts, host_json(&s->hosts[i]));
@@ -448,12 +446,5 @@ int setup_report_export(const struct setup *s, const char *path, struct err *err
 		"total", (int)s->n, "hosts", hosts);
 	if (s->output_written)
 		set(all, "inventory", s->output);
-	text = json_dumps(all, JSON_INDENT(2));
-	json_decref(all);
-	if (!text)
-		return err_sys(err, ENOMEM, "%s", path);
-	if (strcmp(path, "-") != 0)
-		return file_write_atomic(path, text, strlen(text), 0666, err);
-	printf("%s\n", text);
-	return 0;
+	return export_write(all, path, err);
 }
