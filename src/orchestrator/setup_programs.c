@@ -93,8 +93,8 @@ static void fail(struct place *p, const char *fmt, ...)
 
 static void is_there(struct place *p, const char *path, bool copied)
 {
-	buf_printf(&p->have, ", %s %s%s", p->s->file.name, path,
-		copied ? " (copied)" : "");
+	buf_printf(
+		&p->have, ", %s %s%s", p->s->file.name, path, copied ? " (copied)" : "");
 	hang_up(p);
 	ask(p);
 }
@@ -112,7 +112,7 @@ static void on_uploaded(
 		is_there(p, path, true);
 }
 
-/* rest: "Linux x86_64 0 /root/.cache /var/tmp": system, machine, user, and where it may lie. */
+/* rest: "Linux x86_64 0 /var/tmp /tmp": system, machine, user, and where it may lie. */
 static void send_file(struct place *p, char *rest)
 {
 	static const struct upload_events events = {.done = on_uploaded};

@@ -31,6 +31,6 @@ void setup_programs_message(
 /* w is gone: nothing more is done for it. Takes NULL. */
 void setup_programs_drop(struct setup_programs *s, const struct fleet_worker *w);
 
-/* Appends ", netserver /root/.cache/muster-0/netserver (copied)"; nothing for a host that needed nothing. */
+/* Appends ", netserver /var/tmp/muster-0/netserver (copied)"; nothing for a host that needed nothing. */
 void setup_programs_describe(
 	const struct setup_programs *s, const struct fleet_worker *w, struct buf *out);

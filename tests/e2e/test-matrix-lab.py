@@ -78,7 +78,8 @@ NUMBERS = [(r"min [\d.]+, median [\d.]+, max [\d.]+", "min N, median N, max N"),
 
 def transcript(text):
     """Hosts get ready in any order, and so do the pairs of a round end: both are put into one."""
-    lines = [re.sub(r"\[\d+/(\d+)\]", r"[N/\1]", line) for line in text.splitlines()]
+    lines = [re.sub(r"\[\d+/(\d+)\]", r"[N/\1]", line) for line in text.splitlines()
+             if not re.match(r"Note: .*\(busy hosts\)", line)]
     for mark in ("✅", "[N/"):
         places = [i for i, line in enumerate(lines) if line.startswith(mark)]
         for i, line in zip(places, sorted(lines[i] for i in places)):

@@ -44,8 +44,10 @@ def hosts(t, lab, **each):
 
 
 def transcript(lab, argv, done):
-    """What was typed and what was printed. Pairs of a round end in any order, and are put into one."""
-    lines = [re.sub(r"\[\d+/(\d+)\]", r"[N/\1]", line) for line in done.out.splitlines()]
+    """What was typed and what was printed. Pairs of a round end in any order, and are put into one; that the machine
+    was busy is of no interest."""
+    lines = [re.sub(r"\[\d+/(\d+)\]", r"[N/\1]", line) for line in done.out.splitlines()
+             if not re.match(r"Note: .*\(busy hosts\)", line)]
     for mark in ("✅", "[N/"):
         places = [i for i, line in enumerate(lines) if line.startswith(mark)]
         for i, line in zip(places, sorted(lines[i] for i in places)):

@@ -9,7 +9,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 
 from harness import *  # noqa: E402,F403
 
-COMMANDS = ["check", "clean", "matrix", "profiles", "run", "runs", "setup", "ssh-setup", "validate"]
+COMMANDS = ["check", "clean", "matrix", "profiles", "run", "runs", "setup", "ssh-setup", "start", "status", "stop",
+            "validate"]
 
 # Half a command line (the last word is being typed), and what is offered for it: words, "FILES", "DIRS"
 # or "NOTHING". A set: these are among the words.

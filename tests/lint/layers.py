@@ -49,7 +49,7 @@ LIBRARIES = {
     "microhttpd": (r"microhttpd\.h", r"MHD_"),
 }
 C_LIBRARY = re.compile(
-    r"(sys|linux|net|netinet|arpa|asm)/\w+\.h|(assert|byteswap|cpuid|ctype|dirent|endian|errno|fcntl|"
+    r"(sys|linux|net|netinet|arpa|asm)/\w+\.h|(assert|byteswap|cpuid|ctype|dirent|elf|endian|errno|fcntl|"
     r"fnmatch|getopt|glob|grp|ifaddrs|immintrin|inttypes|langinfo|limits|locale|malloc|math|mntent|netdb|"
     r"poll|pthread|pty|pwd|regex|sched|semaphore|signal|spawn|stdalign|stdarg|stdatomic|stdbool|stddef|stdint|"
     r"stdio|stdlib|stdnoreturn|string|strings|termios|time|unistd|utmp|wchar|wctype|x86intrin)\.h")
