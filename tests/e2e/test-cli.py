@@ -17,6 +17,7 @@ def sshd():
 
 
 NUMBERS = [  # what differs from run to run and machine to machine
+    (r"SHA256:[A-Za-z0-9+/]{43}", "SHA256:FINGERPRINT"),  # before anything that may look like a time in it
     (r"rtt [\d.]+ ms", "rtt N ms"), (r"clock [+-][\d.]+ ms ±[\d.]+ ms", "clock N ms ±N ms"),
     (r"\d+ cores, [\d.]+ \w+, \w+, [\w.+-]+, worker [\d.]+ [0-9a-f]{8}",
      "N cores, N GiB, ARCH, KERNEL, worker VERSION HASH"),
@@ -26,7 +27,7 @@ NUMBERS = [  # what differs from run to run and machine to machine
     (r"Elapsed: [\d.]+ s, [\d.]+ s", "Elapsed: N s, N s"), (r"busiest core \d+% \(h\d\)", "busiest core N% (HOST)"),
     (r"muster-2\d{7}T\d{6}Z", "muster-TIME"), (r"Prepared ([\d,]+) objects \([^)]*\) in \w+(\.\d+)?\w*",
                                                r"Prepared \1 objects (N) in N"),
-    (r"about [\d.]+ \w+", "about N"), (r"SHA256:[A-Za-z0-9+/]{43}", "SHA256:FINGERPRINT"),
+    (r"about [\d.]+ \w+", "about N"),
     (r"\w+@(?=127)", "USER@"),
 ]
 
