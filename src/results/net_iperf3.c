@@ -320,6 +320,11 @@ static int read_results(struct work *w, const json_t *root, struct err *err)
 		rate += add_way(w, &ways[i]);
 	if (!isfinite(rate))
 		return err_set(err, ERR_INPUT, "its JSON has no sums");
+	/* its server does not count what is still under way when the client ends */
+	if (rate <= 0 && w->spec->protocol == NET_TCP)
+		return err_set(err, ERR_FAILED,
+			"its receiver had counted nothing when it ended: the test is too "
+			"short for iperf3");
 	set(w, SEL_THROUGHPUT, rate);
 	net_told_text(w->v, SEL_THROUGHPUT_UNITS, "10^6bits/s");
 	net_told_text(w->v, SEL_SD_UNITS, "us/KB");

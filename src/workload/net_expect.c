@@ -90,12 +90,22 @@ static double packet_loss(const struct net_outcome *o)
 }
 
 /* Both ends' segments: those of an end that only receives are none. */
+/* Other engines tell of the end that sends alone. */
+static double of_both(
+	const struct net_outcome *o, enum net_selector local, enum net_selector remote)
+{
+	double a = value_of(o, local), b = value_of(o, remote);
+
+	if (isnan(a))
+		return b;
+	return isnan(b) ? a : a + b;
+}
+
 static double retransmission_rate(const struct net_outcome *o)
 {
-	double again = value_of(o, SEL_LOCAL_TRANSPORT_RETRANS) +
-		       value_of(o, SEL_REMOTE_TRANSPORT_RETRANS),
-	       sent = (value_of(o, SEL_LOCAL_BYTES_SENT) +
-			      value_of(o, SEL_REMOTE_BYTES_SENT)) /
+	double again = of_both(
+		       o, SEL_LOCAL_TRANSPORT_RETRANS, SEL_REMOTE_TRANSPORT_RETRANS),
+	       sent = of_both(o, SEL_LOCAL_BYTES_SENT, SEL_REMOTE_BYTES_SENT) /
 		      value_of(o, SEL_TRANSPORT_MSS);
 
 	return sent > 0 ? again / sent : NAN;

@@ -244,6 +244,12 @@ static void test_failures(void)
 			"iperf3: unrecognized option '--bogus'\nUsage: iperf3 [-s]\n", 1,
 			0, false, false, NET_FAIL_OPTION,
 			"iperf3: unrecognized option '--bogus'"},
+		{net_iperf3_read,
+			"{\"end\":{\"sum_sent\":{\"bytes\":9},\"sum_received\":"
+			"{\"bits_per_second\":0}}}",
+			"", 0, 0, false, false, NET_FAIL_OTHER,
+			"its receiver had counted nothing when it ended: the test is too "
+			"short for iperf3"},
 		{net_iperf3_read, "{}", "", 0, 0, false, false, NET_FAIL_OTHER,
 			"printed no results, but \"{}\""},
 		{net_netperf_read, "", "", 0, 0, false, false, NET_FAIL_OTHER,

@@ -49,6 +49,8 @@ void matrix_show_header(struct matrix *m)
 	struct console *con = m->ctx.console;
 
 	console_line(con, "=== Network Matrix ===");
+	if (m->kind != NET_ENGINE_NATIVE)
+		console_line(con, "Engine: %s", m->engine);
 	if (m->profile.n)
 		console_line(con, "Profile: %s%s%s", m->profile.name,
 			m->profile.description ? ": " : "",
