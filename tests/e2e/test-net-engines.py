@@ -15,6 +15,7 @@ import threading
 sys.path.insert(0, __file__.rsplit("/", 1)[0])
 
 from harness import *  # noqa: E402,F403
+from workerline import MS, SECOND, Worker, now  # noqa: E402
 
 STAND_IN = pathlib.Path(__file__).resolve().parent / "stand-ins/netperf.py"
 
@@ -318,6 +319,63 @@ def test_retry(t):
     t.ends(done, 0)
     row, = json.loads((t.tmp / "x.json").read_text())
     t.eq((row["success"], row["attempts"]), (True, 2))
+
+
+# --- a worker by itself ---
+
+
+def open_program(worker, pair, side, argv, timeout=10 * SECOND, deadline=10 * SECOND):
+    spec = {"test": "stream", "protocol": "tcp", "flows": 1, "duration_ns": SECOND, "depth": 1,
+            "timeout_ns": timeout, "local": {}, "remote": {}}
+    worker.say("net_open", pair=pair, side=side, address="127.0.0.1", token="0" * 32, spec=spec, argv=argv,
+               deadline_ns=deadline, **({"port": 9} if side == "client" else {}))
+
+
+def test_deadline(t):
+    """A program that hangs is ended at its deadline, and what it has started too."""
+    worker = Worker(t)
+    open_program(worker, 1, "client", ["sh", "-c", "sleep 1001 & echo $!; exec sleep 1002"], deadline=200 * MS)
+    worker.get("net_ready", pair=1)
+    worker.say("net_start", pair=1, at_ns=now() + 50 * MS)
+    t.check(worker.get("net_armed", pair=1)["lead_ns"] > 0)
+    output = worker.get("net_output", pair=1)
+    t.eq((output["late"], output["signal"]), (True, signal.SIGTERM))
+    t.check(output["to_ns"] - output["from_ns"] >= 200 * MS and output["cpu"]["count"] > 0, output)
+    t.check(not os.path.exists(f"/proc/{int(output['stdout'])}"), output)
+
+
+def test_server_that_does_not_listen(t):
+    worker = Worker(t)
+    open_program(worker, 1, "server", ["sh", "-c", "echo port $0 >&2; exec sleep 1001", "{port}"],
+                 timeout=300 * MS)
+    output = worker.get("net_output", pair=1)
+    t.eq(output["late"], True)
+    t.match(output["stderr"], r"^port \d+$")
+
+
+def test_stop_before_the_load(t):
+    """Nothing is said of it, and nothing is left; numbers that are gone are no matter."""
+    worker = Worker(t)
+    where = t.tmp / "pid"
+    open_program(worker, 1, "server", ["sh", "-c", f"echo $$ > {where}; exec sleep 1001"])
+    wait_until(lambda: where.exists() and where.read_text().endswith("\n"), what="the program")
+    pid = int(where.read_text())
+    worker.say("net_stop", pair=1)
+    worker.say("net_stop", pair=1)
+    worker.say("ping", seq=7)
+    worker.get("pong", seq=7)
+    t.check(not os.path.exists(f"/proc/{pid}"))
+    t.eq([m["type"] for m in worker.seen], ["hello", "pong"])
+
+
+def test_what_cannot_be_started(t):
+    worker = Worker(t)
+    open_program(worker, 1, "client", ["/no/such/program"])
+    t.match(worker.get("net_error", pair=1)["text"], "^/no/such/program is not there$")
+    broken = t.write("broken", "#!/no/such/shell\n")
+    broken.chmod(0o755)
+    open_program(worker, 2, "server", [str(broken), "{port}"])
+    t.match(worker.get("net_error", pair=2)["text"], f"^{broken} cannot be run: No such file or directory$")
 
 
 def free_port():
