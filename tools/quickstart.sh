@@ -1,8 +1,8 @@
 #!/bin/sh
 # From a fresh clone to numbers: builds muster, starts a throwaway sshd on loopback that answers for four
-# hosts, checks them, and runs a storage workload of ten seconds on them. As root or with sudo it installs
-# what is missing on Debian 12 first. The results and build/ stay here; nothing else does, and nothing is left
-# running.
+# hosts, checks them, runs a storage workload of ten seconds on them, and measures the network between them.
+# As root or with sudo it installs what is missing on Debian 12 first. The results and build/ stay here;
+# nothing else does, and nothing is left running.
 set -eu
 cd "$(dirname "$0")/.."
 . tools/packages.sh
@@ -117,3 +117,6 @@ muster check --hosts "$place/hosts.yaml"
 
 say "muster run workloads/local-files.yaml --hosts hosts.yaml"
 muster run workloads/local-files.yaml --hosts "$place/hosts.yaml" --target "file://$place/data/"
+
+say "muster matrix node1,node2 node3,node4 --hosts hosts.yaml -- -d send -l 2"
+muster matrix node1,node2 node3,node4 --hosts "$place/hosts.yaml" -- -d send -l 2

@@ -24,7 +24,7 @@ FILE = re.compile(r"# (\S+\.yaml)\n")
 # What stands in a page, and what is run instead.
 SHORTER = [(re.compile(r'(?<=duration: )("?)\d+[sm]\b'), r"\g<1>1s"),
            (re.compile(r"warmup_period: \d+s"), "warmup_period: 200ms"),
-           (re.compile(r"--duration \d+s"), "--duration 1s")]
+           (re.compile(r"--duration \d+s"), "--duration 1s"), (re.compile(r" -l \d+$"), " -l 1")]
 
 # What may differ between two runs of the same command.
 VARYING = [(re.compile(r"\d[\d.,]*(?= ?(?:[KMGT]i)?B\b)"), "N"), (re.compile(r" [KMGT]?i?B\b"), " B"),
@@ -35,7 +35,8 @@ VARYING = [(re.compile(r"\d[\d.,]*(?= ?(?:[KMGT]i)?B\b)"), "N"), (re.compile(r" 
            (re.compile(r"(x86_64|aarch64), [^,]+,"), "ARCH, KERNEL,"),
            (re.compile(r"[+-]?\d[\d,.]*"), "N"), (re.compile(r"\s+"), " ")]
 # Said or not, by what the machine was doing.
-SOMETIMES = ("may have been the limit", "ended after the measured time", "one machine")
+# Rounds: node1 to node4 are one machine here.
+SOMETIMES = ("may have been the limit", "ended after the measured time", "one machine", "Plan: ")
 
 
 @fixture
