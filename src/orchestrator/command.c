@@ -36,6 +36,7 @@ static const struct option_group *const groups_lease[] = {
 static const char *const idle_check[] = {"workers", NULL};
 static const char *const idle_ssh_setup[] = {"no-cache", NULL};
 static const char *const idle_setup[] = {"workers", "no-cache", NULL};
+static const char *const idle_matrix[] = {"workers", NULL};
 static const char *const idle_validate[] = {
 	"user", "key", "port", "timeout", "no-cache", NULL};
 
@@ -128,9 +129,10 @@ const struct command commands[] = {
 		"are lists of hosts (client[1-4]) or files of them, which take their "
 		"settings from the inventory; without them its roles say who is what. "
 		"What stands behind -- says what is measured, in the words of netperf "
-		"(docs/networks.md): -d send, recv or rr, -l seconds, -o VALUES. With no "
+		"(muster-networks(5)): -d send, recv or rr, -l seconds, -o VALUES. With "
+		"no "
 		"hosts at all this machine measures itself.",
-		examples_matrix, groups_matrix, NULL, cmd_matrix, .rest = true},
+		examples_matrix, groups_matrix, idle_matrix, cmd_matrix, .rest = true},
 	{"start", NULL, "", 0, 0, "servers on lease for network tests",
 		"Starts a server on each host that can be one (role: server or both), "
 		"which listens on the host's data address and port 12865 until its lease "
@@ -320,7 +322,30 @@ static int check_operands(const struct app *app, struct err *err)
 	return 0;
 }
 
-int command_parse(int argc, char **argv, struct app *app, struct err *err)
+static bool given(int argc, char **argv, const char *const *words)
+{
+	for (int i = 1; i < argc; i++)
+		for (const char *const *w = words; *w; w++)
+			if (strcmp(argv[i], *w) == 0)
+				return true;
+	return false;
+}
+
+void command_hint_words(int argc, char **argv, struct err *err)
+{
+	static const char *const matrix[] = {"matrix", "--matrix", NULL},
+				 *const behind[] = {"--", NULL},
+				 *const words[] = {
+					 "-d", "-l", "-t", "-r", "-m", "-b", "-T", NULL};
+	size_t len = strlen(err->text);
+
+	if (err->kind == ERR_INPUT && given(argc, argv, matrix) &&
+		!given(argc, argv, behind) && given(argc, argv, words))
+		snprintf(err->text + len, sizeof(err->text) - len,
+			" (what the test is, such as -d send -l 30, stands behind '--')");
+}
+
+static int parse(int argc, char **argv, struct app *app, struct err *err)
 {
 	const struct opt *tables[ARRAY_LEN(all_groups) + 2] = {command_flags};
 	size_t n = 1;
@@ -354,6 +379,15 @@ int command_parse(int argc, char **argv, struct app *app, struct err *err)
 	if (options_check(&app->o, err) < 0 || expand_paths(app, err) < 0)
 		return -1;
 	return check_operands(app, err);
+}
+
+int command_parse(int argc, char **argv, struct app *app, struct err *err)
+{
+	int rc = parse(argc, argv, app, err);
+
+	if (rc < 0)
+		command_hint_words(argc, argv, err);
+	return rc;
 }
 
 void command_finish(struct app *app)

@@ -45,6 +45,8 @@ bool command_minds(const struct command *c, const struct opt *o);
 /* command line -> app. 0, or -1 with err (ERR_INPUT). */
 int command_parse(int argc, char **argv, struct app *app, struct err *err);
 void command_finish(struct app *app);
+/* Words of a network test that stand in front of "--" were taken for options: err says so, if that may be it. */
+void command_hint_words(int argc, char **argv, struct err *err);
 
 /* Help text of one command, or of the whole program when c is NULL. */
 struct buf;

@@ -110,7 +110,8 @@ static const struct opt output_options[] = {
 
 static const struct opt export_options[] = {
 	{"export", 'e', OPT_STR, AT(export_file), "FILE",
-		"results as .json (of a run also .csv); - is stdout", .complete = "file"},
+		"results as .json (of a run or a matrix also .csv); - is stdout",
+		.complete = "file"},
 	END,
 };
 

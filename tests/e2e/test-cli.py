@@ -119,7 +119,8 @@ def test_matrix_refusals(t):
                  ["matrix", "a", "b", "--profile", "latencie"], ["matrix", "a", "b", "--", "-t", "TCP_CRAZY"],
                  ["matrix", "a", "b", "--profile", "latency", "--", "-m", "64"],
                  ["matrix", "a", "b", "--", "-H", "10.9.1.1,10.9.1.2", "-l", "0"], ["matrix", "a,b", "c,d", "--", "-H", "10.9.1.1"],
-                 ["matrix", "a", "b", "--netserver", "/x", "--iperf3", "/y"], ["run", "w.yaml", "--", "-d", "send"]):
+                 ["matrix", "a", "b", "--netserver", "/x", "--iperf3", "/y"], ["run", "w.yaml", "--", "-d", "send"],
+                 ["matrix", "a", "b", "-d", "send", "-l", "30"], ["--matrix", "a", "b", "-l", "30"]):
         done = t.muster(*argv)
         t.eq(done.rc, 2, show(done))
         t.eq(done.out, "")

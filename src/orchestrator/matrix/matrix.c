@@ -293,5 +293,8 @@ int cmd_matrix(struct app *app, struct err *err)
 		if (front)
 			return front < 0 ? -1 : code;
 	}
-	return matrix_command_run(app, fd, err);
+	code = matrix_command_run(app, fd, err);
+	if (code < 0 && app->o.limit)
+		command_hint_words(app->argc, app->argv, err);
+	return code;
 }
