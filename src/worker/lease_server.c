@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
@@ -25,39 +24,16 @@
 #include "net/listener.h"
 #include "proto/msg.h"
 #include "worker/lease_file.h"
-#include "worker/lines.h"
-#include "worker/pairs.h"
+#include "worker/lease_server_impl.h"
 #include "worker/program.h"
 
 /* How long a program may take until it listens. */
 #define LISTEN_NS (10 * NS_PER_SEC)
 #define PARAMETERS_S 20
 
-struct server {
-	struct loop *loop;
-	struct msg_lease_start what;
-	struct lease_file file;
-	char *path;    /* of the run file; NULL: not written yet */
-	int answer_fd; /* to the worker that started it; -1: it was answered */
-	struct net_listener *listener; /* native */
-	struct program *program;       /* other engines */
-	char *program_path;
-	struct loop_timer *patience; /* with the program */
-	int control_fd, timer_fd;
-	struct guest *guests;
-};
-
-/* A worker that came. */
-struct guest {
-	struct guest *next;
-	struct server *server;
-	struct lines *lines;
-	struct pairs pairs;
-};
-
 /* ---- what is said ---- */
 
-static struct lease_info info_of(const struct server *s)
+struct lease_info lease_server_info(const struct lease_server *s)
 {
 	uint64_t now = lease_boot_ns(), end = s->file.end_boot_ns;
 
@@ -72,9 +48,9 @@ static struct lease_info info_of(const struct server *s)
 }
 
 /* The first answer, to whoever started it. */
-static void answer(struct server *s, const char *error)
+static void answer(struct lease_server *s, const char *error)
 {
-	struct lease_info info = info_of(s);
+	struct lease_info info = lease_server_info(s);
 	struct msg m = {.type = MSG_LEASES, .u.leases = {.request = s->what.request}};
 	AUTO_BUF struct buf line = BUF_INIT;
 
@@ -94,7 +70,7 @@ static void answer(struct server *s, const char *error)
 
 /* ---- the lease ---- */
 
-static int set_lease(struct server *s, uint64_t lease_ns, struct err *err)
+int lease_server_set(struct lease_server *s, uint64_t lease_ns, struct err *err)
 {
 	struct itimerspec at = {.it_value.tv_sec = 0};
 
@@ -109,145 +85,31 @@ static int set_lease(struct server *s, uint64_t lease_ns, struct err *err)
 
 static void on_lease_end(struct loop_fd *w, uint32_t events, void *user)
 {
-	struct server *s = user;
+	struct lease_server *s = user;
 
 	(void)w;
 	(void)events;
 	loop_stop(s->loop);
 }
 
-static int watch_lease(struct server *s, struct err *err)
+static int watch_lease(struct lease_server *s, struct err *err)
 {
 	s->timer_fd = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
 	if (s->timer_fd < 0)
 		return err_sys(err, errno, "the timer of the lease");
 	if (!loop_fd_add(s->loop, s->timer_fd, EPOLLIN, on_lease_end, s, err))
 		return -1;
-	return set_lease(s, s->what.lease_ns, err);
-}
-
-/* ---- workers that come ---- */
-
-static int guest_say(const struct msg *m, void *user)
-{
-	struct guest *g = user;
-
-	return lines_say(g->lines, m);
-}
-
-static bool guest_has_room(void *user)
-{
-	struct guest *g = user;
-
-	return lines_has_room(g->lines);
-}
-
-static void guest_leave(struct guest *g)
-{
-	struct guest **at = &g->server->guests;
-
-	while (*at != g)
-		at = &(*at)->next;
-	*at = g->next;
-	pairs_finish(&g->pairs);
-	lines_destroy(g->lines);
-	free(g);
-}
-
-static void renew(struct guest *g, const struct msg_lease_start *start)
-{
-	struct lease_info info;
-	struct err err = ERR_INIT;
-	struct msg m = {.type = MSG_LEASES,
-		.u.leases = {.request = start->request,
-			.already = true,
-			.left_ns = info_of(g->server).left_ns}};
-
-	if (set_lease(g->server, start->lease_ns, &err) < 0)
-		m.u.leases.error = err.text;
-	info = info_of(g->server);
-	m.u.leases.items = &info;
-	m.u.leases.n_items = 1;
-	lines_say(g->lines, &m);
-}
-
-static void on_guest_line(struct lines *l, const char *line, size_t len, void *user)
-{
-	struct guest *g = user;
-	struct err err = ERR_INIT;
-	struct msg m;
-
-	(void)l;
-	if (msg_decode(MSG_FROM_ORCHESTRATOR, line, len, &m, &err) < 0) {
-		guest_leave(g); /* a worker of another version */
-		return;
-	}
-	if (m.type == MSG_LEASE_START)
-		renew(g, &m.u.lease_start);
-	else if (m.type == MSG_LEASE_STOP)
-		loop_stop(g->server->loop);
-	else if (g->server->listener)
-		pairs_message(&g->pairs, &m);
-	msg_finish(&m);
-}
-
-static void on_guest_closed(struct lines *l, void *user)
-{
-	(void)l;
-	guest_leave(user);
-}
-
-/* The directory lets nobody else in; this does not depend on it. */
-static bool is_ours(int fd)
-{
-	struct ucred peer;
-	socklen_t len = sizeof(peer);
-
-	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
-	       peer.uid == geteuid();
-}
-
-static void on_guest(struct loop_fd *w, uint32_t events, void *user)
-{
-	static const struct lines_events lines = {
-		.line = on_guest_line, .closed = on_guest_closed};
-	struct server *s = user;
-	int fd = accept4(s->control_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	struct err ignored = ERR_INIT;
-	struct guest *g;
-
-	(void)w;
-	(void)events;
-	if (fd < 0)
-		return;
-	g = is_ours(fd) ? calloc(1, sizeof(*g)) : NULL;
-	if (!g) {
-		close(fd);
-		return;
-	}
-	g->server = s;
-	g->pairs = (struct pairs){.loop = s->loop,
-		.shared = s->listener,
-		.say = guest_say,
-		.has_room = guest_has_room,
-		.user = g};
-	g->lines = lines_create(s->loop, fd, &lines, g, &ignored);
-	if (!g->lines) {
-		free(g);
-		return;
-	}
-	g->next = s->guests;
-	s->guests = g;
+	return lease_server_set(s, s->what.lease_ns, err);
 }
 
 /* ---- until it serves ---- */
 
 /* The port is there: from now on it can be found. */
-static int announce(struct server *s, struct err *err)
+static int announce(struct lease_server *s, struct err *err)
 {
 	if (lease_file_make(&s->file, &s->path, &s->control_fd, err) < 0)
 		return -1;
-	if (!loop_fd_add(s->loop, s->control_fd, EPOLLIN, on_guest, s, err))
+	if (lease_guests_watch(s, err) < 0)
 		return -1;
 	answer(s, NULL);
 	return 0;
@@ -255,7 +117,7 @@ static int announce(struct server *s, struct err *err)
 
 static void on_program_listens(struct program *p, void *user)
 {
-	struct server *s = user;
+	struct lease_server *s = user;
 	struct err err = ERR_INIT;
 
 	(void)p;
@@ -283,7 +145,7 @@ static const char *last_words(const struct program_end *e, char *room, size_t si
 
 static void on_program_ended(struct program *p, const struct program_end *end, void *user)
 {
-	struct server *s = user;
+	struct lease_server *s = user;
 	struct err err = ERR_INIT;
 	char words[300];
 
@@ -296,7 +158,7 @@ static void on_program_ended(struct program *p, const struct program_end *end, v
 
 static void on_impatient(struct loop_timer *t, void *user)
 {
-	struct server *s = user;
+	struct lease_server *s = user;
 	struct err err = ERR_INIT;
 
 	(void)t;
@@ -306,7 +168,7 @@ static void on_impatient(struct loop_timer *t, void *user)
 	loop_stop(s->loop);
 }
 
-static int start_program(struct server *s, struct err *err)
+static int start_program(struct lease_server *s, struct err *err)
 {
 	static const struct program_events events = {
 		.listening = on_program_listens, .ended = on_program_ended};
@@ -326,7 +188,7 @@ static int start_program(struct server *s, struct err *err)
 	return s->program ? 0 : -1;
 }
 
-static int listen_natively(struct server *s, struct err *err)
+static int listen_natively(struct lease_server *s, struct err *err)
 {
 	const struct net_listen where = {.address = s->file.address,
 		.port = (uint16_t)s->file.port,
@@ -345,13 +207,13 @@ static int listen_natively(struct server *s, struct err *err)
 
 static void on_term(int signo, void *user)
 {
-	struct server *s = user;
+	struct lease_server *s = user;
 
 	(void)signo;
 	loop_stop(s->loop);
 }
 
-static int describe(struct server *s, struct err *err)
+static int describe(struct lease_server *s, struct err *err)
 {
 	struct err ignored = ERR_INIT;
 	struct lease_file *f = &s->file;
@@ -368,7 +230,7 @@ static int describe(struct server *s, struct err *err)
 	return process_self(&f->process, err);
 }
 
-static int serve(struct server *s, struct err *err)
+static int serve(struct lease_server *s, struct err *err)
 {
 	bool native = strcmp(s->what.engine, "native") == 0;
 
@@ -381,12 +243,11 @@ static int serve(struct server *s, struct err *err)
 	return loop_run(s->loop, err);
 }
 
-static void finish(struct server *s)
+static void finish(struct lease_server *s)
 {
 	struct msg m = {.type = MSG_LEASE_START, .u.lease_start = s->what};
 
-	while (s->guests)
-		guest_leave(s->guests);
+	lease_guests_finish(s);
 	net_listener_destroy(s->listener);
 	program_destroy(s->program);
 	free(s->program_path);
@@ -404,7 +265,7 @@ static void finish(struct server *s)
 
 /* ---- from a child of the worker to a process of its own ---- */
 
-static int read_parameters(struct server *s, struct err *err)
+static int read_parameters(struct lease_server *s, struct err *err)
 {
 	AUTO_BUF struct buf line = BUF_INIT_MAX(MSG_MAX_LINE);
 	struct msg m;
@@ -432,7 +293,7 @@ static int read_parameters(struct server *s, struct err *err)
 }
 
 /* Nothing of the worker stays open but the pipe for the answer. */
-static int let_go(struct server *s, struct err *err)
+static int let_go(struct lease_server *s, struct err *err)
 {
 	AUTO_CLOSE int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
@@ -456,7 +317,7 @@ static void close_inherited(void)
 
 int lease_server_run(void)
 {
-	struct server s = {.answer_fd = -1, .control_fd = -1, .timer_fd = -1};
+	struct lease_server s = {.answer_fd = -1, .control_fd = -1, .timer_fd = -1};
 	struct err err = ERR_INIT;
 	pid_t child = fork();
 
