@@ -11,9 +11,9 @@ struct transport_config;
 
 struct stored_key {
 	char *path;
-	char *public_path;  /* PATH.pub, when there is such a file */
-	char *cert_path;    /* PATH-cert.pub, the same */
-	bool missing;       /* no such file */
+	char *public_path; /* PATH.pub, when there is such a file */
+	char *cert_path;   /* PATH-cert.pub, the same */
+	bool missing;      /* no such file */
 	bool missing_said;
 	struct keyfile key; /* the blob of an encrypted PEM file is that of PATH.pub */
 	bool asked;
