@@ -128,6 +128,30 @@ def test_matrix_refusals(t):
     t.golden("cli/matrix-refusals.txt", text)
 
 
+def test_profiles(t):
+    """Those that come with muster, and the user's own in front of them; a bad one hides no other."""
+    where = (r"File: .*/profiles/", "File: PROFILES/")
+    text = ""
+    for argv in (["profiles"], ["profiles", "latency"]):
+        done = t.muster(*argv)
+        t.ends(done, 0)
+        text += f"$ muster {' '.join(argv)}\n{golden.normalise(done.out, [where])}"
+    own = "name: mine\ndescription: {}\ntests: [{{name: bulk, direction: send, protocol: tcp, duration: 5}}]\n"
+    t.write(t.home / ".config/muster/profiles/latency.yaml", own.format("a \\e[31mlatency of mine"))
+    t.write(t.home / ".config/muster/profiles/bad.yaml", "name: bad\ntsets: []\n")
+    t.write("rack.yaml", own.format("this rack"))
+    for argv, code in ((["profiles"], 1), (["profiles", "latency"], 0), (["profiles", "./rack.yaml"], 0),
+                       (["profiles", "-q"], 1), (["profiles", "jiter"], 2), (["profiles", "bad"], 2),
+                       (["profiles", "--export", "x.csv"], 2), (["matrix", "--profile", "latency", "--dry-run"], 0)):
+        done = t.muster(*argv)
+        t.eq(done.rc, code, show(done))
+        text += f"$ muster {' '.join(argv)}\n{golden.normalise(done.out, [where])}{done.err}"
+    t.golden("cli/profiles.txt", text)
+    t.ends(t.muster("profiles", "latency", "--export", "one.json"), 0)
+    one, = json.loads((t.tmp / "one.json").read_text())["profiles"]
+    t.eq((one["name"], one["tests"][0]["words"], one["round_s"]), ("latency", "-t TCP_STREAM -l 5", 6))
+
+
 def test_check(t, sshd):
     sshd.known_hosts(t.home / ".ssh/known_hosts")
     done = t.muster("check", "--hosts", hosts(t, sshd))
@@ -142,6 +166,8 @@ def test_the_inventory_says_what_is_one_machine(t):
             "  - {name: b, machine: m2}\n  - {name: c, machine: m1}\n")
     done = t.muster("check", "--hosts", "hosts.yaml", "--export", "check.json")
     t.ends(done, 0, r"^Note: one machine: a, c$")
+    t.write("many.yaml", "defaults: {transport: local, machine: m}\nhosts: ['n[01-11]']\n")
+    t.ends(t.muster("check", "--hosts", "many.yaml"), 0, "^Note: one machine: n01, n02, .*, n08 and 3 more$")
     first = json.loads((t.tmp / "check.json").read_text())["hosts"][0]
     t.eq((first["role"], first["data_address"]), ("server", "10.9.1.1"))
 
