@@ -1,6 +1,7 @@
 /* net_profile: a profile as a whole: its head, what holds for all tests, and the list of them. */
 #include "workload/net_profile.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -140,11 +141,25 @@ static int decode_globals(struct decode *d, const struct file *f,
 	return 0;
 }
 
+/* Names stand in tables, in csv and in the name of a directory. */
+static int check_name(
+	struct decode *d, const struct node *map, const char *name, struct err *err)
+{
+	for (const char *c = name; *c; c++)
+		if (iscntrl((unsigned char)*c) || strchr("\",/", *c))
+			return node_error(d->doc, node_get(map, "name"), err,
+				"a name has no commas, quotes, slashes or control "
+				"characters");
+	return 0;
+}
+
 static int check_unique(struct decode *d, const struct node *n,
 	const struct net_profile *p, struct err *err)
 {
 	const char *name = p->tests[p->n].name;
 
+	if (check_name(d, n, name, err) < 0)
+		return -1;
 	for (size_t i = 0; i < p->n; i++) {
 		if (strcmp(p->tests[i].name, name) == 0)
 			return node_error(d->doc, node_get(n, "name"), err,
@@ -203,6 +218,10 @@ static int decode_profile(struct decode *d, struct file *f, struct profile_globa
 		return -1;
 	if (!f->name || !*f->name)
 		return node_error(d->doc, d->doc->root, err, "a profile needs 'name'");
+	if (check_name(d, d->doc->root, f->name, err) < 0)
+		return -1;
+	if (f->description)
+		text_sanitize_inplace(f->description);
 	if (decode_globals(d, f, g, err) < 0 ||
 		decode_tests(d, f->tests, g, p, err) < 0 ||
 		decode_section(d, f->expectations, profile_expectation_keys,

@@ -137,7 +137,7 @@ def test_profiles(t):
         t.ends(done, 0)
         text += f"$ muster {' '.join(argv)}\n{golden.normalise(done.out, [where])}"
     own = "name: mine\ndescription: {}\ntests: [{{name: bulk, direction: send, protocol: tcp, duration: 5}}]\n"
-    t.write(t.home / ".config/muster/profiles/latency.yaml", own.format("a \\e[31mlatency of mine"))
+    t.write(t.home / ".config/muster/profiles/latency.yaml", own.format('"a \\e[31mlatency of mine"'))
     t.write(t.home / ".config/muster/profiles/bad.yaml", "name: bad\ntsets: []\n")
     t.write("rack.yaml", own.format("this rack"))
     for argv, code in ((["profiles"], 1), (["profiles", "latency"], 0), (["profiles", "./rack.yaml"], 0),

@@ -95,6 +95,13 @@ static size_t widest(const struct entry *all, size_t n, const char *head, bool c
 	return most;
 }
 
+static void show_names(const struct entry *all, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!all[i].bad)
+			puts(all[i].file->name);
+}
+
 static void show_list(const struct entry *all, size_t n)
 {
 	size_t name = widest(all, n, "NAME", false) + 2,
@@ -233,8 +240,7 @@ static int list(const struct app *app, struct err *err)
 		rc = export_list(all, files.n, path, err);
 	if (rc == 0 && !(path && strcmp(path, "-") == 0)) {
 		if (app->o.quiet)
-			for (size_t i = 0; i < files.n; i++)
-				puts(files.items[i].name);
+			show_names(all, files.n);
 		else if (files.n)
 			show_list(all, files.n);
 		else
