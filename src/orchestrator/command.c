@@ -265,7 +265,7 @@ static int choose(struct app *app, struct err *err)
 		memmove(ops->items, ops->items + 1, --ops->n * sizeof(*ops->items));
 	}
 	/* words behind "--", or a profile, are those of a matrix */
-	if (!name && (*app->rest || app->o.profile))
+	if (!name && (*app->rest || app->o.profile || app->o.resume))
 		name = "matrix";
 	if (!name)
 		return 0;
