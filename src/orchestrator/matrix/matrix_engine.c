@@ -79,7 +79,10 @@ static void ask(struct matrix *m, struct matrix_host *h, enum net_side side)
 	struct msg msg = {.type = MSG_FIND,
 		.u.find = {.name = (char *)(uintptr_t)program_of(m, side)}};
 
+	if (worker_gone(h->w))
+		return;
 	m->finding++;
+	h->finding++;
 	fleet_send(h->w, &msg);
 }
 
@@ -103,8 +106,9 @@ void matrix_engine_found(
 {
 	struct matrix_host *h = &m->hosts[w->index];
 
-	if (m->stage != MATRIX_FIND || !m->finding)
+	if (!h->finding)
 		return;
+	h->finding--;
 	m->finding--;
 	if (!f->path && !h->missing) {
 		const char *why = f->text ? f->text : "a program is missing";
@@ -117,6 +121,14 @@ void matrix_engine_found(
 				why, engines[m->kind].package, f->name);
 	}
 	matrix_look(m);
+}
+
+void matrix_engine_gone(struct matrix *m, const struct fleet_worker *w)
+{
+	struct matrix_host *h = &m->hosts[w->index];
+
+	m->finding -= h->finding;
+	h->finding = 0;
 }
 
 /* The first with its reason; the others will have the same. */

@@ -113,15 +113,19 @@ void matrix_add_hint(const struct matrix_flight *f, enum net_side side,
 	AUTO_BUF struct buf others = BUF_INIT;
 	bool way = why == NET_FAIL_REFUSED || why == NET_FAIL_TIMEOUT ||
 		   why == NET_FAIL_UNREACHABLE;
+	bool said = text->data && strstr(text->data, "data_address");
+	const char *whose = f->end[way ? NET_SERVER : side].w->host->name;
 
 	if (way || why == NET_FAIL_ADDRESS)
 		name_addresses(f, way ? NET_SERVER : side, &others);
-	if (others.len)
+	if (others.len && said)
+		buf_printf(text, " (%s has %s)", whose, others.data);
+	else if (others.len)
 		buf_printf(text,
 			" (%s also has %s: data_address in the inventory says which one "
 			"the data takes)",
-			f->end[way ? NET_SERVER : side].w->host->name, others.data);
-	else if (text->data && strstr(text->data, "data_address"))
+			whose, others.data);
+	else if (said)
 		return;
 	else if (way)
 		buf_printf(text,
@@ -206,6 +210,7 @@ void matrix_gone(struct fleet_worker *w, void *user)
 		rundir_console(m->dir, line ? line : w->reason);
 	events_state(&m->ctx, m->dir, w);
 	matrix_leases_gone(m, w);
+	matrix_engine_gone(m, w);
 	for (size_t i = 0; i < m->n_flights; i++)
 		for (int side = 0; side < NET_SIDES; side++) {
 			struct matrix_flight *f = &m->flights[i];

@@ -63,6 +63,7 @@ struct matrix_host {
 	struct resolve_job *job;
 	bool lease_asked;         /* it will tell of its servers on lease */
 	struct msg_leases leases; /* what it told */
+	unsigned finding;         /* its answers to `find` that are missing */
 	char *missing; /* why another engine's program is not there; NULL: it is */
 	struct lease_info *lease; /* that its pairs use; NULL: none */
 	struct matrix *matrix;
@@ -338,6 +339,8 @@ void matrix_engine_options(const struct matrix *m, struct buf *out);
 void matrix_engine_find(struct matrix *m);
 void matrix_engine_found(
 	struct matrix *m, struct fleet_worker *w, const struct msg_found *f);
+/* It will not answer any more. */
+void matrix_engine_gone(struct matrix *m, const struct fleet_worker *w);
 /* Which hosts have not what they need, in one sentence (malloc'ed); NULL: none. */
 char *matrix_engine_missing(const struct matrix *m);
 /* The two command lines of a pair, as far as they are known before hosts are contacted. */
