@@ -307,8 +307,7 @@ static int watch(struct program *p, uint64_t deadline_ns, struct err *err)
 /* Little more than it needs to be found and understood: what a job was given is no business of it. */
 static char **make_environment(void)
 {
-	static const char *const names[] = {
-		"PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "ASAN_OPTIONS"};
+	static const char *const names[] = {"PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH"};
 	char **all = calloc(ARRAY_LEN(names) + 2, sizeof(*all));
 	size_t n = 0;
 
