@@ -12,6 +12,7 @@
 #include "common/digest.h"
 #include "common/err.h"
 #include "common/log.h"
+#include "common/text.h"
 #include "orchestrator/command.h"
 #include "orchestrator/console/console.h"
 #include "orchestrator/matrix/matrix_private.h"
@@ -322,6 +323,18 @@ const char *matrix_outcome(const struct matrix *m)
 	return m->failed || m->missed ? "degraded" : "completed";
 }
 
+static void show_resume(const struct matrix *m)
+{
+	AUTO_FREE char *dir = text_shell_word(rundir_path(m->dir));
+	bool left = false;
+
+	for (size_t i = 0; i < m->n_tasks; i++)
+		left |= !m->records[i].success || m->records[i].cut_short;
+	if (left && dir)
+		console_line(m->ctx.console,
+			"What failed or never ran: muster matrix --resume %s", dir);
+}
+
 int matrix_finish(struct matrix *m, struct err *err)
 {
 	const char *path = m->app->o.export_file;
@@ -341,7 +354,9 @@ int matrix_finish(struct matrix *m, struct err *err)
 	rc = matrix_write_results(m, code, err);
 	if (path && m->n_tasks && net_export(path, m->records, m->n_tasks, err) < 0)
 		rc = -1;
-	console_always(m->ctx.console, "Results saved to: %s", rundir_path(m->dir));
+	console_always(m->ctx.console, "Results saved%s to: %s", rc < 0 ? " in part" : "",
+		rundir_path(m->dir));
+	show_resume(m);
 	matrix_event_end(m, code);
 	if (rc < 0) {
 		log_error("%s", err->text);
