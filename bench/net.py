@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 import shutil
+import socket
 import statistics
 import subprocess
 import time
@@ -136,8 +137,13 @@ class Sockperf:
         self.where = ["-i", "127.0.0.1", "-p", str(PORT), "--tcp"]
         self.server = subprocess.Popen(["taskset", "-c", processors()[1], "sockperf", "server", *self.where],
                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(0.5)  # it says nothing that could be waited for
-        return self
+        for _ in range(200):  # it says nothing that could be waited for
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", PORT)) == 0:
+                    return self
+            time.sleep(0.05)
+        self.__exit__()
+        raise Failed("sockperf does not listen")
 
     def __exit__(self, *_):
         self.server.terminate()
@@ -207,15 +213,24 @@ def rr():
     with Both() as both, Sockperf() as sockperf:
         def ours(size):
             results = both.run("rr", request_bytes=size, response_bytes=size)
-            return results[0]["counts"]["transactions"] / seconds_of(results[0])
+            done = results[0]["counts"]["transactions"]
+            return done / seconds_of(results[0]), cpu_ns(results) / done
 
         def bare():
-            return json.loads(spend([program, "1", *processors()]).out)["transactions_per_s"]
+            said = json.loads(spend([program, "1", *processors()]).out)
+            return said["transactions_per_s"], said["cpu_ns"]
+
+        def rates(side):
+            return middle([rate for rate, _ in side])
+
+        def cpu(side):
+            return middle([cpu for _, cpu in side])
 
         mine, other, longer, theirs = alternate(lambda: ours(1), bare, lambda: ours(Sockperf.SIZE), sockperf.run)
-    return [Metric("transactions of 1 byte per second, against the bare loop", "/s", middle(mine), middle(other),
+    return [Metric("transactions of 1 byte per second, against the bare loop", "/s", rates(mine), rates(other),
                    goal=("ratio", ">=", 0.97)),
-            Metric("of 14 bytes, against sockperf", "/s", middle(longer), middle(theirs),
+            Metric("CPU of both ends for each of them", "ns", cpu(mine), cpu(other)),
+            Metric("of 14 bytes, against sockperf", "/s", rates(longer), middle(theirs),
                    goal=("ratio", ">=", 1.0))], \
         {"muster": mine, "bare": other, "muster 14": longer, "sockperf": theirs}
 
