@@ -210,6 +210,7 @@ static int measure(struct matrix *m, struct err *err)
 	m->tick = loop_timer_add(
 		m->ctx.loop, clock_ns() + TICK_NS, TICK_NS, matrix_on_tick, m);
 	context_start(&m->ctx, m->fleet);
+	matrix_show_wait(m, NULL);
 	if (loop_run(m->ctx.loop, err) < 0)
 		return -1;
 	console_live(m->ctx.console, NULL, 0);

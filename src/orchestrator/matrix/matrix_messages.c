@@ -246,10 +246,8 @@ void matrix_progress(struct fleet_worker *w, uint64_t sent, uint64_t size, void 
 {
 	struct matrix *m = user;
 	AUTO_FREE char *line = fleet_progress_text(w, sent, size);
-	const char *lines[] = {line};
 
-	if (m->stage == MATRIX_CONNECT && line)
-		console_live(m->ctx.console, lines, 1);
+	matrix_show_wait(m, size == 0 || sent < size ? line : NULL);
 }
 
 /* Once: what runs is ended with what it has, and written. Twice: at once. */

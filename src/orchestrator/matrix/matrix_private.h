@@ -378,6 +378,8 @@ void matrix_show_header(struct matrix *m);
 int matrix_show_dry(struct matrix *m, struct err *err);
 void matrix_show_task(struct matrix *m, const struct matrix_task *t);
 void matrix_show_again(struct matrix *m, const struct matrix_task *t, const char *why);
+/* While hosts connect: how many have, and what is done (NULL: whom is waited for). */
+void matrix_show_wait(struct matrix *m, const char *what);
 void matrix_on_show(struct loop_timer *t, void *user);
 
 /* matrix_report.c */

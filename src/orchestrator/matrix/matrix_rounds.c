@@ -349,7 +349,9 @@ static void quit(struct matrix *m)
 	bool left = false;
 
 	for (size_t i = 0; i < m->n_hosts; i++)
-		left |= !worker_gone(m->hosts[i].w) && !m->hosts[i].w->finished;
+		/* one that has said nothing yet has nothing to say at its end */
+		left |= m->hosts[i].w->said_hello && !worker_gone(m->hosts[i].w) &&
+			!m->hosts[i].w->finished;
 	if (!left || clock_ns() > m->quit_ns + QUIT_WAIT_NS || m->signals > 1)
 		loop_stop(m->ctx.loop);
 }
@@ -380,4 +382,5 @@ void matrix_look(struct matrix *m)
 		m->look_again |= m->stage != stage || m->step != step;
 	}
 	m->looking = false;
+	matrix_show_wait(m, NULL);
 }

@@ -11,6 +11,7 @@
 #include "orchestrator/console/console.h"
 #include "orchestrator/console/display.h"
 #include "orchestrator/console/live.h"
+#include "orchestrator/console/status.h"
 #include "orchestrator/matrix/matrix_private.h"
 
 static const char *paint(const struct matrix *m, const char *colour)
@@ -204,6 +205,32 @@ static void show_flight(const struct matrix_flight *f, struct live_block *b)
 		buf_printf(line, "%.0f trans/s", f->rate);
 	else
 		rate_text(f->rate, line);
+}
+
+void matrix_show_wait(struct matrix *m, const char *what)
+{
+	AUTO_BUF struct buf text = BUF_INIT;
+	const char *names[DISPLAY_WAITED_MAX];
+	size_t there = 0, waiting = 0;
+
+	if (m->stage != MATRIX_CONNECT) {
+		status_clear(m->ctx.status);
+		return;
+	}
+	for (size_t i = 0; i < m->n_hosts; i++) {
+		const struct fleet_worker *w = m->hosts[i].w;
+
+		there += w->state == WORKER_READY;
+		if (!worker_gone(w) && w->state != WORKER_READY &&
+			waiting++ < DISPLAY_WAITED_MAX)
+			names[waiting - 1] = w->id;
+	}
+	if (what)
+		buf_printf(&text, "; %s", what);
+	else
+		display_waited(&text, names, waiting);
+	status_show(m->ctx.status, "  %zu/%zu hosts connected%s", there, m->n_hosts,
+		text.data ? text.data : "");
 }
 
 void matrix_on_show(struct loop_timer *t, void *user)
