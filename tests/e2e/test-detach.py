@@ -75,6 +75,11 @@ def detach(t, *args, text=None, **how):
     return t.muster("run", "w.yaml", "--detach", "--output", "r", *args, **how), registry
 
 
+def console_log(t, run="r"):
+    path = t.tmp / run / "console.log"
+    return path.read_text() if path.exists() else ""
+
+
 def slow_host(t):
     """hosts.yaml with a host that comes when the file `go` is there."""
     way = t.write("way.sh", f'#!/bin/sh\nwhile ! [ -e {t.tmp}/go ]; do sleep 0.05; done\nexec "$@"\n')
@@ -330,7 +335,7 @@ def test_a_terminal_that_goes_away_loses_no_run(t):
     run = Terminal(t, t.muster_argv("run", "w.yaml", "--output", "r"))
     run.read_until(r"1/4s  measure")
     run.hang_up()
-    wait_until(lambda: "The terminal is gone" in (t.tmp / "r/console.log").read_text())
+    wait_until(lambda: "The terminal is gone" in console_log(t))
     wait_until(lambda: all(os.readlink(f"/proc/{run.child.pid}/fd/{n}") == "/dev/null" for n in range(3)))
     t.match(t.muster("runs").out, r"^r +running \d/4s")
     done = t.muster("runs", "attach", "r")
@@ -351,7 +356,7 @@ def test_a_broken_login_loses_no_run(t, sshd):
     login = t.spawn(["ssh", "-F", config, "-tt", "muster-test", f"sh {go}"])
     login.wait_for(r"1/5s  measure", timeout=20)
     login.signal(signal.SIGKILL)
-    wait_until(lambda: "The terminal is gone" in (t.tmp / "r/console.log").read_text())
+    wait_until(lambda: "The terminal is gone" in console_log(t))
     t.ends(t.muster("runs", "attach"), 0, r"✓ All 1 worker completed")
     t.eq(registry.entry()["exit_code"], 0)
     t.check(not (t.tmp / "after").exists(), "the shell went with the terminal")
@@ -365,7 +370,7 @@ def test_hangup_while_starting_detached(t):
     run.read_until("Workers: 1 on 1 host")
     wait_until(lambda: registry.state() == "starting")
     run.hang_up()
-    wait_until(lambda: "The terminal is gone" in (t.tmp / "r/console.log").read_text())
+    wait_until(lambda: "The terminal is gone" in console_log(t))
     t.write("go", "")
     t.ends(t.muster("runs", "attach", "r"), 0, r"Results saved to: r")
 
@@ -464,7 +469,7 @@ def test_a_registry_that_cannot_be_written(t):
     done = t.muster("run", "w.yaml", "--output", "two", "--detach")
     t.ends(done, 0, r"tail -f two/console.log")
     wait_until(lambda: (t.tmp / "two/results.json").exists())
-    wait_until(lambda: "Results saved" in (t.tmp / "two/console.log").read_text())
+    wait_until(lambda: "Results saved" in console_log(t, "two"))
 
 
 def test_old_runs_are_forgotten(t):

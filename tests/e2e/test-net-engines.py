@@ -2,6 +2,7 @@
 """Engines netperf and iperf3: the hosts' own programs in a matrix. iperf3 is the distribution's; netperf and
 netserver are stand-ins (stand-ins/netperf.py)."""
 
+import contextlib
 import csv
 import json
 import os
@@ -45,6 +46,14 @@ class Netperf:
     def left(self):
         """Those of its processes that still run."""
         return [pid for pid in self._lines("pids") if os.path.exists(f"/proc/{pid}")]
+
+    @staticmethod
+    def words(pid):
+        """What a process was started as; none when it is gone."""
+        try:
+            return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        except (FileNotFoundError, ProcessLookupError):
+            return []
 
 
 def matrix(t, *argv, code=0, **how):
@@ -258,8 +267,7 @@ def running(netperf, name):
     """The pid of a program of which a test runs."""
     def look():
         for pid in netperf.left():
-            words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-            if name.encode() in words and len(netperf.left()) >= 3:  # netperf, netserver and its child
+            if name.encode() in netperf.words(pid) and len(netperf.left()) >= 3:  # netperf, netserver and its child
                 return pid
         return None
     return wait_until(look, what=f"{name} at work")
@@ -271,8 +279,9 @@ def test_server_killed(t):
                                    "-d", "rr", "-l", "30"))
     running(netperf, "netperf")
     for pid in netperf.left():
-        if b"netserver" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"):
-            os.kill(pid, signal.SIGKILL)
+        if b"netserver" in netperf.words(pid):
+            with contextlib.suppress(ProcessLookupError):  # its child went with it
+                os.kill(pid, signal.SIGKILL)
     t.eq(muster.wait().rc, 1)
     row, = json.loads((t.tmp / "x.json").read_text())
     t.eq(row["error"]["class"], "lost")
