@@ -82,7 +82,7 @@ def console_log(t, run="r"):
 
 def slow_host(t):
     """hosts.yaml with a host that comes when the file `go` is there."""
-    way = t.write("way.sh", f'#!/bin/sh\nwhile ! [ -e {t.tmp}/go ]; do sleep 0.05; done\nexec "$@"\n')
+    way = t.write("way.sh", f'#!/bin/sh\n: >{t.tmp}/asked\nwhile ! [ -e {t.tmp}/go ]; do sleep 0.05; done\nexec "$@"\n')
     way.chmod(0o755)
     return t.write("hosts.yaml", f"hosts: [{{name: h1, transport: command, command: [{way}]}}]\n")
 
@@ -368,7 +368,7 @@ def test_hangup_while_starting_detached(t):
     t.write("w.yaml", null(duration="2s"))
     run = Terminal(t, t.muster_argv("run", "w.yaml", "--detach", "--hosts", slow_host(t), "--output", "r"))
     run.read_until("Workers: 1 on 1 host")
-    wait_until(lambda: registry.state() == "starting")
+    wait_until(lambda: registry.state() == "starting" and (t.tmp / "asked").exists())
     run.hang_up()
     wait_until(lambda: "The terminal is gone" in console_log(t))
     t.write("go", "")
