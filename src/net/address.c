@@ -179,21 +179,28 @@ int net_connect_failed(int errnum, const struct net_address *to, const char *bou
 
 int net_listen_failed(int errnum, const char *address, uint16_t port, struct net_why *why)
 {
-	const char *host = address && *address ? address : "any address";
+	bool one = address && *address;
+	const char *host = one ? address : "any address";
+	char where[NET_ADDRESS_TEXT + 32];
 
+	if (one)
+		snprintf(where, sizeof(where), "%s port %u", host, port);
+	else
+		snprintf(where, sizeof(where), "port %u of any address", port);
 	switch (errnum) {
 	case EADDRINUSE:
 		return net_failed(why, NET_FAIL_PORT,
-			"cannot listen on %s port %u: another program has that port; "
-			"choose "
-			"another one with --port or --port-range",
-			host, port);
+			"cannot listen on %s: another program has that port; "
+			"choose another one with --port-range, or of a leased server "
+			"with "
+			"--port",
+			where);
 	case EACCES:
 	case EPERM:
 		return net_failed(why, NET_FAIL_PORT,
-			"cannot listen on %s port %u: this user may not use that port; "
+			"cannot listen on %s: this user may not use that port; "
 			"ports above 1023 need no rights",
-			host, port);
+			where);
 	case EADDRNOTAVAIL:
 	case ENODEV:
 		return net_failed(why, NET_FAIL_ADDRESS,
@@ -209,10 +216,10 @@ int net_listen_failed(int errnum, const char *address, uint16_t port, struct net
 	case ENFILE:
 	case ENOBUFS:
 	case ENOMEM:
-		return net_failed(why, NET_FAIL_RESOURCES,
-			"cannot listen on %s port %u: %s", host, port, strerror(errnum));
+		return net_failed(why, NET_FAIL_RESOURCES, "cannot listen on %s: %s",
+			where, strerror(errnum));
 	default:
-		return net_failed(why, NET_FAIL_OTHER, "cannot listen on %s port %u: %s",
-			host, port, strerror(errnum));
+		return net_failed(why, NET_FAIL_OTHER, "cannot listen on %s: %s", where,
+			strerror(errnum));
 	}
 }

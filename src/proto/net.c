@@ -252,7 +252,7 @@ int net_output_check(const void *output, struct err *err)
 
 bool net_failure_passing(enum net_failure f)
 {
-	return f != NET_FAIL_OPTION && f != NET_FAIL_STOPPED;
+	return f != NET_FAIL_OPTION && f != NET_FAIL_ADDRESS && f != NET_FAIL_STOPPED;
 }
 
 static bool datagram(const struct net_end *e)

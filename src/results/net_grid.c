@@ -111,7 +111,8 @@ static void name_hosts(struct net_grid *g, const struct net_record *records, siz
 	}
 }
 
-/* A pair that has a record is FAILED until one of them went well. Returns how many samples there are. */
+/* A pair that has a record is FAILED until one of them went well, and UNKNOWN until one has a value. Returns
+ * how many samples there are. */
 static size_t take_samples(struct net_grid *g, const struct net_record *records, size_t n,
 	struct sample *samples)
 {
@@ -125,7 +126,10 @@ static size_t take_samples(struct net_grid *g, const struct net_record *records,
 			continue;
 		cell = place_of(g->clients, &g->n_clients, r->client) * g->n_servers;
 		cell += place_of(g->servers, &g->n_servers, r->server);
-		g->cells[cell].state = CELL_FAILED;
+		if (r->success)
+			g->cells[cell].state = CELL_UNKNOWN;
+		else if (g->cells[cell].state == CELL_NONE)
+			g->cells[cell].state = CELL_FAILED;
 		if (r->success && metric_of(g, r)->known)
 			samples[have++] = (struct sample){cell, metric_of(g, r)->number};
 	}
@@ -172,10 +176,13 @@ const struct net_cell *net_grid_cell(
 void net_grid_text(
 	const struct net_grid *g, const struct net_cell *c, char *out, size_t size)
 {
+	static const char *const words[] = {
+		[CELL_NONE] = "", [CELL_FAILED] = "FAILED", [CELL_UNKNOWN] = "unknown"};
+
 	if (c->state == CELL_OK)
 		snprintf(out, size, "%.*f", c->value < 10 ? 3 : g->decimals, c->value);
 	else
-		snprintf(out, size, "%s", c->state == CELL_FAILED ? "FAILED" : "");
+		snprintf(out, size, "%s", words[c->state]);
 }
 
 /* Names of hosts and tests hold neither commas nor quotes. */
@@ -185,10 +192,11 @@ static void grid_csv(const struct net_grid *g, struct buf *out)
 		buf_printf(
 			out, "%s,%s,%s,%s", g->test, g->metric, g->unit, g->clients[i]);
 		for (size_t k = 0; k < g->n_servers; k++) {
+			const struct net_cell *c = net_grid_cell(g, i, k);
 			char text[64];
 
-			net_grid_text(g, net_grid_cell(g, i, k), text, sizeof(text));
-			buf_printf(out, ",%s", text);
+			net_grid_text(g, c, text, sizeof(text));
+			buf_printf(out, ",%s", c->state == CELL_UNKNOWN ? "" : text);
 		}
 		buf_putc(out, '\n');
 	}

@@ -9,7 +9,12 @@
 struct buf;
 struct err;
 
-enum net_cell_state { CELL_NONE, CELL_OK, CELL_FAILED };
+enum net_cell_state {
+	CELL_NONE,
+	CELL_OK,
+	CELL_FAILED,
+	CELL_UNKNOWN, /* it went well, and has no such value: not one transaction ended */
+};
 
 struct net_cell {
 	enum net_cell_state state;
@@ -36,12 +41,12 @@ void net_grid_finish(struct net_grid *g);
 
 const struct net_cell *net_grid_cell(
 	const struct net_grid *g, size_t client, size_t server);
-/* "9412", "FAILED", "" */
+/* "9412", "FAILED", "unknown", "" */
 void net_grid_text(
 	const struct net_grid *g, const struct net_cell *c, char *out, size_t size);
 
 /* matrix.csv: a row per test and client, a column per server; "FAILED" where a pair failed, nothing where
- * there is none. */
+ * there is none or its value is not known. */
 int net_grids_csv(
 	const struct net_grid *grids, size_t n, struct buf *out, struct err *err);
 

@@ -43,7 +43,7 @@ static void put_colour(struct buf *out, const struct net_cell *c)
 	double part;
 
 	if (c->state != CELL_OK) {
-		buf_puts(out, c->state == CELL_FAILED ? "#d0d0d0" : "#ffffff");
+		buf_puts(out, c->state == CELL_FAILED ? "#d0d0d0" : "#f4f4f4");
 		return;
 	}
 	if (i > ARRAY_LEN(scale) - 2)

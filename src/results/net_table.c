@@ -30,7 +30,7 @@ struct table {
 /* A third of the pairs each, from the best; a failed one cannot be overlooked. */
 static const char *colour_of(const struct table *t, const struct net_cell *c)
 {
-	if (!t->style->color || c->state == CELL_NONE)
+	if (!t->style->color || c->state == CELL_NONE || c->state == CELL_UNKNOWN)
 		return "";
 	if (c->state == CELL_FAILED)
 		return "\x1b[1;31m";
@@ -248,8 +248,11 @@ static void put_numbers(struct table *t)
 
 static char digit_of(const struct net_cell *c)
 {
+	static const char marks[] = {
+		[CELL_NONE] = '-', [CELL_FAILED] = 'X', [CELL_UNKNOWN] = '?'};
+
 	if (c->state != CELL_OK)
-		return c->state == CELL_FAILED ? 'X' : '-';
+		return marks[c->state];
 	return (char)('0' + (int)((1 - c->rank) * 9 + 0.5));
 }
 

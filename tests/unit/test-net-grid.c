@@ -97,6 +97,31 @@ static void all_alike_have_one_rank(void)
 		net_record_finish(&r[i]);
 }
 
+/* What ended without one transaction has not failed, and no percentile either. */
+static void what_is_not_known(void)
+{
+	struct net_record r[] = {ok("c1", "s1", "rr", &rr, 12.25),
+		ok("c1", "s2", "rr", &rr, 0), failed("c1", "s3", "rr")};
+	static const struct net_table_style style = {.color = true};
+	AUTO_BUF struct buf csv = BUF_INIT;
+	AUTO_BUF struct buf table = BUF_INIT;
+	struct err err = ERR_INIT;
+	struct net_grid g;
+
+	r[1].values.of[SEL_P99_LATENCY].known = false;
+	r[2].spec = &rr;
+	CHECK(net_grid_make(r, ARRAY_LEN(r), "rr", &g) == 0);
+	CHECK(net_grid_cell(&g, 0, 1)->state == CELL_UNKNOWN);
+	CHECK(net_grids_csv(&g, 1, &csv, &err) == 0);
+	CHECK_STR(csv.data,
+		"test,metric,unit,client,s1,s2,s3\nrr,p99 latency,us,c1,12.2,,FAILED\n");
+	CHECK(net_table(&g, &style, &table) == 0);
+	CHECK(strstr(table.data, " unknown  \x1b[1;31mFAILED"), "%s", table.data);
+	net_grid_finish(&g);
+	for (size_t i = 0; i < ARRAY_LEN(r); i++)
+		net_record_finish(&r[i]);
+}
+
 static void rows_for_programs(void)
 {
 	struct net_record r[] = {
@@ -248,4 +273,4 @@ static void maps(void)
 }
 
 TEST_MAIN(TEST(tables), TEST(long_names), TEST(maps), TEST(cells_and_ranks),
-	TEST(all_alike_have_one_rank), TEST(rows_for_programs))
+	TEST(all_alike_have_one_rank), TEST(rows_for_programs), TEST(what_is_not_known))

@@ -1,6 +1,8 @@
 /* live: the live block of a run, or the plain line in its place. */
 #include "orchestrator/console/live.h"
 
+#include <string.h>
+
 #include "common/cleanup.h"
 #include "common/units.h"
 #include "orchestrator/console/console.h"
@@ -20,8 +22,12 @@ static void show_plain(struct console *con, const struct live_block *b, uint64_t
 	if (now_ns < *last_plain_ns + PLAIN_NS)
 		return;
 	*last_plain_ns = now_ns;
-	for (size_t i = 0; i < b->n; i++)
-		buf_printf(&line, "%s%s", i ? " | " : "", b->lines[i].data);
+	for (size_t i = 0; i < b->n; i++) {
+		const char *text = b->lines[i].data ? b->lines[i].data : "";
+
+		buf_printf(&line, "%s%s", i ? " | " : "",
+			text + (i ? strspn(text, " ") : 0));
+	}
 	if (line.data)
 		console_stderr(con, line.data);
 }

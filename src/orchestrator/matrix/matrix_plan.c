@@ -123,8 +123,11 @@ uint64_t matrix_plan_length_ns(const struct matrix_plan *p, const struct matrix_
 void matrix_time_text(uint64_t ns, struct buf *out)
 {
 	uint64_t s = (ns + NS_PER_SEC / 2) / NS_PER_SEC;
+	uint64_t tenths = (ns + NS_PER_SEC / 20) / (NS_PER_SEC / 10);
 
-	if (s >= 3600)
+	if (tenths && tenths < 10)
+		buf_printf(out, "0.%llu s", (unsigned long long)tenths);
+	else if (s >= 3600)
 		buf_printf(out, "%llu h %llu min", (unsigned long long)(s / 3600),
 			(unsigned long long)(s % 3600 / 60));
 	else if (s >= 60 && s % 60)
@@ -145,7 +148,10 @@ static void each_text(const struct matrix_work *w, struct buf *out)
 	if (w->duration_ns) {
 		buf_puts(out, w->tests > 1 ? " of " : ", ");
 		buf_puts(out, w->by_amount ? "at most " : "");
-		matrix_time_text(w->duration_ns, out);
+		if (w->duration_ns < 10 * NS_PER_SEC && w->duration_ns % NS_PER_SEC)
+			buf_puts(out, units_duration(w->duration_ns).s);
+		else
+			matrix_time_text(w->duration_ns, out);
 		buf_puts(out, " each");
 	}
 	if (w->iterations[1] > 1)

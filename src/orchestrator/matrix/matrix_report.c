@@ -46,11 +46,23 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* "tcp-send: min 9398, median 9412, max 9433 Mb/s" */
+/* As the table has it. */
+static void put_value(
+	struct buf *out, const char *label, const struct net_grid *g, double v)
+{
+	const struct net_cell c = {.state = CELL_OK, .value = v};
+	char text[64];
+
+	net_grid_text(g, &c, text, sizeof(text));
+	buf_printf(out, "%s %s", label, text);
+}
+
+/* "tcp-send: throughput min 9398, median 9412, max 9433 Mb/s" */
 static void show_spread(struct matrix *m, const struct net_grid *g)
 {
 	size_t n = 0, all = g->n_clients * g->n_servers;
 	AUTO_FREE double *values = calloc(all + 1, sizeof(*values));
+	AUTO_BUF struct buf text = BUF_INIT;
 
 	for (size_t i = 0; values && i < all; i++)
 		if (g->cells[i].state == CELL_OK)
@@ -58,10 +70,12 @@ static void show_spread(struct matrix *m, const struct net_grid *g)
 	if (!n)
 		return;
 	qsort(values, n, sizeof(*values), by_value);
-	console_always(m->ctx.console, "  %s: %s min %.*f, median %.*f, max %.*f %s",
-		g->test, g->metric, g->decimals, values[0], g->decimals,
-		n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2,
-		g->decimals, values[n - 1], g->unit);
+	put_value(&text, "min", g, values[0]);
+	put_value(&text, ", median", g,
+		n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2);
+	put_value(&text, ", max", g, values[n - 1]);
+	console_always(m->ctx.console, "  %s: %s %s %s", g->test, g->metric,
+		text.data ? text.data : "", g->unit);
 }
 
 void matrix_show_summary(struct matrix *m)

@@ -197,7 +197,7 @@ static void show_flight(const struct matrix_flight *f, struct live_block *b)
 {
 	struct buf *line;
 
-	if (f->rate < 0)
+	if (f->rate < 0 || matrix_flight_over(f))
 		return;
 	line = live_add(b);
 	buf_printf(line, "  %s → %s  ", f->task->record->client, f->task->record->server);
@@ -241,13 +241,19 @@ void matrix_on_show(struct loop_timer *t, void *user)
 	uint64_t now = clock_ns();
 	AUTO_BUF struct buf where = BUF_INIT;
 	double done = now > m->load_ns ? (double)(now - m->load_ns) / 1e9 : 0;
-	double total = done + (double)matrix_left_ns(m, now) / 1e9;
+	uint64_t left = matrix_left_ns(m, now);
+	double total = done + (double)left / 1e9;
 
 	(void)t;
 	if (m->stage != MATRIX_RUN || !m->n_flights)
 		return;
 	buf_printf(&where, "round %u/%u, %zu/%zu pairs",
 		m->flights[0].task->record->round, m->plan.rounds, m->done, m->n_tasks);
+	if (left >= NS_PER_SEC) {
+		buf_puts(&where, ", ");
+		matrix_time_text(left / NS_PER_SEC * NS_PER_SEC, &where);
+		buf_puts(&where, " left");
+	}
 	display_bar_time(live_add(&b), where.data, done, total, console_columns(con),
 		console_utf8(con));
 	for (size_t i = 0; i < m->n_flights; i++)
