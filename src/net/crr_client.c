@@ -83,6 +83,21 @@ static void close_flow(struct flow *f)
 		close(fd);
 }
 
+/* fd is taken over. -ECANCELED: the pair is being ended, and nobody would shut it down any more. */
+static int publish(struct net_pair *p, struct flow *f, int fd)
+{
+	bool dead;
+
+	pthread_mutex_lock(&p->lock);
+	dead = net_load(p) == LOAD_DEAD;
+	if (!dead)
+		f->fd = fd;
+	pthread_mutex_unlock(&p->lock);
+	if (dead)
+		close(fd);
+	return dead ? -ECANCELED : 0;
+}
+
 static int open_flow(struct net_thread *t, struct flow *f)
 {
 	struct net_pair *p = t->pair;
@@ -106,13 +121,12 @@ static int open_flow(struct net_thread *t, struct flow *f)
 		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	}
 	if (c->from.len && bind(fd, &c->from.sa.any, c->from.len) < 0) {
+		int errnum = errno;
+
 		close(fd);
-		return -errno;
+		return -errnum;
 	}
-	pthread_mutex_lock(&p->lock);
-	f->fd = fd;
-	pthread_mutex_unlock(&p->lock);
-	return 0;
+	return publish(p, f, fd);
 }
 
 /* ---- a transaction ---- */

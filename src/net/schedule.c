@@ -6,6 +6,10 @@
 #include "common/units.h"
 #include "net/impl.h"
 
+/* What is due is begun in parts: with a rate that no processor keeps up with it would never end, and answers would
+ * not be read. */
+#define DUES_MAX 4096u
+
 /* Of a thread: the dues of its flows come in the flows' order, round by round. */
 struct rounds {
 	uint64_t round;
@@ -38,7 +42,7 @@ uint64_t schedule_run(struct net_thread *t, uint64_t now_ns,
 
 	if (!r)
 		return now_ns + NS_PER_MS;
-	for (;;) {
+	for (uint32_t i = 0; i < DUES_MAX; i++) {
 		struct flow *f = net_thread_flow(t, r->flow);
 		struct schedule *s = of(f);
 		uint64_t at = s->start_ns +
@@ -54,4 +58,5 @@ uint64_t schedule_run(struct net_thread *t, uint64_t now_ns,
 			r->round++;
 		}
 	}
+	return now_ns;
 }

@@ -284,8 +284,9 @@ int net_threads_create(struct net_pair *p, struct net_why *why)
 	p->n_threads = probe + (cpus < flows ? cpus : flows);
 	if (blocking)
 		p->n_threads = probe + flows * lane_count(p->method);
-	p->threads = calloc(p->n_threads, sizeof(*p->threads));
-	if (!p->threads || make_bytes(p) < 0)
+	if (make_bytes(p) == 0)
+		p->threads = calloc(p->n_threads, sizeof(*p->threads));
+	if (!p->threads)
 		return out_of(p, ENOMEM, why);
 	lay_out(p, blocking);
 	if (init_flows(p, why) < 0)
