@@ -89,7 +89,7 @@ static int spawn(int in, int out, int null, pid_t *ret)
 {
 	static char *const argv[] = {(char *)(uintptr_t) "muster-worker",
 		(char *)(uintptr_t) "--lease-server", NULL};
-	char *environment[ENVIRONMENT_MAX + ARRAY_LEN(argv)];
+	char *environment[ENVIRONMENT_MAX + 1];
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attr;
 	sigset_t none, all;

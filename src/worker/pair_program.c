@@ -239,7 +239,7 @@ static void on_moment(struct loop_timer *t, void *user)
 	(void)t;
 	if (p->why.err.kind != ERR_NONE)
 		fail(p);
-	else if (!p->at_ns && p->side == NET_SERVER)
+	else if (p->side == NET_SERVER)
 		launch_server(p);
 	else if (!p->at_ns)
 		look_for_client(p);

@@ -26,6 +26,8 @@
 
 #define USUAL_FOLDERS "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
 #define READ_BYTES 65536u
+/* More than a pipe holds. */
+#define PIPE_MAX (2u * 1024u * 1024u)
 /* How often it is looked whether it listens: at first, and at the longest. */
 #define LOOK_FIRST_NS (3 * NS_PER_MS)
 #define LOOK_LAST_NS (50 * NS_PER_MS)
@@ -134,27 +136,34 @@ static void stream_close(struct stream *s)
 	s->fd = -1;
 }
 
-/* Takes what there is. What is too much is read all the same, so that the program never waits for us. */
-static void stream_read(struct program *p, struct stream *s)
+/* Takes some of what there is: one that never stops printing must not keep the loop to itself. What is too much is
+ * read all the same, so that the program never waits for us. False: there is no more just now. */
+static bool stream_read(struct program *p, struct stream *s)
 {
 	char chunk[READ_BYTES];
+	ssize_t n = read(s->fd, chunk, sizeof(chunk));
+	size_t room = s->max - s->text.len;
 
-	while (s->fd >= 0) {
-		ssize_t n = read(s->fd, chunk, sizeof(chunk));
-		size_t room = s->max - s->text.len;
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno == EAGAIN)
-			return;
-		if (n <= 0) {
-			stream_close(s);
-			return;
-		}
-		p->cut |= (size_t)n > room;
-		if (buf_append(&s->text, chunk, (size_t)n < room ? (size_t)n : room) < 0)
-			p->cut = true;
+	if (n < 0 && errno == EINTR)
+		return true;
+	if (n < 0 && errno == EAGAIN)
+		return false;
+	if (n <= 0) {
+		stream_close(s);
+		return false;
 	}
+	p->cut |= (size_t)n > room;
+	if (buf_append(&s->text, chunk, (size_t)n < room ? (size_t)n : room) < 0)
+		p->cut = true;
+	return true;
+}
+
+/* What is left of it in the pipe, and no more, should somebody still write. */
+static void stream_drain(struct program *p, struct stream *s)
+{
+	for (size_t taken = 0; taken < PIPE_MAX && s->fd >= 0; taken += READ_BYTES)
+		if (!stream_read(p, s))
+			return;
 }
 
 static void on_out(struct loop_fd *w, uint32_t events, void *user)
@@ -188,9 +197,8 @@ static void say_end(struct program *p, const struct keeper_word *word)
 
 	end.exit_code = WIFEXITED(word->status) ? WEXITSTATUS(word->status) : -1;
 	end.signo = WIFSIGNALED(word->status) ? WTERMSIG(word->status) : 0;
-	/* whoever could write to them is gone */
-	stream_read(p, &p->out);
-	stream_read(p, &p->err);
+	stream_drain(p, &p->out);
+	stream_drain(p, &p->err);
 	end.cut = p->cut;
 	end.out = p->out.text.data ? p->out.text.data : "";
 	end.out_len = p->out.text.len;
@@ -203,12 +211,13 @@ static void on_word(struct loop_fd *w, uint32_t events, void *user)
 {
 	struct program *p = user;
 	struct keeper_word word;
+	ssize_t n = recv(p->socket, &word, sizeof(word), MSG_DONTWAIT);
 
 	(void)w;
 	(void)events;
-	if (recv(p->socket, &word, sizeof(word), MSG_DONTWAIT) != sizeof(word)) {
-		if (errno == EAGAIN || errno == EINTR)
-			return;
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n != sizeof(word)) {
 		/* somebody killed the keeper, and the kernel the program with it */
 		word = (struct keeper_word){.status = SIGKILL, .end_ns = clock_ns()};
 	}

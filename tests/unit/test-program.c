@@ -129,6 +129,18 @@ static void test_deadline(void)
 	run(&s, "trap '' TERM; while :; do sleep 1000; done", 0,
 		clock_ns() + 20 * NS_PER_MS);
 	CHECK(s.end.late && s.end.signo == SIGKILL, "%d", s.end.signo);
+	/* what never stops printing keeps nobody from anything */
+	run(&s, "exec yes", 0, clock_ns() + 20 * NS_PER_MS);
+	CHECK(s.end.late && s.end.signo == SIGTERM, "%d", s.end.signo);
+}
+
+/* It is told of, and the program goes with it. */
+static void test_keeper_killed(void)
+{
+	struct seen s;
+
+	run(&s, "echo $$; kill -9 $PPID; exec sleep 1007", 0, clock_ns() + LONG_NS);
+	CHECK(s.ended && s.end.signo == SIGKILL && atoi(s.out) > 1, "%s", s.out);
 }
 
 static bool lives(pid_t pid)
@@ -268,5 +280,6 @@ static void test_not_there(void)
 }
 
 TEST_MAIN(TEST(test_ends), TEST(test_output_is_bounded), TEST(test_cpu_is_counted),
-	TEST(test_deadline), TEST(test_nothing_is_left), TEST(test_destroy_kills),
-	TEST(test_our_death), TEST(test_listening), TEST(test_not_there))
+	TEST(test_deadline), TEST(test_keeper_killed), TEST(test_nothing_is_left),
+	TEST(test_destroy_kills), TEST(test_our_death), TEST(test_listening),
+	TEST(test_not_there))
