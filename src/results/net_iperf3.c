@@ -45,6 +45,13 @@ static double positive(const json_t *object, const char *name)
 	return n > 0 ? n : NAN;
 }
 
+static double port(const json_t *object, const char *name)
+{
+	double n = positive(object, name);
+
+	return n <= UINT16_MAX ? n : NAN;
+}
+
 static const char *text(const json_t *object, const char *name)
 {
 	return json_string_value(json_object_get(object, name));
@@ -205,8 +212,8 @@ static void add_connection(struct work *w)
 
 	net_told_text(w->v, SEL_SOURCE_ADDR, text(first, "local_host"));
 	net_told_text(w->v, SEL_DEST_ADDR, text(first, "remote_host"));
-	set(w, SEL_SOURCE_PORT, positive(first, "local_port"));
-	set(w, SEL_DEST_PORT, positive(first, "remote_port"));
+	set(w, SEL_SOURCE_PORT, port(first, "local_port"));
+	set(w, SEL_DEST_PORT, port(first, "remote_port"));
 	set(w, SEL_LSS_SIZE_END, positive(w->start, "sndbuf_actual"));
 	set(w, SEL_LSR_SIZE_END, positive(w->start, "rcvbuf_actual"));
 	if (w->spec->protocol != NET_TCP)
@@ -220,10 +227,8 @@ static void add_connection(struct work *w)
 		text(w->end, "receiver_tcp_congestion"));
 }
 
-static uint64_t nanoseconds(double seconds)
-{
-	return seconds > 0 && seconds < 1e6 ? (uint64_t)(seconds * 1e9) : 0;
-}
+/* A test of years is none. */
+#define SECONDS_MAX 1e9
 
 static double bytes_of(const json_t *sum)
 {
@@ -243,15 +248,15 @@ static int add_interval(struct work *w, const json_t *interval)
 	struct net_interval *grown;
 
 	if (json_is_true(json_object_get(sum, "omitted")) || !isfinite(bytes) ||
-		!(to > from) || list->n >= INTERVALS_MAX)
+		!(to > from && to < SECONDS_MAX) || list->n >= INTERVALS_MAX)
 		return 0;
 	grown = reallocarray(list->items, list->n + 1, sizeof(*grown));
 	if (!grown)
 		return -1;
 	list->items = grown;
 	grown[list->n] = (struct net_interval){.seq = (uint32_t)list->n,
-		.from_ns = nanoseconds(from),
-		.to_ns = nanoseconds(to)};
+		.from_ns = (uint64_t)(from * 1e9),
+		.to_ns = (uint64_t)(to * 1e9)};
 	grown[list->n].counts.bytes_recvd =
 		(uint64_t)(bytes + (isfinite(more) ? more : 0));
 	list->n++;
@@ -282,7 +287,6 @@ static void add_sockets(struct work *w)
 
 	if (w->spec->protocol != NET_TCP || !isfinite(retransmits))
 		return;
-	w->told->has_socket[side] = true;
 	s->retransmits = (uint64_t)retransmits;
 	s->mss = (uint64_t)of[SEL_TRANSPORT_MSS].number;
 	s->cwnd = (uint64_t)of[SEL_CWND].number;

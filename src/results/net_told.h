@@ -14,7 +14,6 @@ struct net_told {
 	struct net_values values;
 	/* What an end's sockets were, as far as that was said; zero members are unknown, but retransmits */
 	struct net_socket_info socket[NET_SIDES];
-	bool has_socket[NET_SIDES];
 	/* As the client's end counted: bytes_recvd is what moved, whoever sent it. Times are from its start. */
 	struct net_intervals intervals;
 };

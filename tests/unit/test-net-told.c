@@ -81,7 +81,7 @@ static void test_iperf3_send(void)
 	check_unknown(v, SEL_LOCAL_CPU_UTIL);
 	CHECK(t.intervals.n == 2 && t.intervals.items[1].from_ns == NS_PER_SEC &&
 		t.intervals.items[1].counts.bytes_recvd == 250000000);
-	CHECK(t.has_socket[NET_CLIENT] && !t.has_socket[NET_SERVER]);
+	CHECK(t.socket[NET_CLIENT].dest_port && !t.socket[NET_SERVER].dest_port);
 }
 
 /* Reversed, the sender's round trips are not known here: iperf3 writes zeros. */
