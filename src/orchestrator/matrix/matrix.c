@@ -21,6 +21,7 @@
 #define TICK_NS (200 * NS_PER_MS)
 #define AT_MOST_MAX 100000
 #define REPEATS_MAX 10000
+#define REMARKS_MAX 1000
 
 void matrix_remark(struct matrix *m, const char *fmt, ...)
 {
@@ -35,6 +36,8 @@ void matrix_remark(struct matrix *m, const char *fmt, ...)
 	for (; m->remarks && m->remarks[n]; n++)
 		if (text.data && strcmp(m->remarks[n], text.data) == 0)
 			return;
+	if (n == REMARKS_MAX) /* hosts make them too */
+		return;
 	grown = reallocarray(m->remarks, n + 2, sizeof(*grown));
 	if (!grown)
 		return;

@@ -345,6 +345,7 @@ static struct net_result *result_of(
 		return NULL;
 	hist_init(&r->latency, 3);
 	hist_init(&r->connect, 3);
+	hist_init(&r->idle, 3);
 	r->pair = o->pair;
 	r->from_ns = o->from_ns;
 	r->to_ns = o->to_ns;

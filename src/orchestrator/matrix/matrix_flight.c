@@ -59,6 +59,7 @@ void matrix_flight_finish(struct matrix_flight *f)
 	}
 	matrix_values_free(f->values);
 	free(f->failure);
+	explicit_bzero(f->token, sizeof(f->token));
 	*f = (struct matrix_flight){0};
 }
 

@@ -15,6 +15,7 @@
 #include "orchestrator/matrix/matrix_private.h"
 
 #define ADDRESSES_SHOWN 4
+#define INTERVALS_SPARE 10
 
 static void on_ready(struct matrix_flight *f, enum net_side side, struct msg *msg)
 {
@@ -44,6 +45,14 @@ static void on_armed(struct matrix_flight *f, enum net_side side, struct msg *ms
 		matrix_flight_armed(f);
 }
 
+/* How many reports a test has at most; some more for a host that stood still and caught up. */
+static size_t intervals_max(const struct net_spec *s)
+{
+	uint64_t all = s->warmup_ns + s->duration_ns;
+
+	return s->interval_ns ? all / s->interval_ns + INTERVALS_SPARE : 0;
+}
+
 static void on_interval(struct matrix_flight *f, enum net_side side, struct msg *msg)
 {
 	struct net_intervals *list = &f->end[side].intervals;
@@ -52,7 +61,7 @@ static void on_interval(struct matrix_flight *f, enum net_side side, struct msg 
 	struct net_record now = {.spec = f->task->record->spec};
 
 	/* in order, from 0: what is missing would put the two ends out of step */
-	if (i->seq != list->n)
+	if (i->seq != list->n || list->n >= intervals_max(&f->task->spec))
 		return;
 	grown = reallocarray(list->items, list->n + 1, sizeof(*grown));
 	if (!grown)
@@ -78,8 +87,6 @@ static void on_result(struct matrix_flight *f, enum net_side side, struct msg *m
 	}
 	*e->result = msg->u.net_result;
 	memset(&msg->u.net_result, 0, sizeof(msg->u.net_result));
-	hist_init(&msg->u.net_result.latency, 3);
-	hist_init(&msg->u.net_result.connect, 3);
 }
 
 static void on_output(struct matrix_flight *f, enum net_side side, struct msg *msg)
