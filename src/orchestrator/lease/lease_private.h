@@ -52,6 +52,7 @@ struct lease_host {
 	struct resolve_job *job;
 	char *address; /* numeric, "" any; NULL: not known yet */
 	bool online, asked, over;
+	bool listed;    /* stop: its servers are known */
 	size_t waiting; /* for so many answers */
 	struct lease_row *rows;
 	size_t n_rows;

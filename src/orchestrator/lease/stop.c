@@ -13,6 +13,7 @@ static void begin(struct lease_host *h)
 
 static void stop_listed(struct lease_host *h, struct msg_leases *l)
 {
+	h->listed = true;
 	for (size_t i = 0; i < l->n_items; i++) {
 		struct lease_info *info = &l->items[i];
 		struct msg m = {.type = MSG_LEASE_STOP,
@@ -31,7 +32,7 @@ static void stop_listed(struct lease_host *h, struct msg_leases *l)
 
 static void answer(struct lease_host *h, struct msg_leases *l)
 {
-	if (l->request == FIRST)
+	if (!h->listed)
 		stop_listed(h, l);
 	else if (l->error)
 		lease_row_fail(h, LEASE_ROW_FAILED, l->error);
