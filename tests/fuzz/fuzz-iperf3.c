@@ -35,6 +35,10 @@ static void check(const struct net_told *t)
 	}
 	for (size_t i = 0; i < t->intervals.n; i++)
 		assert(t->intervals.items[i].to_ns >= t->intervals.items[i].from_ns);
+	/* what --resume would not take back */
+	for (int side = 0; side < NET_SIDES; side++)
+		assert(t->socket[side].source_port <= UINT16_MAX &&
+			t->socket[side].dest_port <= UINT16_MAX);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
