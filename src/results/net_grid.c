@@ -179,8 +179,10 @@ void net_grid_text(
 	static const char *const words[] = {
 		[CELL_NONE] = "", [CELL_FAILED] = "FAILED", [CELL_UNKNOWN] = "unknown"};
 
+	int decimals = c->value < 99.95 && g->decimals < 1 ? 1 : g->decimals;
+
 	if (c->state == CELL_OK)
-		snprintf(out, size, "%.*f", c->value < 10 ? 3 : g->decimals, c->value);
+		snprintf(out, size, "%.*f", c->value < 10 ? 3 : decimals, c->value);
 	else
 		snprintf(out, size, "%s", words[c->state]);
 }

@@ -159,6 +159,32 @@ static unsigned kind_of(const struct net_spec *s)
 	return kinds[s->test][s->protocol];
 }
 
+/* What an expectation is about, in the words of the table of keys. */
+static const struct {
+	unsigned tests;
+	const char *text;
+} abouts[] = {
+	{TCP_STREAM | MIX, "tcp streams and mix"},
+	{STREAMS | MIX, "streams and mix"},
+	{UDP_STREAM, "udp streams"},
+	{UDP_STREAM | UDP_RR, "udp tests"},
+	{RR | UDP_RR, "rr"},
+	{CRR, "crr"},
+	{TRANSACTIONS, "rr, crr and mix"},
+};
+
+const char *profile_expectation_idle(const struct net_profile *p, size_t which)
+{
+	unsigned kinds = 0, wanted = expectations[which].tests;
+
+	for (size_t i = 0; i < p->n; i++)
+		kinds |= kind_of(&p->tests[i].words.spec);
+	for (size_t i = 0; wanted && !(kinds & wanted) && i < ARRAY_LEN(abouts); i++)
+		if (abouts[i].tests == wanted)
+			return abouts[i].text;
+	return NULL;
+}
+
 struct lines {
 	char **items; /* NULL-terminated, or NULL */
 	int n;
@@ -199,7 +225,7 @@ static void add_met(struct misses *m, size_t which, const char *test, const char
 	const char *most = x->min ? "at least " : "at most ";
 
 	add_line(m, &m->met,
-		text_printf("%s %s: %s %g%s, got %s%.6g%s", test, who,
+		text_printf("%s %s: %s %.10g%s, got %s%.6g%s", test, who,
 			profile_expectation_keys[which].name, m->e->bound[which], x->unit,
 			n > 1 ? most : "", value, x->unit));
 }
@@ -214,13 +240,14 @@ static void judge(
 	if (isnan(value)) {
 		if (!x->may_miss)
 			add_miss(m,
-				text_printf("%s %s: %s %g%s cannot be checked: its value "
-					    "is not known",
+				text_printf(
+					"%s %s: %s %.10g%s cannot be checked: its value "
+					"is not known",
 					test, who, key, bound, x->unit));
 		return;
 	}
 	if (x->min ? value < bound : value > bound)
-		add_miss(m, text_printf("%s %s: %s %g%s, got %.6g%s", test, who, key,
+		add_miss(m, text_printf("%s %s: %s %.10g%s, got %.6g%s", test, who, key,
 				    bound, x->unit, value, x->unit));
 }
 

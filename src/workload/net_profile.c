@@ -196,11 +196,19 @@ static int decode_tests(struct decode *d, const struct node *list,
 }
 
 static int check_expectations(struct decode *d, const struct node *n,
-	const struct net_expectations *e, struct err *err)
+	const struct net_profile *p, struct err *err)
 {
+	const struct net_expectations *e = &p->expectations;
+
 	for (size_t i = 0; i < NET_EXPECTATIONS; i++) {
 		const char *key = profile_expectation_keys[i].name;
+		const char *idle = e->set[i] ? profile_expectation_idle(p, i) : NULL;
 
+		if (idle)
+			return node_error(d->doc, node_get(n, key), err,
+				"key '%s' is about %s, and no test of this profile is "
+				"that: nothing would be checked",
+				key, idle);
 		if (e->set[i] && e->bound[i] < 0)
 			return node_error(d->doc, node_get(n, key), err,
 				"key '%s' wants a number that is not negative", key);
@@ -227,7 +235,7 @@ static int decode_profile(struct decode *d, struct file *f, struct profile_globa
 		decode_section(d, f->expectations, profile_expectation_keys,
 			"expectations section", &p->expectations, err) < 0)
 		return -1;
-	return check_expectations(d, f->expectations, &p->expectations, err);
+	return check_expectations(d, f->expectations, p, err);
 }
 
 int net_profile_parse(const char *place, const char *text, size_t len,

@@ -18,6 +18,9 @@ struct profile_globals {
 
 extern const struct key profile_test_keys[], profile_expectation_keys[];
 
+/* What a key of `expectations:` is about, when no test of the profile is that ("udp streams"); else NULL. */
+const char *profile_expectation_idle(const struct net_profile *p, size_t which);
+
 /* One entry of `tests:`. 0, or -1 with err and *ret empty. */
 int profile_decode_test(struct decode *d, const struct node *n,
 	const struct profile_globals *g, struct net_profile_test *ret, struct err *err);

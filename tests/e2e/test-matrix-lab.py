@@ -206,7 +206,7 @@ tests:
 expectations: {tcp_throughput_min: 1000000000, transaction_rate_min: 1}
 """)
     done = matrix(t, lab, "--limit", "client1,server1", "--profile", "mine.yaml")
-    t.ends(done, 1, r"^✗ Expected: .*tcp_throughput_min 1e\+09")
+    t.ends(done, 1, r"^✗ Expected: .*tcp_throughput_min 1000000000 Mb")
     t.eq([r["test"] for r in rows(t)], ["up", "ping"])
     t.check(all(r["success"] for r in rows(t)))
     t.eq(json.loads((t.tmp / "out/metadata.json").read_text())["outcome"], "degraded")

@@ -248,6 +248,11 @@ static void test_errors(void)
 			"p.yaml:4:12: test 'a' is there twice, first in line 3"},
 		{HEAD "expectations: {latency_max: 1}\n",
 			"unknown key 'latency_max' in an expectations section"},
+		{HEAD "expectations: {jitter_max: 1}\n",
+			"key 'jitter_max' is about udp streams, and no test of this "
+			"profile is that: nothing would be checked"},
+		{HEAD "expectations: {connection_rate_min: 1}\n",
+			"key 'connection_rate_min' is about crr, and no test"},
 		{HEAD "expectations: {cv_max: -1}\n",
 			"key 'cv_max' wants a number that is not negative"},
 		{HEAD "analysis: {percentiles: [98]}\n",

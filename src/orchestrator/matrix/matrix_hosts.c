@@ -122,9 +122,9 @@ static int by_roles(struct matrix *m, struct err *err)
 	if (m->ctx.embedded || (m->lists.n_clients && m->lists.n_servers))
 		return 0;
 	return err_set(err, ERR_INPUT,
-		"no host of the inventory has the role %s (role: client, server or "
-		"both): the "
-		"matrix has no pairs",
+		"no host %s has the role %s (role: client, server or both): the matrix "
+		"has no pairs",
+		m->app->o.limit ? "that --limit leaves" : "of the inventory",
 		m->lists.n_clients ? "server" : "client");
 }
 

@@ -84,7 +84,7 @@ static const char *flaw(const struct matrix *m, const struct lease_info *l)
 	if (m->port_min && (l->port < m->port_min || l->port > m->port_max))
 		return "is not in --port-range";
 	if (l->left_ns < length)
-		return "ends before the matrix does";
+		return "may end before the matrix does";
 	return NULL;
 }
 

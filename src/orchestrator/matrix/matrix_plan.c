@@ -125,7 +125,7 @@ void matrix_time_text(uint64_t ns, struct buf *out)
 	uint64_t s = (ns + NS_PER_SEC / 2) / NS_PER_SEC;
 	uint64_t tenths = (ns + NS_PER_SEC / 20) / (NS_PER_SEC / 10);
 
-	if (tenths && tenths < 10)
+	if (tenths < 10)
 		buf_printf(out, "0.%llu s", (unsigned long long)tenths);
 	else if (s >= 3600)
 		buf_printf(out, "%llu h %llu min", (unsigned long long)(s / 3600),
@@ -135,10 +135,8 @@ void matrix_time_text(uint64_t ns, struct buf *out)
 			(unsigned long long)(s % 60));
 	else if (s >= 60)
 		buf_printf(out, "%llu min", (unsigned long long)(s / 60));
-	else if (s)
-		buf_printf(out, "%llu s", (unsigned long long)s);
 	else
-		buf_puts(out, units_duration(ns).s);
+		buf_printf(out, "%llu s", (unsigned long long)s);
 }
 
 static void each_text(const struct matrix_work *w, struct buf *out)

@@ -251,7 +251,7 @@ void matrix_on_show(struct loop_timer *t, void *user)
 		m->flights[0].task->record->round, m->plan.rounds, m->done, m->n_tasks);
 	if (left >= NS_PER_SEC) {
 		buf_puts(&where, ", ");
-		matrix_time_text(left / NS_PER_SEC * NS_PER_SEC, &where);
+		matrix_time_text(left, &where);
 		buf_puts(&where, " left");
 	}
 	display_bar_time(live_add(&b), where.data, done, total, console_columns(con),
