@@ -19,12 +19,13 @@ static bool is_named_yaml(const char *path)
 }
 
 /* A folder beside a host of the same name does not make a file of the name; and no host is called
- * hosts.yaml, so that a file that is missing is said to be. */
+ * hosts.yaml or clients.txt, so that a file that is missing is said to be. */
 static bool is_file(const char *value)
 {
 	struct stat st;
 
 	return strchr(value, '/') || is_named_yaml(value) ||
+	       text_ends_with(value, ".txt") ||
 	       (stat(value, &st) == 0 && !S_ISDIR(st.st_mode));
 }
 

@@ -5,6 +5,7 @@ import json
 import os
 import random
 import select
+import shutil
 import signal
 import socket
 import sys
@@ -357,6 +358,9 @@ def test_other_engines(t, sshd, folder):
     t.match(out, "✗ server1: /nowhere/netserver is not there")
     out = servers.do("start", "--engine", "netperf", "--netserver", "/bin/false", code=1)
     t.match(out, "✗ server1: /bin/false ended before it listened on port 12865")
+    if not shutil.which("netserver"):
+        out = servers.do("start", "--engine", "netperf", code=1)
+        t.match(out, r"no program netserver in .* \(apt-get install netperf, or say where it is: --netserver PATH\)")
     # its server is killed: the program goes, too
     row, = servers.export("start", "--engine", "iperf3", "--port", str(port))
     os.kill(row["pid"], signal.SIGKILL)

@@ -392,6 +392,7 @@ def test_detached(t, lab):
     inventory(t, lab)
     done = matrix(t, lab, "--detach", "--limit", "client1,server1", "--", "-l", "2")
     t.ends(done, 0, r"muster runs attach out")
+    wait_until(lambda: re.search(r"^out +running \d/\ds ", t.muster("runs", on=lab).out, re.M), 20, "it to run")
     attached = t.muster("runs", "attach", "out", on=lab)
     t.ends(attached, 0, r"\[1/1\] ✓ client1 → server1")
 

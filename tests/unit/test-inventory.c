@@ -453,6 +453,8 @@ static void test_load_missing(void)
 	CHECK(err_exit_code(&err) == 2);
 	CHECK(inventory_load("no-such-hosts.yaml", NULL, NULL, &inv, &err) < 0);
 	CHECK_STR(err.text, "cannot open no-such-hosts.yaml: No such file or directory");
+	CHECK(inventory_load("no-such-clients.txt", NULL, NULL, &inv, &err) < 0);
+	CHECK_STR(err.text, "cannot open no-such-clients.txt: No such file or directory");
 	CHECK(inventory_load_list_file("/nowhere/x", NULL, NULL, &inv, &err) < 0);
 	CHECK(err_exit_code(&err) == 2);
 }

@@ -1,4 +1,6 @@
 /* start: leaves a server on each host that stays until its lease ends. */
+#include "common/cleanup.h"
+#include "common/text.h"
 #include "orchestrator/command.h"
 #include "orchestrator/lease/lease_private.h"
 #include "proto/lease.h"
@@ -50,11 +52,25 @@ static void begin(struct lease_host *h)
 	lease_ask(h, &m);
 }
 
+/* A program that is not there may be installed, or be somewhere else. */
+static void fail(struct lease_host *h, const char *why)
+{
+	const char *program = h->command->engine == 1 ? "netserver" : "iperf3";
+	const struct options *o = &h->command->app->o;
+	bool named = h->command->engine == 1 ? o->netserver : o->iperf3;
+	AUTO_FREE char *text = NULL;
+
+	if (h->command->engine && !named && text_starts_with(why, "there is no program "))
+		text = text_printf(
+			"%s (apt-get install %s, or say where it is: --%s PATH)", why,
+			net_engines[h->command->engine], program);
+	lease_row_fail(h, LEASE_ROW_FAILED, text ? text : why);
+}
+
 static void answer(struct lease_host *h, struct msg_leases *l)
 {
 	if (l->error || !l->n_items) {
-		lease_row_fail(h, LEASE_ROW_FAILED,
-			l->error ? l->error : "its worker said nothing of a server");
+		fail(h, l->error ? l->error : "its worker said nothing of a server");
 	} else {
 		struct lease_row *r = lease_row_of(h,
 			l->already ? LEASE_ROW_ALREADY : LEASE_ROW_STARTED, &l->items[0]);

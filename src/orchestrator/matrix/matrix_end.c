@@ -340,6 +340,7 @@ int matrix_finish(struct matrix *m, struct err *err)
 	const char *path = m->app->o.export_file;
 	int code, rc;
 
+	away_state(&m->away, STATE_ENDING, 0, 0);
 	settle_rest(m);
 	matrix_skew_note(m);
 	if (m->n_tasks && matrix_profile_check(m, err) < 0)

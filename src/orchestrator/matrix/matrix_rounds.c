@@ -199,6 +199,8 @@ static void start_flights(struct matrix *m)
 	for (size_t i = 0; i < m->n_flights; i++)
 		if (matrix_flight_ready(&m->flights[i]))
 			matrix_flight_start(&m->flights[i], m->start_ns);
+	away_state(&m->away, m->signals ? STATE_DRAINING : STATE_RUNNING, m->load_ns,
+		m->start_ns - m->load_ns + matrix_left_ns(m, m->start_ns));
 	away_hand_over(&m->away);
 }
 
