@@ -180,10 +180,14 @@ def test_a_disk_that_is_full(t, lab):
     at_rest(lab)
 
 
-# Stands before the real worker of a host and changes what that says of its results.
+# Stands before the real worker of a host and changes what that says: the program, messages of that type, how.
 LIAR = """#!/bin/sh
-%s "$@" | sed -u '/"type":"net_result"/{%s}'
+%s "$@" | sed -u '/"type":"%s"/{%s}'
 """
+
+
+PROGRAM_OUTPUT = (r'{"type":"net_output","pair":\1,"from_ns":1,"to_ns":2,"cpu":{"util":0,"peak_util":0,"peak_id":0,'
+                  r'"count":1,"user_ns":0,"system_ns":0}}')
 
 
 def test_a_worker_that_lies(t, lab):
@@ -196,11 +200,15 @@ def test_a_worker_that_lies(t, lab):
         r's/"from_ns":[0-9]*/"from_ns":9223372036854775807/': ("lost", r"s2 is lost: .*from_ns"),
         r's/"pair":[0-9]*/"pair":4000000000/': ("other", r"s2 did not end the test in time"),
         r's/.*/{"type":"net_result"/': ("lost", r"s2 is lost: "),
+        r's/\("type":"net_ready".*"port":\)[0-9]*/\10/': ("other", r"s2: its server has no port"),
+        r's/.*"net_ready","pair":\([0-9]*\).*/' + PROGRAM_OUTPUT + "/":
+            ("other", r"s2 speaks as if engine native was not what runs"),
     }
     worker = str(max(built("MUSTER_WORKER_DIR", "src/worker").glob("worker-linux-*")))
     lab.put("s2", worker, "/root/real-worker", 0o755)
     for number, (lie, (kind, message)) in enumerate(lies.items()):
-        script = t.write("liar", LIAR % ("/root/real-worker", lie))
+        about = "net_ready" if "net_ready" in lie else "net_result"
+        script = t.write("liar", LIAR % ("/root/real-worker", about, lie))
         lab.put("s2", script, "/root/liar", 0o755)
         inventory(t, lab, s2={"worker_path": "/root/liar"})
         done = t.run(argv(t, "--retries", "0", "--limit", "c1,s1,s2", "--", "-l", "0.3", output=f"out{number}"),

@@ -26,7 +26,11 @@ static void on_ready(struct matrix_flight *f, enum net_side side, struct msg *ms
 	f->end[side].ready = true;
 	for (char **w = r->warnings; w && *w; w++)
 		matrix_remark(f->matrix, "%s: %s", f->end[side].w->host->name, *w);
-	if (side == NET_SERVER && !f->failure)
+	/* the client's worker must not get what it could not read */
+	if (side == NET_SERVER && !r->port)
+		matrix_flight_fail(f, NET_FAIL_OTHER, "%s: its server has no port",
+			f->end[side].w->host->name);
+	else if (side == NET_SERVER && !f->failure)
 		matrix_flight_listens(f, r->port);
 }
 
@@ -155,24 +159,46 @@ static void on_error(struct matrix_flight *f, enum net_side side, struct msg *ms
 	matrix_flight_fail(f, e->failure, "%s", text.data ? text.data : e->text);
 }
 
+/* What ends say, and whose: of ends that are ours, or of programs. */
+static const struct {
+	void (*handle)(struct matrix_flight *f, enum net_side side, struct msg *msg);
+	size_t pair;
+	bool ours, programs;
+} handlers[MSG_TYPES] = {
+	[MSG_NET_READY] = {on_ready, offsetof(struct msg, u.net_ready.pair), true, true},
+	[MSG_NET_ARMED] = {on_armed, offsetof(struct msg, u.net_armed.pair), true, true},
+	[MSG_NET_INTERVAL] = {on_interval, offsetof(struct msg, u.net_interval.pair),
+		true},
+	[MSG_NET_RESULT] = {on_result, offsetof(struct msg, u.net_result.pair), true},
+	[MSG_NET_OUTPUT] = {on_output, offsetof(struct msg, u.net_output.pair), false,
+		true},
+	[MSG_NET_ERROR] = {on_error, offsetof(struct msg, u.net_error.pair), true, true},
+};
+
+static void on_pair(struct matrix *m, struct fleet_worker *w, struct msg *msg)
+{
+	bool native = m->kind == NET_ENGINE_NATIVE;
+	enum net_side side;
+	struct matrix_flight *f = matrix_find(m,
+		*(const uint32_t *)((const char *)msg + handlers[msg->type].pair), &side);
+
+	/* of a pair that is over, not begun, or another's */
+	if (!f || f->end[side].w != w || !f->end[side].asked || f->end[side].over)
+		return;
+	if (native ? handlers[msg->type].ours : handlers[msg->type].programs) {
+		handlers[msg->type].handle(f, side, msg);
+	} else {
+		f->end[side].over = true;
+		matrix_flight_fail(f, NET_FAIL_OTHER,
+			"%s speaks as if engine %s was not what runs", w->host->name,
+			m->engine);
+	}
+	matrix_look(m);
+}
+
 void matrix_message(struct fleet_worker *w, struct msg *msg, void *user)
 {
-	static const struct {
-		void (*handle)(
-			struct matrix_flight *f, enum net_side side, struct msg *msg);
-		size_t pair;
-	} table[MSG_TYPES] = {
-		[MSG_NET_READY] = {on_ready, offsetof(struct msg, u.net_ready.pair)},
-		[MSG_NET_ARMED] = {on_armed, offsetof(struct msg, u.net_armed.pair)},
-		[MSG_NET_INTERVAL] = {on_interval,
-			offsetof(struct msg, u.net_interval.pair)},
-		[MSG_NET_RESULT] = {on_result, offsetof(struct msg, u.net_result.pair)},
-		[MSG_NET_OUTPUT] = {on_output, offsetof(struct msg, u.net_output.pair)},
-		[MSG_NET_ERROR] = {on_error, offsetof(struct msg, u.net_error.pair)},
-	};
 	struct matrix *m = user;
-	struct matrix_flight *f;
-	enum net_side side;
 
 	if (msg->type == MSG_BYE && m->stage != MATRIX_QUIT) { /* nobody told it to */
 		w->finished = false;
@@ -181,17 +207,10 @@ void matrix_message(struct fleet_worker *w, struct msg *msg, void *user)
 	}
 	if (msg->type == MSG_LEASES)
 		matrix_leases_heard(m, w, msg);
-	if (msg->type == MSG_FOUND)
+	else if (msg->type == MSG_FOUND)
 		matrix_engine_found(m, w, &msg->u.found);
-	if (!table[msg->type].handle)
-		return;
-	f = matrix_find(
-		m, *(const uint32_t *)((const char *)msg + table[msg->type].pair), &side);
-	/* of a pair that is over, or another's */
-	if (!f || f->end[side].w != w || f->end[side].over)
-		return;
-	table[msg->type].handle(f, side, msg);
-	matrix_look(m);
+	else if (handlers[msg->type].handle)
+		on_pair(m, w, msg);
 }
 
 void matrix_online(struct fleet_worker *w, void *user)
