@@ -293,6 +293,8 @@ void net_threads_go(struct net_pair *p, uint64_t start_ns);
 void net_threads_wake(struct net_pair *p);
 /* Ends and joins them, at most a few ms. */
 void net_threads_destroy(struct net_pair *p);
+
+/* lane.c */
 /* A flow that was to begin at at_ns does so now. */
 void net_flow_begins(struct net_pair *p, uint64_t at_ns);
 /* When the load of f begins. */

@@ -233,8 +233,8 @@ static void test_words(void)
 		"--json-lines=x --duration 1h30m --port 22 --color never --weight 0.5",
 		"--a-rather-long-option 4KiB --output=", ""};
 	static const char *const want[] = {"--quiet|--output=a,b|--json-lines|--count=7|",
-		"--color=never|--json-lines=x|--duration=5400.000000000s|--weight=0.5|"
-		"--port=22|",
+		("--color=never|--json-lines=x|--duration=5400.000000000s|--weight=0.5|"
+		 "--port=22|"),
 		"--output=|--a-rather-long-option=4096|", ""};
 
 	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
