@@ -12,6 +12,7 @@
 #include "proto/ops.h"
 
 struct err;
+struct store_options;
 
 /* One slot: an op in flight. The engine fills the first part, the backend the second. */
 struct io {
@@ -28,6 +29,15 @@ struct io {
 	bool fsync;
 	uint32_t max_keys; /* list */
 	const char *delimiter;
+	uint64_t offset; /* range_get: of the first of size bytes */
+	uint64_t
+		part_size; /* multipart_put: bytes of all parts but the last; 0: the backend's choice */
+	const char *to; /* copy: absolute URI of the copy */
+	/* delete of several objects in one request (backend.batch_max): the URIs of the others, each with
+	 * its NUL, one after the other; n_more 0: uri alone */
+	const char *more;
+	uint32_t n_more;
+	uint16_t endpoint; /* index in job.endpoints, for statistics */
 	uint64_t due_ns;
 	uint32_t entry; /* index in the job's ops */
 	uint64_t tag;   /* of the source of the op */
@@ -36,7 +46,9 @@ struct io {
 	/* outcome */
 	uint64_t start_ns, first_byte_ns, end_ns; /* first_byte_ns 0: there was none */
 	uint64_t bytes;                           /* moved */
-	uint64_t pages, entries;                  /* list */
+	uint64_t pages, entries; /* list; delete of several: entries that were deleted */
+	uint32_t
+		attempts; /* requests that were made beyond the first because they failed */
 	enum op_error error;
 	char error_text
 		[160];   /* when error: what and where, for one sample in the results */
@@ -56,6 +68,9 @@ struct backend_config {
 	const char *target; /* or NULL */
 	uint32_t concurrency, threads;
 	const struct data *data;
+	const struct store_options *store; /* or NULL; outlives the job state */
+	const char
+		*name; /* unique to run and worker, for probe objects: [A-Za-z0-9._-] */
 	/* called from submit or wait for each page of a list, with its times; NULL: nobody asks */
 	void (*page)(void *thread_user, const struct io *io, uint64_t start_ns,
 		uint64_t end_ns);
@@ -85,11 +100,15 @@ struct backend {
 	bool continuous_clock; /* preparing an op costs nothing worth measuring: an op starts at its
 				* due_ns, which is the end of the last one of the thread, so that one
 				* clock read per op is enough. Others find due_ns 0 in a closed loop */
+	uint32_t batch_max; /* objects of one delete; 0: one, io.more is never set */
 	bool any_object; /* every object exists: no key is looked up, no set inspected */
 	size_t job_size, thread_size; /* of the states below, zeroed by the engine */
 
 	/* Checks what only a machine can say (paths, permissions) and sets up job state. */
 	int (*job_init)(void *job, const struct backend_config *cfg, struct err *err);
+	/* What people should know of how the store is reached, after the checks: "TLS certificates are not
+	 * verified", credentials that end soon. The i-th, or NULL; NULL as a whole: nothing ever. */
+	const char *(*remark)(void *job, size_t i);
 	/* Whether ops of this kind on uri can work here, before any load: an unreadable path, a missing
 	 * bucket. err says which path and why. */
 	int (*check)(void *job, enum op_kind kind, const char *uri, struct err *err);

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "proto/ops.h"
+#include "proto/store.h"
 
 struct err;
 typedef struct json_t json_t;
@@ -39,16 +40,25 @@ extern const char *const cleanup_mode_names[]; /* NULL-terminated */
  * "<set uri>NAME-00000000.dat". What a uri covers is computed and never listed: get and
  * stat use the sets named "prepared" (never "deletable" ones); delete uses the covered
  * "deletable" sets when there is one, else the "prepared" ones.
- * put: the key is uri followed by RUN-WORKER-THREAD-SEQ (uri ends with '/', or is how
- * names begin).
+ * range_get: as get; bytes range_size at a random offset that is a multiple of range_align,
+ * within the object when its size is known.
+ * put, multipart_put: the key is uri followed by RUN-WORKER-THREAD-SEQ (uri ends with '/', or
+ * is how names begin).
+ * copy: uri is chosen as by get; the copy is `to` followed by RUN-WORKER-THREAD-SEQ.
  * list: a prefix that ends with '/'. */
 struct job_op {
 	enum op_kind kind;
 	double weight;
 	char *uri; /* absolute, this worker's own; may hold * ? [] (get, stat, delete) */
-	struct size_spec size; /* put */
-	enum fill fill;        /* put */
-	uint32_t concurrency;  /* cap for this op, 0: none */
+	struct size_spec size;            /* put, multipart_put */
+	enum fill fill;                   /* put, multipart_put */
+	uint64_t range_size, range_align; /* range_get; align 0 or 1: any offset */
+	uint64_t part_size;               /* multipart_put; 0: the backend's choice */
+	char *to;                         /* copy: absolute, where copies go */
+	uint32_t batch;                   /* delete: objects per request; 0 or 1: one */
+	uint32_t
+		pool; /* put: names come from so many (dynamic_put_pool); 0: each is new */
+	uint32_t concurrency; /* cap for this op, 0: none */
 	bool fsync;
 	uint32_t max_keys; /* list: page size, 0: 1000 */
 	char *delimiter;   /* list: NULL or "/" */
@@ -64,10 +74,22 @@ struct job_set {
 	char *uri;  /* absolute, this worker's own, ends with '/' */
 	char *name; /* "prepared" or "deletable" */
 	uint64_t count;
+	/* names are behind "%02x/" of index mod shards (at most 256); 0: no shards */
+	uint32_t shards;
 	struct size_spec size;
 	enum fill fill;
 	uint64_t id; /* hash of base_uri as written, name, sizes, fill: all but count */
 	char *place;
+};
+
+/* Places that see the same objects. An op on `base`REST goes to uris[i]REST; i is drawn per op by the
+ * strategy, per engine thread. */
+enum endpoint_strategy { ENDPOINT_ROUND_ROBIN, ENDPOINT_LEAST_CONNECTIONS };
+extern const char *const endpoint_strategy_names[]; /* NULL-terminated */
+struct job_endpoints {
+	enum endpoint_strategy strategy;
+	char *base; /* absolute, ends with '/': the worker's target */
+	char **uris; /* absolute, each ends with '/'; NULL-terminated; NULL: there are none */
 };
 
 struct job {
@@ -93,6 +115,11 @@ struct job {
 	size_t n_sets;
 	/* "NAME=VALUE", NULL-terminated or NULL: set before the backend starts */
 	char **env;
+	/* The same, forwarded from the orchestrator's machine: set only where the host has no value of its
+	 * own. Both may hold secrets. */
+	char **env_default;
+	struct store_options store;
+	struct job_endpoints endpoints;
 	/* cleanup: besides its own, the put files of these workers (lost ones, on shared
 	 * storage); NULL-terminated or NULL */
 	char **heirs_of;

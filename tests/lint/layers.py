@@ -18,13 +18,15 @@ LAYERS = {
     "proto": Layer(("common",), ("jansson",)),
     "inventory": Layer(("common", "yaml"), ()),
     "workload": Layer(("common", "yaml", "proto", "inventory"), ()),
-    "backends": Layer(("common", "proto"), ("curl", "crypto", "uring", "expat", "jansson")),
+    "cloud": Layer(("common",), ("crypto", "jansson")),
+    "http": Layer(("common",), ("curl", "crypto")),
+    "backends": Layer(("common", "proto", "cloud", "http"), ("uring", "expat", "jansson")),
     "net": Layer(("common", "proto"), ()),
     "worker": Layer(("common", "proto", "backends", "net"), ()),
     "transport": Layer(("common", "inventory"), ("ssh2", "crypto")),
     "results": Layer(("common", "proto"), ("zlib", "jansson")),
     "orchestrator": Layer(
-        ("common", "yaml", "proto", "inventory", "workload", "transport", "results"),
+        ("common", "yaml", "proto", "inventory", "workload", "cloud", "transport", "results"),
         ("jansson", "microhttpd")),
 }
 # One file may use what its layer may not.
@@ -34,7 +36,7 @@ FILES = {
     "worker/set": ("jansson",),  # the .muster-owner object that marks a prepared set
 }
 # Of a folder, another may use only these files: the words both sides name operations by.
-ONLY = {("backends", "proto"): {"ops"}}
+ONLY = {("backends", "proto"): {"ops", "store"}}
 
 # library -> (what its headers are called, what its symbols begin with)
 LIBRARIES = {
