@@ -4,7 +4,7 @@
 #   tools/packages.sh [build] [sshd] [test]     install what is missing
 
 BUILD_PACKAGES="gcc libc6-dev meson ninja-build pkg-config libssh2-1-dev libyaml-dev libjansson-dev
-	libssl-dev zlib1g-dev scdoc openssh-client"
+	libssl-dev zlib1g-dev libcurl4-openssl-dev libexpat1-dev scdoc openssh-client"
 SSHD_PACKAGES="openssh-server python3"
 TEST_PACKAGES="jq openssl zsh fish csh clang libclang-rt-14-dev clang-format shellcheck git python3 openssh-server iproute2
 	util-linux binutils busybox python3-asyncssh iperf3"
