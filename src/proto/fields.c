@@ -290,6 +290,13 @@ static void finish_array(const struct field *f, void *object)
 	memset((char *)object + f->count_offset, 0, sizeof(n));
 }
 
+static void free_string(const struct field *f, char *s)
+{
+	if (s && f->secret)
+		explicit_bzero(s, strlen(s));
+	free(s);
+}
+
 void fields_finish(const struct field *fields, void *object)
 {
 	for (const struct field *f = fields; f->name; f++) {
@@ -298,13 +305,13 @@ void fields_finish(const struct field *fields, void *object)
 		switch (f->type) {
 		case FIELD_EXACT:
 		case FIELD_TEXT:
-			free(*(char **)at);
+			free_string(f, *(char **)at);
 			*(char **)at = NULL;
 			break;
 		case FIELD_EXACTS:
 		case FIELD_TEXTS:
 			for (char **s = *(char ***)at; s && *s; s++)
-				free(*s);
+				free_string(f, *s);
 			free(*(char ***)at);
 			*(char ***)at = NULL;
 			break;

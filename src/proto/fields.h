@@ -13,17 +13,18 @@ struct err;
 typedef struct json_t json_t;
 
 enum field_type {
-	FIELD_BOOL,     /* bool */
-	FIELD_U32,      /* uint32_t in [min, max] */
-	FIELD_U64,      /* uint64_t in [min, max]; above 2^63-1 it is sent as 2^63-1 */
-	FIELD_I64,      /* int64_t */
-	FIELD_ID,       /* uint64_t of any value, as a decimal string */
-	FIELD_DOUBLE,   /* double in [0, max], max 0: any not negative */
-	FIELD_EXACT,    /* char *, byte for byte; at most max bytes */
-	FIELD_TEXT,     /* char *, made safe to show; the encoder cuts it to max bytes */
-	FIELD_HEX,      /* char[max + 1]: max hex digits */
-	FIELD_NAME,     /* an enum, by its name in names; min: the first one allowed */
-	FIELD_EXACTS,   /* char **, NULL-terminated; at most max of them */
+	FIELD_BOOL,   /* bool */
+	FIELD_U32,    /* uint32_t in [min, max] */
+	FIELD_U64,    /* uint64_t in [min, max]; above 2^63-1 it is sent as 2^63-1 */
+	FIELD_I64,    /* int64_t */
+	FIELD_ID,     /* uint64_t of any value, as a decimal string */
+	FIELD_DOUBLE, /* double in [0, max], max 0: any not negative */
+	FIELD_EXACT,  /* char *, byte for byte; at most max bytes */
+	FIELD_TEXT,   /* char *, made safe to show; the encoder cuts it to max bytes */
+	FIELD_HEX,    /* char[max + 1]: max hex digits */
+	FIELD_NAME,   /* an enum, by its name in names; min: the first one allowed */
+	FIELD_EXACTS, /* char **, NULL-terminated; at most max of them, of at most size bytes
+			 * (0: FIELD_EXACT_MAX) each */
 	FIELD_TEXTS,    /* the same, made safe to show */
 	FIELD_OBJECT,   /* struct inside, by fields */
 	FIELD_ARRAY,    /* pointer to structs, by fields; size_t at count_offset */
@@ -47,11 +48,12 @@ struct field {
 	const char *name; /* NULL ends a table */
 	enum field_type type;
 	bool optional; /* left out when zero, empty or NULL; then decoded as such */
+	bool secret;   /* strings: wiped before they are freed */
 	size_t offset;
 	uint64_t min, max;
 	const struct names *names;
 	const struct field *fields;
-	size_t size; /* of the struct of FIELD_OBJECT and FIELD_ARRAY */
+	size_t size; /* of the struct of FIELD_OBJECT and FIELD_ARRAY; FIELD_EXACTS: see there */
 	size_t count_offset;
 	field_check *check; /* FIELD_OBJECT, FIELD_ARRAY */
 };

@@ -195,6 +195,7 @@ static int decode_strings(const struct field *f, const json_t *v, void *at,
 {
 	size_t n = json_array_size(v);
 	bool sanitize = f->type == FIELD_TEXTS;
+	size_t longest = sanitize ? FIELD_TEXT_MAX : FIELD_EXACT_MAX;
 	char **strings;
 
 	if (!json_is_array(v) || n > f->max)
@@ -207,9 +208,8 @@ static int decode_strings(const struct field *f, const json_t *v, void *at,
 	for (size_t i = 0; i < n; i++) {
 		struct place element = {p->up, p->name, i};
 
-		if (string_copy(json_array_get(v, i),
-			    sanitize ? FIELD_TEXT_MAX : FIELD_EXACT_MAX, sanitize,
-			    &strings[i], &element, err) < 0)
+		if (string_copy(json_array_get(v, i), f->size ? f->size : longest,
+			    sanitize, &strings[i], &element, err) < 0)
 			return -1;
 	}
 	return 0;

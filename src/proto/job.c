@@ -13,14 +13,20 @@
 
 #define ENTRIES_MAX 10000u
 #define NAME_MAX_BYTES 200u
+#define BATCH_MAX 10000u
+#define SHARDS_MAX 256u
+#define ENDPOINTS_MAX 1000u
 
 const char *const fill_names[] = {"random", "zero", "unique", NULL};
 const char *const cleanup_mode_names[] = {"tolerant", "strict", "besteffort", NULL};
+const char *const endpoint_strategy_names[] = {"round_robin", "least_connections", NULL};
 static const char *const size_type_names[] = {"fixed", "uniform", "lognormal", "mix"};
 
 static const struct names fills = {fill_names, sizeof(char *), ARRAY_LEN(fill_names) - 1};
 static const struct names cleanup_modes = {
 	cleanup_mode_names, sizeof(char *), ARRAY_LEN(cleanup_mode_names) - 1};
+static const struct names strategies = {
+	endpoint_strategy_names, sizeof(char *), ARRAY_LEN(endpoint_strategy_names) - 1};
 static const struct names size_types = {
 	size_type_names, sizeof(char *), ARRAY_LEN(size_type_names)};
 const struct names op_kind_names = {&op_infos[0].name, sizeof(struct op_info), OP_KINDS};
@@ -84,6 +90,12 @@ static const struct field op_fields[] = {
 	MEMBER(job_op, uri, FIELD_EXACT, .max = FIELD_EXACT_MAX),
 	SIZE_MEMBER(job_op),
 	MEMBER(job_op, fill, FIELD_NAME, .names = &fills, .optional = true),
+	MEMBER(job_op, range_size, FIELD_U64, .optional = true),
+	MEMBER(job_op, range_align, FIELD_U64, .optional = true),
+	MEMBER(job_op, part_size, FIELD_U64, .optional = true),
+	MEMBER(job_op, to, FIELD_EXACT, .max = FIELD_EXACT_MAX, .optional = true),
+	MEMBER(job_op, batch, FIELD_U32, .max = BATCH_MAX, .optional = true),
+	MEMBER(job_op, pool, FIELD_U32, .optional = true),
 	MEMBER(job_op, concurrency, FIELD_U32, .optional = true),
 	MEMBER(job_op, fsync, FIELD_BOOL, .optional = true),
 	MEMBER(job_op, max_keys, FIELD_U32, .optional = true),
@@ -91,6 +103,19 @@ static const struct field op_fields[] = {
 	MEMBER(job_op, place, FIELD_EXACT, .max = FIELD_EXACT_MAX),
 	MEMBERS_END,
 };
+
+static int check_op(const void *object, struct err *err)
+{
+	const struct job_op *op = object;
+
+	if (op->kind == OP_RANGE_GET && op->range_size == 0)
+		return err_set(err, ERR_FAILED, "reads a range of no bytes");
+	if ((op->kind == OP_COPY) != (op->to != NULL))
+		return err_set(err, ERR_FAILED,
+			op->to ? "has a \"to\", and is no copy"
+			       : "is a copy without \"to\"");
+	return 0;
+}
 
 /* A name that becomes part of a file name. */
 static bool is_file_name(const char *s)
@@ -102,12 +127,18 @@ static bool is_file_name(const char *s)
 	return len > 0 && len <= NAME_MAX_BYTES && strspn(s, good) == len && *s != '.';
 }
 
+static bool ends_with_slash(const char *s)
+{
+	size_t len = strlen(s);
+
+	return len > 0 && s[len - 1] == '/';
+}
+
 static int check_set(const void *object, struct err *err)
 {
 	const struct job_set *s = object;
-	size_t len = strlen(s->uri);
 
-	if (len == 0 || s->uri[len - 1] != '/')
+	if (!ends_with_slash(s->uri))
 		return err_set(err, ERR_FAILED, "has a uri that does not end with '/'");
 	if (!is_file_name(s->name))
 		return err_set(
@@ -119,10 +150,33 @@ static const struct field set_fields[] = {
 	MEMBER(job_set, uri, FIELD_EXACT, .max = FIELD_EXACT_MAX),
 	MEMBER(job_set, name, FIELD_EXACT, .max = NAME_MAX_BYTES),
 	MEMBER(job_set, count, FIELD_U64),
+	MEMBER(job_set, shards, FIELD_U32, .max = SHARDS_MAX, .optional = true),
 	SIZE_MEMBER(job_set),
 	MEMBER(job_set, fill, FIELD_NAME, .names = &fills, .optional = true),
 	MEMBER(job_set, id, FIELD_ID),
 	MEMBER(job_set, place, FIELD_EXACT, .max = FIELD_EXACT_MAX),
+	MEMBERS_END,
+};
+
+static int check_endpoints(const void *object, struct err *err)
+{
+	const struct job_endpoints *e = object;
+
+	for (char **uri = e->uris; uri && *uri; uri++)
+		if (!ends_with_slash(*uri))
+			return err_set(
+				err, ERR_FAILED, "has a uri that does not end with '/'");
+	if (!e->uris || !*e->uris || !ends_with_slash(e->base))
+		return err_set(
+			err, ERR_FAILED, "needs uris, and a base that ends with '/'");
+	return 0;
+}
+
+static const struct field endpoints_fields[] = {
+	MEMBER(job_endpoints, strategy, FIELD_NAME, .names = &strategies,
+		.optional = true),
+	MEMBER(job_endpoints, base, FIELD_EXACT, .max = FIELD_EXACT_MAX),
+	MEMBER(job_endpoints, uris, FIELD_EXACTS, .max = ENDPOINTS_MAX),
 	MEMBERS_END,
 };
 
@@ -147,13 +201,30 @@ const struct field job_fields[] = {
 	MEMBER(job, load, FIELD_BOOL, .optional = true),
 	MEMBER(job, cleanup, FIELD_BOOL, .optional = true),
 	MEMBER(job, cleanup_mode, FIELD_NAME, .names = &cleanup_modes, .optional = true),
-	MEMBER_ARRAY(job, ops, n_ops, ENTRIES_MAX, op_fields, .optional = true),
+	MEMBER_ARRAY(job, ops, n_ops, ENTRIES_MAX, op_fields, .optional = true,
+		.check = check_op),
 	MEMBER_ARRAY(job, sets, n_sets, ENTRIES_MAX, set_fields, .optional = true,
 		.check = check_set),
-	MEMBER(job, env, FIELD_EXACTS, .max = ENTRIES_MAX, .optional = true),
+	MEMBER(job, env, FIELD_EXACTS, .max = ENTRIES_MAX, .optional = true,
+		.secret = true),
+	MEMBER(job, env_default, FIELD_EXACTS, .max = ENTRIES_MAX, .optional = true,
+		.secret = true, .size = STORE_PEM_MAX),
+	MEMBER(job, store, FIELD_OBJECT, .fields = store_fields,
+		.size = sizeof(struct store_options), .optional = true),
+	MEMBER(job, endpoints, FIELD_OBJECT, .fields = endpoints_fields,
+		.check = check_endpoints, .size = sizeof(struct job_endpoints),
+		.optional = true),
 	MEMBER(job, heirs_of, FIELD_EXACTS, .max = ENTRIES_MAX, .optional = true),
 	MEMBERS_END,
 };
+
+static bool are_variables(char *const *env)
+{
+	for (; env && *env; env++)
+		if (**env == '=' || !strchr(*env, '='))
+			return false;
+	return true;
+}
 
 int job_check(const void *object, struct err *err)
 {
@@ -172,9 +243,10 @@ int job_check(const void *object, struct err *err)
 			return err_set(err, ERR_FAILED,
 				"\"heirs_of\" must hold names of letters, digits and "
 				"._-");
-	for (char **env = j->env; env && *env; env++)
-		if (**env == '=' || !strchr(*env, '='))
-			return err_set(err, ERR_FAILED, "\"env\" must hold NAME=VALUE");
+	if (!are_variables(j->env))
+		return err_set(err, ERR_FAILED, "\"env\" must hold NAME=VALUE");
+	if (!are_variables(j->env_default))
+		return err_set(err, ERR_FAILED, "\"env_default\" must hold NAME=VALUE");
 	return 0;
 }
 

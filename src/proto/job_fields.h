@@ -4,6 +4,8 @@
 #include "proto/fields.h"
 
 extern const struct field job_fields[];
+/* Of struct store_options: job_store.c. */
+extern const struct field store_fields[];
 extern const struct names op_kind_names;
 
 /* What must hold between the members of a struct job: 0, or -1 with err. */

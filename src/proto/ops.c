@@ -12,12 +12,12 @@ const struct op_info op_infos[OP_KINDS] = {
 	[OP_STAT] = {"stat", "STAT", false, true, "metadata of one object"},
 	[OP_DELETE] = {"delete", "DELETE", false, true,
 		"delete an object, each at most once"},
-	[OP_RANGE_GET] = {"range_get", "RANGE_GET", true, false,
+	[OP_RANGE_GET] = {"range_get", "RANGE_GET", true, true,
 		"read a part of an object"},
 	[OP_MKDIR] = {"mkdir", "MKDIR", false, false, "make a directory"},
 	[OP_RMDIR] = {"rmdir", "RMDIR", false, false, "remove a directory"},
-	[OP_COPY] = {"copy", "COPY", true, false, "copy an object inside the store"},
-	[OP_MULTIPART_PUT] = {"multipart_put", "MULTIPART_PUT", true, false,
+	[OP_COPY] = {"copy", "COPY", true, true, "copy an object inside the store"},
+	[OP_MULTIPART_PUT] = {"multipart_put", "MULTIPART_PUT", true, true,
 		"write a new object in parts"},
 };
 

@@ -36,6 +36,9 @@ struct store_options {
 	double retry_multiplier,
 		retry_jitter; /* 2; 0 to 1: the part of the pause that is random */
 };
+/* A system's bundle of certificates is 220 KB; a job is a line of at most 1 MiB. */
+#define STORE_PEM_MAX (512u << 10)
+
 /* Wipes and frees. */
 void store_options_finish(struct store_options *o);
 /* 0 or -ENOMEM; then to is empty. */
