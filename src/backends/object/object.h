@@ -77,7 +77,8 @@ enum object_step {
 /* What an op does behind a response. */
 enum object_next {
 	OBJECT_DONE,  /* the op is finished; io->error says how */
-	OBJECT_AGAIN, /* another request: step, at and so on are set for it */
+	OBJECT_AGAIN, /* another request: step, at and so on are set for it; at once, or at op->again_ns
+		       * when the store has set that (a copy that takes its time) */
 };
 
 struct object_op {
@@ -127,6 +128,7 @@ struct object_error {
 	char message[200];   /* the store's own words, without control characters */
 	enum op_error error; /* class by code; OP_OK: by status alone */
 	bool retry;          /* worth another attempt: throttling, 5xx, time-outs */
+	bool renewed; /* other credentials were found: the request goes out once more, which is no attempt */
 	const char *hint;    /* what to do, or NULL: "the clocks differ by 20 min" */
 	char region[40];     /* of a redirect or a wrong region, or "" */
 };
@@ -140,6 +142,8 @@ struct store {
 	uint64_t part_min, part_default;
 	uint32_t parts_max;
 	uint32_t batch_max; /* objects of one delete request */
+	/* A status beyond 2xx that response reads (308: an upload that is not whole yet), or 0. */
+	int also_ok;
 	size_t state_size, thread_size;
 
 	/* Finds credentials (cloud_env_own) and endpoint defaults. -1 with err, which says what to set. */
