@@ -76,7 +76,7 @@ enum object_step {
 
 /* What an op does behind a response. */
 enum object_next {
-	OBJECT_DONE,  /* the op is finished; io->error says how */
+	OBJECT_DONE, /* the op is finished; io->error says how */
 	OBJECT_AGAIN, /* another request: step, at and so on are set for it; at once, or at op->again_ns
 		       * when the store has set that (a copy that takes its time) */
 };
@@ -129,8 +129,8 @@ struct object_error {
 	enum op_error error; /* class by code; OP_OK: by status alone */
 	bool retry;          /* worth another attempt: throttling, 5xx, time-outs */
 	bool renewed; /* other credentials were found: the request goes out once more, which is no attempt */
-	const char *hint;    /* what to do, or NULL: "the clocks differ by 20 min" */
-	char region[40];     /* of a redirect or a wrong region, or "" */
+	const char *hint; /* what to do, or NULL: "the clocks differ by 20 min" */
+	char region[40];  /* of a redirect or a wrong region, or "" */
 };
 
 /* A store's dialect: one file or two each, entered in the backend table by OBJECT_BACKEND. */
