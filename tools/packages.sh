@@ -1,10 +1,11 @@
 #!/bin/sh
 # The one place that names Debian packages: what muster needs to be built, and what its tests need.
 # Read it in (. tools/packages.sh) for install_packages, or run it:
-#   tools/packages.sh [build] [sshd] [test]     install what is missing
+#   tools/packages.sh [build] [static] [sshd] [test]     install what is missing
 
 BUILD_PACKAGES="gcc libc6-dev meson ninja-build pkg-config libssh2-1-dev libyaml-dev libjansson-dev
 	libssl-dev zlib1g-dev libcurl4-openssl-dev libexpat1-dev scdoc openssh-client"
+STATIC_PACKAGES="gcc libc6-dev make dpkg-dev libc-ares-dev libssl-dev libcurl4-openssl-dev" # tools/static-curl.sh
 SSHD_PACKAGES="openssh-server python3"
 TEST_PACKAGES="jq openssl zsh fish csh clang libclang-rt-14-dev clang-format shellcheck git python3 openssh-server iproute2
 	util-linux binutils busybox python3-asyncssh iperf3"
@@ -48,13 +49,14 @@ INSTALL='
 	apt-get -o DPkg::Lock::Timeout=300 install -q -y --no-install-recommends "$@"
 '
 
-# install_packages [build] [sshd] [test]: nothing is fetched when nothing is missing
+# install_packages [build] [static] [sshd] [test]: nothing is fetched when nothing is missing
 # shellcheck disable=SC2086 # lists of words
 install_packages() {
 	wanted=
 	for purpose in "$@"; do
 		case $purpose in
 		build) wanted="$wanted $BUILD_PACKAGES" ;;
+		static) wanted="$wanted $STATIC_PACKAGES" ;;
 		sshd) wanted="$wanted $SSHD_PACKAGES" ;;
 		test) wanted="$wanted $TEST_PACKAGES" ;;
 		*) return 2 ;;
@@ -77,9 +79,9 @@ install_packages() {
 }
 
 case ${0##*/}:${1-} in
-packages.sh:build | packages.sh:sshd | packages.sh:test) install_packages "$@" ;;
+packages.sh:build | packages.sh:static | packages.sh:sshd | packages.sh:test) install_packages "$@" ;;
 packages.sh:*)
-	echo "usage: tools/packages.sh [build] [sshd] [test]" >&2
+	echo "usage: tools/packages.sh [build] [static] [sshd] [test]" >&2
 	exit 2
 	;;
 esac

@@ -39,10 +39,18 @@ trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
+# The static worker's libcurl; without it the worker is dynamic, which is enough for hosts like this one.
+make_static_curl() {
+	static_curl=build/static-curl
+	tools/static-curl.sh "$static_curl" && return
+	echo "tools/quickstart.sh: going on with a worker that needs this machine's libraries" >&2
+	static_curl=
+}
+
 build() {
 	again=
 	[ ! -e "$DIR/build.ninja" ] || again=--reconfigure
-	quietly "configuring" meson setup $again "$DIR" -Dbuildtype=release
+	quietly "configuring" meson setup $again "$DIR" -Dbuildtype=release "-Dstatic_curl=$static_curl"
 	quietly "building" meson compile -C "$DIR"
 }
 
@@ -103,6 +111,7 @@ write_inventory() {
 
 say "packages and build"
 install_packages build sshd
+make_static_curl
 build
 echo "muster is $DIR/src/orchestrator/muster"
 
