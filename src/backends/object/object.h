@@ -15,6 +15,7 @@
 
 #include "backends/backend.h"
 #include "common/buf.h"
+#include "common/rng.h"
 #include "http/http.h"
 #include "proto/store.h"
 
@@ -47,6 +48,7 @@ struct object_place {
 	const char *key; /* may be empty */
 	size_t key_len;
 	bool bucket_in_host; /* virtual-host style: host begins with the bucket */
+	const void *own;     /* of the store: what it knows of the bucket */
 };
 
 struct object_job {
@@ -55,15 +57,17 @@ struct object_job {
 	struct store_options options; /* a copy */
 	struct http_space *http;
 	void *state; /* store->state_size bytes: credentials, tokens; guarded by itself */
-	pthread_mutex_t lock;          /* of all below, for checks and small objects */
+	pthread_mutex_t control_lock;  /* one at a time: checks, lists, small objects */
 	struct object_thread *control; /* for these: made on first use */
+	pthread_mutex_t lock;          /* of all below; held for moments */
 	char **remarks;
 	size_t n_remarks;
 	/* endpoints that URIs named so far, in a list that only grows (atomic head) */
 	struct object_endpoint *endpoints;
-	/* what redirects told: a bucket's region */
-	char *region;
-	uint64_t checked; /* hash set of places that check has seen: see object_check.c */
+	struct http_space
+		*direct;   /* without proxy: metadata services; made on first use */
+	uint64_t *checked; /* hashes of what check has found good: see object_check.c */
+	size_t n_checked;
 };
 
 enum object_step {
@@ -76,9 +80,10 @@ enum object_step {
 
 /* What an op does behind a response. */
 enum object_next {
-	OBJECT_DONE, /* the op is finished; io->error says how */
+	OBJECT_DONE, /* the op is finished; io->error says how (object_fail) */
 	OBJECT_AGAIN, /* another request: step, at and so on are set for it; at once, or at op->again_ns
 		       * when the store has set that (a copy that takes its time) */
+	OBJECT_FAILED, /* an error in spite of its status: read by store->error, as any other */
 };
 
 struct object_op {
@@ -94,7 +99,9 @@ struct object_op {
 	/* request body of the step: content of the object from `at` on, or text */
 	uint64_t at; /* offset in the object: bytes of parts that are done */
 	uint64_t part_size;
-	uint32_t part;   /* from 1 */
+	uint32_t part;    /* from 1 */
+	uint32_t parts_n; /* of a multipart upload or copy */
+	bool failed; /* an upload that is being aborted: io has its first failure already */
 	struct buf text; /* body that is text: XML, JSON */
 	/* kept between steps; freed with the op */
 	char *token; /* list: where the next page begins; multipart: upload id or session */
@@ -103,19 +110,21 @@ struct object_op {
 	char *head;        /* OBJECT_HEAD_MAX */
 	size_t head_len;
 	uint8_t *stamped; /* fill unique: one piece; made on first use */
-	struct object_op *next;
+	uint64_t
+		stamped_at; /* the object's offset that it begins with; UINT64_MAX: none */
+	struct object_op *next, *next_of_all;
 };
 
 struct object_thread {
 	struct object_job *job;
-	struct http_client *http;
-	void *user;  /* of backend_config.page */
-	void *state; /* store->thread_size bytes: signers */
-	struct object_op *ops;
-	uint32_t n_ops;
+	struct http_client
+		*http; /* NULL: job->control, whose exchanges go through http_fetch */
+	void *user;    /* of backend_config.page */
+	void *state;   /* store->thread_size bytes: signers */
+	struct object_op *all;
 	struct object_op *free, *waiting; /* waiting: for their again_ns */
-	struct io *done, **done_tail;     /* failed before any exchange */
-	struct rng *rng;                  /* jitter */
+	struct io *done, **done_tail;     /* finished outside http_wait */
+	struct rng rng;                   /* jitter */
 	/* the second that dates were made for, and how they look */
 	uint64_t date_s;
 	char date_amz[17], date_http[30];
@@ -128,9 +137,9 @@ struct object_error {
 	char message[200];   /* the store's own words, without control characters */
 	enum op_error error; /* class by code; OP_OK: by status alone */
 	bool retry;          /* worth another attempt: throttling, 5xx, time-outs */
-	bool renewed; /* other credentials were found: the request goes out once more, which is no attempt */
-	const char *hint; /* what to do, or NULL: "the clocks differ by 20 min" */
-	char region[40];  /* of a redirect or a wrong region, or "" */
+	bool renewed; /* other credentials, or op->place anew (a bucket's region), were found: the
+		       * request goes out once more, which is no attempt */
+	const char *hint; /* what to do, or NULL: "is the region right?" */
 };
 
 /* A store's dialect: one file or two each, entered in the backend table by OBJECT_BACKEND. */
@@ -145,6 +154,9 @@ struct store {
 	/* A status beyond 2xx that response reads (308: an upload that is not whole yet), or 0. */
 	int also_ok;
 	size_t state_size, thread_size;
+	/* A redirect is followed to other hosts too: what proves who we are cannot be used there by
+	 * somebody else. False (tokens, SAS): it must stay on the host. */
+	bool redirects_abroad;
 
 	/* Finds credentials (cloud_env_own) and endpoint defaults. -1 with err, which says what to set. */
 	int (*job_init)(struct object_job *job, struct err *err);
@@ -152,29 +164,48 @@ struct store {
 	int (*thread_init)(struct object_thread *t, struct err *err);
 	void (*thread_fini)(struct object_thread *t);
 
-	/* Where uri is (a URI of the scheme; texts stay the URI's). -1 with err. */
+	/* Where uri is (a URI of the scheme; key stays the URI's, all else outlives the op). Called for
+	 * every op: what was found for a bucket is kept. -1 with err. */
 	int (*place)(struct object_job *job, const char *uri, struct object_place *ret,
 		struct err *err);
-	/* The first step of op->io: OBJECT_SINGLE or OBJECT_CREATE, with at, part and part_size. */
+	/* The first step of op->io: OBJECT_SINGLE or OBJECT_CREATE, with at, part, part_size and parts_n
+	 * (object_plan_parts). All of them are 0 before, step is OBJECT_SINGLE. */
 	void (*begin)(struct object_op *op);
 	/* Writes the request of op->step: op->head and head_len, ex.is_head, ex.body_size with ex.piece
-	 * (object_content: content from op->at on; object_text: op->text). -1 with err: the op fails (no
-	 * token to be had, a head that does not fit). Called again for every attempt. */
+	 * (object_content: content from op->at on; object_text: op->text), ex.keep where the body of a 2xx
+	 * is wanted in op->answer (at most OBJECT_BODY_MAX; set op->answer.max for more), ex.once,
+	 * ex.expects_continue. Before: all of ex's request is zero but server, user and body; op->head_len
+	 * is 0, op->answer empty. -1 with err: the op fails (no token to be had, a head that does not fit).
+	 * Called again for every attempt. */
 	int (*request)(struct object_op *op, struct err *err);
 	/* A response with a status of 2xx (ex.status), body in op->answer where asked. Sets what it says
-	 * (io->bytes for text, entries, pages; token, parts). */
+	 * (io->entries; token, parts, at). The common side sets io->bytes of gets, puts and copies, looks
+	 * for short bodies, counts pages (each response of OP_LIST is one). A response that makes no sense:
+	 * object_fail and OBJECT_DONE; err needs not be set. */
 	enum object_next (*response)(struct object_op *op, struct err *err);
-	/* Reads any other response. */
+	/* Reads any other response: ret comes with the class and retry that the status alone gives; codes
+	 * and words of the body say more. */
 	void (*error)(struct object_op *op, struct object_error *ret);
-	/* Lists a page for list/cleanup/globs: calls fn for each object of op->answer. 1 more pages (token
-	 * set), 0 that was the last, or -1 with err. fn gets URIs built with prefix. */
+	/* Lists a page for list/cleanup/globs: calls fn for each object of op->answer (no prefixes). 1 more
+	 * pages (token set), 0 that was the last (or fn wants no more), or -1 with err. URIs are bucket_uri,
+	 * which ends with '/', and the key. */
 	int (*entries)(struct object_op *op, const char *bucket_uri, list_fn *fn,
 		void *user, struct err *err);
-	/* Whether the bucket is there and may be listed: fills the request of a probe. */
+	/* As request: whether the bucket is there and may be listed: a list of one entry below
+	 * op->place.key. */
 	int (*probe)(struct object_op *op, struct err *err);
 };
 
 /* --- for stores */
+
+/* Fails an op: class and words, in front of which "GET URI: " is put. */
+void object_fail(struct object_op *op, enum op_error error, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/* A put that goes in parts: step CREATE, part 1, at 0, part_size (io's or the store's default, larger where
+ * parts_max asks for it), parts_n. */
+void object_plan_parts(struct object_op *op);
+/* The bytes of the part at hand. */
+uint64_t object_part_bytes(const struct object_op *op);
 
 /* ex.piece: content of the object that io describes, from op->at on. */
 http_piece_fn object_content;
@@ -203,12 +234,19 @@ struct object_endpoint {
 };
 struct object_endpoint *object_endpoint(
 	struct object_job *job, const char *url, size_t len, bool tls, struct err *err);
-/* Adds a remark (backend.remark). */
+/* Its index in the space, found once. -1 with err. */
+int object_endpoint_server(struct object_job *job, struct object_endpoint *e,
+	uint32_t *ret, struct err *err);
+/* Sets server, host, tls and base of a place. -1 with err. */
+int object_place_at(struct object_job *job, struct object_endpoint *e,
+	struct object_place *place, struct err *err);
+/* Adds a remark (backend.remark), once. */
 void object_remark(struct object_job *job, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
-/* One request outside the measured path, on job->control: url is absolute ("http://169.254.169.254/..."),
+/* One request outside the measured path, from any thread: url is absolute ("http://169.254.169.254/..."),
  * fields "Name: value\r\n" each or "", body NULL or text. The status, with the body in answer; -1 with err
- * (no response). For metadata services and token endpoints. */
+ * (no response). For metadata services and token endpoints: https:// goes the way of the job (proxy,
+ * certificates), http:// straight. */
 int object_fetch(struct object_job *job, const char *method, const char *url,
 	const char *fields, const char *body, struct buf *answer, uint64_t timeout_ns,
 	struct err *err);
