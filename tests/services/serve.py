@@ -1,0 +1,76 @@
+#!/usr/bin/env python3
+"""One of the servers of the tests, by hand: prints what to export, and runs until Ctrl-C.
+
+    serve.py NAME [--env FILE]      what is printed goes to FILE as well, once the server answers
+
+With several names several run at the same time.
+"""
+
+import argparse
+import contextlib
+import pathlib
+import shlex
+import signal
+import sys
+import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+from azurite import Azurite  # noqa: E402
+from certs import Authority  # noqa: E402
+from radosgw import Radosgw  # noqa: E402
+from service import NotStarted, Unsupported  # noqa: E402
+from webserver import Nginx  # noqa: E402
+
+
+def tls_of(make):
+    """The same server with TLS, by an authority of its own."""
+    return lambda folder: make(folder / "server", tls=Authority(folder / "ca"))
+
+
+def with_tls(service):
+    """Its environment, by https where it has that."""
+    env = dict(service.env)
+    if getattr(service, "tls", None):
+        for name in ("AWS_ENDPOINT_URL",):
+            if name in env:
+                env[name] = service.tls_endpoint
+        env["AWS_CA_BUNDLE"] = str(service.tls.ca)
+    return env
+
+
+SERVERS = {
+    "radosgw": Radosgw, "radosgw-tls": tls_of(Radosgw), "azurite": Azurite, "azurite-tls": tls_of(Azurite),
+    "nginx": Nginx, "nginx-tls": tls_of(Nginx),
+}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--env", type=pathlib.Path, metavar="FILE")
+    parser.add_argument("name", nargs="+", choices=SERVERS, metavar="NAME",
+                        help=f"one of {' '.join(SERVERS)}")
+    given = parser.parse_args()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(0))
+    with tempfile.TemporaryDirectory(prefix="muster-serve-") as folder, contextlib.ExitStack() as stack:
+        lines = []
+        for name in given.name:
+            try:
+                service = stack.enter_context(SERVERS[name](pathlib.Path(folder) / name))
+            except (NotStarted, Unsupported) as error:
+                sys.exit(f"serve.py: {name}: {error}")
+            lines += [f"export {key}={shlex.quote(value)}" for key, value in with_tls(service).items()]
+            lines += [f"# --target {service.target}"] if hasattr(service, "target") else []
+        text = "\n".join(lines)
+        print(text, flush=True)
+        if given.env:
+            whole = given.env.with_suffix(".part")
+            whole.write_text(text + "\n")
+            whole.rename(given.env)
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.pause()
+
+
+if __name__ == "__main__":
+    main()
