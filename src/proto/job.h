@@ -56,8 +56,9 @@ struct job_op {
 	uint64_t part_size;               /* multipart_put; 0: the backend's choice */
 	char *to;                         /* copy: absolute, where copies go */
 	uint32_t batch;                   /* delete: objects per request; 0 or 1: one */
-	uint32_t
-		pool; /* put: names come from so many (dynamic_put_pool); 0: each is new */
+	/* dynamic_put_pool: objects that this worker's puts of a pool make are chosen by the gets, range_gets,
+	 * stats and copies of the same pool, too, once they are there, as likely as any other object; 0: none */
+	uint32_t pool;
 	uint32_t concurrency; /* cap for this op, 0: none */
 	bool fsync;
 	uint32_t max_keys; /* list: page size, 0: 1000 */
@@ -90,6 +91,7 @@ struct job_endpoints {
 	enum endpoint_strategy strategy;
 	char *base; /* absolute, ends with '/': the worker's target */
 	char **uris; /* absolute, each ends with '/'; NULL-terminated; NULL: there are none */
+		     /* base need not be one of them */
 };
 
 struct job {

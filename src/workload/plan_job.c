@@ -21,6 +21,13 @@ static int out_of_memory(struct err *err)
 	return err_sys(err, ENOMEM, "plan");
 }
 
+static const struct node *at_key(const struct node *map, const char *key)
+{
+	const struct node *n = node_get(map, key);
+
+	return n ? n : map;
+}
+
 /* ---- URIs ---- */
 
 static size_t anchor_len(const struct planner *p, const char *uri)
@@ -50,13 +57,20 @@ static char *add_subfolder(const struct planner *p, const struct seat *s, char *
 static int worker_uri(const struct planner *p, const struct seat *s, const char *path,
 	const char *base, const struct node *place, char **ret, struct err *err)
 {
+	struct err why = ERR_INIT;
+
 	if (!base)
 		base = s->target;
 	if (!base && !uri_is_absolute(path))
 		return node_error(p->w->doc, place, err,
 			"'%s' is relative, and there is no target", path);
 	*ret = add_subfolder(p, s, uri_resolve(base, path));
-	return *ret ? 0 : out_of_memory(err);
+	if (!*ret)
+		return out_of_memory(err);
+	/* what a relative path may hold depends on what it is relative to */
+	if (uri_check(*ret, &why) < 0)
+		return node_error(p->w->doc, place, err, "%s", why.text);
+	return 0;
 }
 
 /* ---- sets ---- */
@@ -101,7 +115,8 @@ static int add_set(const struct planner *p, const struct seat *s,
 					    : "/");
 	if (!folder)
 		return out_of_memory(err);
-	if (worker_uri(p, s, folder, NULL, spec->node, &set->uri, err) < 0)
+	if (worker_uri(p, s, folder, NULL, at_key(spec->node, "base_uri"), &set->uri,
+		    err) < 0)
 		return -1;
 	set->name = strdup(name);
 	set->count = spec->count;
@@ -219,6 +234,15 @@ static size_t size_bytes(const struct size_spec *s)
 	return 120 + s->n_parts * 80;
 }
 
+static size_t env_bytes(char *const *env)
+{
+	size_t bytes = 0;
+
+	for (; env && *env; env++)
+		bytes += strlen(*env) + 4;
+	return bytes;
+}
+
 static int check_bytes(const struct planner *p, const struct seat *s, const struct job *j,
 	struct err *err)
 {
@@ -230,8 +254,7 @@ static int check_bytes(const struct planner *p, const struct seat *s, const stru
 	for (size_t i = 0; i < j->n_sets; i++)
 		bytes += strlen(j->sets[i].uri) + strlen(j->sets[i].place) + 160 +
 			 size_bytes(&j->sets[i].size);
-	for (char **env = j->env; env && *env; env++)
-		bytes += strlen(*env) + 4;
+	bytes += env_bytes(j->env) + env_bytes(j->env_default);
 	if (bytes <= JOB_BYTES_MAX)
 		return 0;
 	return err_set(err, ERR_INPUT,
@@ -248,6 +271,9 @@ static int fill_texts(const struct planner *p, const struct seat *s, struct job 
 	if (s->target)
 		j->target = text_printf("%s%s", s->target, s->sub);
 	if (!j->run || !j->worker || (s->target && !j->target))
+		return -ENOMEM;
+	if (p->o->env_default &&
+		inventory_env_merge(&j->env_default, p->o->env_default) < 0)
 		return -ENOMEM;
 	if (s->agent && inventory_env_merge(&j->env, s->agent->env) < 0)
 		return -ENOMEM;

@@ -229,7 +229,7 @@ static int settle_template(
 	*ret = buf_steal(&b);
 	if (!*ret)
 		return out_of_memory(err);
-	if (uri_check(*ret, err) < 0)
+	if (uri_check(*ret, err) < 0 || uri_check_parts(*ret, err) < 0)
 		return err_prefix(err, "path_template");
 	if (text_has_wildcard(*ret) || uri_is_absolute(*ret))
 		return err_set(err, ERR_INPUT,

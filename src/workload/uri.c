@@ -11,15 +11,42 @@
 
 #define URI_BYTES_MAX 4096
 
+#define KIB UINT64_C(1024)
+#define MIB (KIB * KIB)
+#define GIB (KIB * MIB)
+
+/* Limits of stores: Amazon S3 "Multipart upload limits", Azure "Scale targets for Blob storage", Google
+ * Cloud Storage "Quotas and limits", "Resumable uploads" and "Batch requests". */
 static const struct scheme schemes[] = {
-	{"file://", true, true, false},
-	{"null://", true, false, true},
-	{"direct://", false, true, false},
-	{"s3://", false, false, true},
-	{"az://", false, false, true},
-	{"gs://", false, false, true},
-	{"gcs://", false, false, true},
+	{.prefix = "file://", .supported = true, .is_local = true},
+	{.prefix = "null://", .supported = true, .has_host = true},
+	{.prefix = "direct://", .is_local = true},
+	{.prefix = "s3://",
+		.supported = true,
+		.has_host = true,
+		.containers = 1,
+		.put_max = 5 * GIB,
+		.part_min = 5 * MIB,
+		.part_max = 5 * GIB,
+		.batch_max = 1000},
+	{.prefix = "az://",
+		.supported = true,
+		.has_host = true,
+		.containers = 2,
+		.put_max = 5000 * MIB,
+		.part_max = 4000 * MIB,
+		.batch_max = 256},
+	{.prefix = "gs://",
+		.supported = true,
+		.has_host = true,
+		.containers = 1,
+		.put_max = 5 * 1024 * GIB,
+		.part_multiple = 256 * KIB,
+		.batch_max = 100},
 };
+
+/* Another spelling of gs://, which is what becomes of it. */
+static const char gcs[] = "gcs://";
 
 /* Length of "SCHEME://" at the start of s, or 0. */
 static size_t scheme_len(const char *s)
@@ -37,11 +64,12 @@ bool uri_is_absolute(const char *s)
 
 static int unknown_scheme(const char *uri, size_t len, struct err *err)
 {
-	const char *names[ARRAY_LEN(schemes)], *near;
+	const char *names[ARRAY_LEN(schemes) + 1], *near;
 	char word[40];
 
 	for (size_t i = 0; i < ARRAY_LEN(schemes); i++)
 		names[i] = schemes[i].prefix;
+	names[ARRAY_LEN(schemes)] = gcs;
 	snprintf(word, sizeof(word), "%.*s", (int)len, uri);
 	near = text_nearest(word, names, ARRAY_LEN(names));
 	return err_set(err, ERR_INPUT, "unknown scheme '%s'%s%s%s", word,
@@ -50,12 +78,13 @@ static int unknown_scheme(const char *uri, size_t len, struct err *err)
 
 const struct scheme *uri_scheme(const char *uri, struct err *err)
 {
-	size_t len = scheme_len(uri);
+	const char *prefix = text_starts_with(uri, gcs) ? "gs://" : uri;
+	size_t len = scheme_len(prefix);
 
 	for (size_t i = 0; i < ARRAY_LEN(schemes); i++) {
 		const struct scheme *s = &schemes[i];
 
-		if (strlen(s->prefix) != len || strncmp(uri, s->prefix, len) != 0)
+		if (strlen(s->prefix) != len || strncmp(prefix, s->prefix, len) != 0)
 			continue;
 		if (s->supported)
 			return s;
@@ -66,7 +95,9 @@ const struct scheme *uri_scheme(const char *uri, struct err *err)
 	return NULL;
 }
 
-static int check_parts(const char *path, struct err *err)
+/* ---- what may stand in one ---- */
+
+int uri_check_parts(const char *path, struct err *err)
 {
 	for (const char *part = path; *part;) {
 		size_t len = strcspn(part, "/");
@@ -82,11 +113,64 @@ static int check_parts(const char *path, struct err *err)
 	return 0;
 }
 
+/* Parts in front of the key of an object: those of the scheme, behind a host:port if there is one. */
+static unsigned containers_of(const struct scheme *s, const char *rest)
+{
+	return s->containers + (memchr(rest, ':', strcspn(rest, "/")) != NULL);
+}
+
+static int check_containers(const struct scheme *s, const char *rest, struct err *err)
+{
+	static const char *const wanted[] = {"", "BUCKET/", "ACCOUNT/CONTAINER/"};
+
+	for (unsigned n = containers_of(s, rest); n; n--) {
+		size_t len = strcspn(rest, "/");
+
+		if (len == 0)
+			return err_set(err, ERR_INPUT, "a URI of this store is %s%s...",
+				s->prefix, wanted[s->containers]);
+		if (strcspn(rest, "*?[") < len)
+			return err_set(err, ERR_INPUT,
+				"a wildcard cannot stand in front of the key");
+		rest += len;
+		rest += *rest == '/';
+	}
+	return 0;
+}
+
+/* What people paste along with a URI, and must not: the text of an error is kept and shown. */
+static int check_secrets(const char *rest, struct err *err)
+{
+	const char *query = strchr(rest, '?');
+
+	if (memchr(rest, '@', strcspn(rest, "/?")))
+		return err_set(err, ERR_INPUT,
+			"credentials cannot stand in a URI: they come from the "
+			"environment and from where the store's own tools keep them");
+	if (query && (strcasestr(query, "sig=") || strcasestr(query, "signature=")))
+		return err_set(err, ERR_INPUT,
+			"a signature cannot stand in a URI (Azure: "
+			"AZURE_STORAGE_SAS_TOKEN takes it)");
+	return 0;
+}
+
+static int check_absolute(const char *uri, struct err *err)
+{
+	const struct scheme *s = uri_scheme(uri, err);
+	const char *rest = uri + scheme_len(uri);
+
+	if (!s)
+		return -1;
+	if (s->containers)
+		return check_secrets(rest, err) < 0 ? -1 : check_containers(s, rest, err);
+	if (!s->has_host && *rest != '/')
+		return err_set(err, ERR_INPUT, "'%s' needs three slashes: %s/%s", uri,
+			s->prefix, rest);
+	return uri_check_parts(rest, err);
+}
+
 int uri_check(const char *path, struct err *err)
 {
-	const struct scheme *s = NULL;
-	const char *rest = path + scheme_len(path);
-
 	if (strlen(path) > URI_BYTES_MAX)
 		return err_set(err, ERR_INPUT, "the path is longer than %d bytes",
 			URI_BYTES_MAX);
@@ -94,20 +178,14 @@ int uri_check(const char *path, struct err *err)
 		if ((unsigned char)*c < ' ' || *c == 0x7f)
 			return err_set(
 				err, ERR_INPUT, "the path holds a control character");
-	if (uri_is_absolute(path)) {
-		s = uri_scheme(path, err);
-		if (!s)
-			return -1;
-		if (!s->has_host && *rest != '/')
-			return err_set(err, ERR_INPUT, "'%s' needs three slashes: %s/%s",
-				path, s->prefix, rest);
-	} else if (*path == '/') {
+	if (uri_is_absolute(path))
+		return check_absolute(path, err);
+	if (*path == '/')
 		return err_set(err, ERR_INPUT,
 			"'%s' begins with '/': write file://%s, or a path relative to "
 			"target",
 			path, path);
-	}
-	return check_parts(rest, err);
+	return 0;
 }
 
 int uri_check_target(const char *uri, struct err *err)
@@ -122,6 +200,8 @@ int uri_check_target(const char *uri, struct err *err)
 			err, ERR_INPUT, "'%s' has a wildcard, and names one place", uri);
 	return 0;
 }
+
+/* ---- one behind another ---- */
 
 /* Appends rest without empty and "." parts; a '/' at its end stays. */
 static int append_parts(struct buf *b, const char *rest)
@@ -142,13 +222,42 @@ static int append_parts(struct buf *b, const char *rest)
 	return r;
 }
 
+/* A bucket by itself is all that is in it. */
+static int append_object(struct buf *b, const struct scheme *s, const char *rest)
+{
+	unsigned slashes = 0;
+	int r = buf_puts(b, s->prefix);
+
+	if (r == 0)
+		r = buf_puts(b, rest);
+	for (const char *c = rest; *c; c++)
+		slashes += *c == '/';
+	return r == 0 && slashes < containers_of(s, rest) ? buf_putc(b, '/') : r;
+}
+
 static int append_absolute(struct buf *b, const char *uri)
 {
 	size_t len = scheme_len(uri);
 	/* "file:///a": the slash that begins the path belongs to the start */
 	size_t lead = len + (uri[len] == '/');
+	struct err unused = ERR_INIT;
+	const struct scheme *s = uri_scheme(uri, &unused);
 
+	if (s && s->containers)
+		return append_object(b, s, uri + len);
 	return buf_append(b, uri, lead) < 0 ? -1 : append_parts(b, uri + lead);
+}
+
+static int append_relative(struct buf *b, const char *path)
+{
+	struct err unused = ERR_INIT;
+	const struct scheme *s = uri_scheme(b->data, &unused);
+
+	if (!s || !s->containers)
+		return append_parts(b, path);
+	while (text_starts_with(path, "./"))
+		path += 2;
+	return strcmp(path, ".") == 0 ? 0 : buf_puts(b, path);
 }
 
 static int end_with_slash(struct buf *b)
@@ -172,7 +281,7 @@ char *uri_resolve(const char *target, const char *path)
 	if (uri_is_absolute(path))
 		return append_absolute(&b, path) < 0 ? NULL : buf_steal(&b);
 	if (append_absolute(&b, target) < 0 || end_with_slash(&b) < 0 ||
-		append_parts(&b, path) < 0)
+		append_relative(&b, path) < 0)
 		return NULL;
 	return buf_steal(&b);
 }

@@ -1,9 +1,9 @@
 /* workload: a workload file, checked, and planned into one job per worker. Pure.
  *
  * Paths. A path of an op is an absolute URI, which wins, or relative to the op's target, else to the
- * worker's: the host's target_override, else --target, else the file's target. A target names a folder,
- * with or without '/' at its end. Empty and "." parts are dropped, ".." is refused, and nothing is
- * percent-decoded. get, stat, delete: an exact key, `prefix/` (everything below), or a glob. put: what
+ * worker's: the host's target_override, else --target, else the file's target, else the first of its
+ * endpoints. A target names a folder, with or without '/' at its end. Nothing is percent-decoded. Empty and
+ * "." parts of paths of files are dropped, and ".." is refused; keys of objects are bytes, of which all stay. get, stat, delete: an exact key, `prefix/` (everything below), or a glob. put: what
  * names begin with; "out" means "out/", while "out/new-" stays, and a '*' at its end is dropped. list:
  * a prefix.
  *
@@ -14,6 +14,10 @@
  * of the workload names on the way. Only a worker without a host that is alone has none. On shared
  * storage there are no such folders, and prepared sets are split by index mod count. null:// is neither:
  * no folders, nothing split.
+ *
+ * Endpoints. Those of the host count, else those of the agent of its name, of distributed, of the top
+ * level. All endpoints of a workload see the same objects: an absolute URI below any of them means what lies
+ * below the worker's target.
  *
  * Sets. A delete whose path covers a set that a get or stat uses too gets a second set, "deletable", of
  * the same count and sizes (a note says so); proto/job.h has what covers means. The id of a set comes
@@ -68,6 +72,12 @@ struct workload_overrides {
 	/* how long others may take to be ready: --expect-workers-max-wait; UINT64_MAX: for ever, 0: as
 	 * the file says, else 60 s. Only the hard deadline of a job depends on it. */
 	uint64_t ready_wait_ns;
+	/* of object stores */
+	const char *endpoint; /* URL */
+	int http_engine;      /* 0: not given, else 1 + enum store_engine */
+	bool insecure_tls;
+	/* Becomes env_default of all jobs: NAME=VALUE, NULL-terminated or NULL; outlives the call. */
+	char *const *env_default;
 };
 
 /* A worker process to plan for. */

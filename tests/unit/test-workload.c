@@ -339,7 +339,7 @@ static void test_prepare(void)
 		{ENSURE("base_uri: \"a/*\", count: 1, min_size: 1, max_size: 1"),
 			"w.yaml:5:16: base_uri takes no wildcards"},
 		{ENSURE("base_uri: ../a, count: 1, min_size: 1, max_size: 1"),
-			"w.yaml:5:16: base_uri: '..' cannot stand in a path"},
+			"w.yaml:5:16: '..' cannot stand in a path"},
 		{ENSURE("count: 1, min_size: 1, max_size: 1, dedup_factor: 4"),
 			"w.yaml:5:56: a factor other than 1 is not supported yet"},
 		{TARGET GET "prepare: {cleanup_mode: nice}",
@@ -359,14 +359,25 @@ static void test_uris(void)
 		 "path: b, "
 		 "weight: 1}",
 			"w.yaml:3:19: 'b' is relative, and there is no target"},
-		{"target: s3://b/\n" GET,
-			"w.yaml:1:9: target: 's3://' is not supported yet"},
-		{"target: az://b/\n" GET,
-			"w.yaml:1:9: target: 'az://' is not supported yet"},
-		{"target: gs://b/\n" GET,
-			"w.yaml:1:9: target: 'gs://' is not supported yet"},
-		{"target: gcs://b/\n" GET,
-			"w.yaml:1:9: target: 'gcs://' is not supported yet"},
+		{"target: s3://\n" GET,
+			"w.yaml:1:9: target: a URI of this store is s3://BUCKET/..."},
+		{"target: s3:///b\n" GET,
+			"w.yaml:1:9: target: a URI of this store is s3://BUCKET/..."},
+		{"target: s3://host:9000/\n" GET,
+			"w.yaml:1:9: target: a URI of this store is s3://BUCKET/..."},
+		{"target: \"s3://b*/x/\"\n" GET, "w.yaml:1:9: target: a wildcard cannot "
+						"stand in front of the key"},
+		{"target: s3://key:secret@b/x/\n" GET,
+			"w.yaml:1:9: target: credentials cannot stand in a URI: they "
+			"come from the environment and from where the store's own tools "
+			"keep them"},
+		{"target: az://b/\n" GET, "w.yaml:1:9: target: a URI of this store is "
+					  "az://ACCOUNT/CONTAINER/..."},
+		{"target: \"az://a/c/x?sv=1&sig=abc\"\n" GET,
+			"w.yaml:1:9: target: a signature cannot stand in a URI (Azure: "
+			"AZURE_STORAGE_SAS_TOKEN takes it)"},
+		{"target: gcs://\n" GET,
+			"w.yaml:1:9: target: a URI of this store is gs://BUCKET/..."},
 		{"target: direct:///b/\n" GET,
 			"w.yaml:1:9: target: 'direct://' is not supported yet"},
 		{"target: fil:///b/\n" GET,
@@ -384,7 +395,8 @@ static void test_uris(void)
 		{"target: \"file:///a*/\"\n" GET, "w.yaml:1:9: target: 'file:///a*/' has "
 						  "a wildcard, and names one place"},
 		{TARGET "workload: [{op: get, path: \"s3://b/k\", weight: 1}]",
-			"w.yaml:2:28: 's3://' is not supported yet"},
+			"w.yaml:2:28: 's3://b/k' is s3://, while target is file://: a "
+			"workload has one scheme"},
 		{TARGET "workload: [{op: get, path: \"null://b/k\", weight: 1}]",
 			"w.yaml:2:28: 'null://b/k' is null://, while target is file://: "
 			"a workload "
