@@ -10,6 +10,7 @@
 #include "common/err.h"
 #include "common/text.h"
 #include "transport/worker/container.h"
+#include "transport/worker/loader.h"
 
 /* With --no-cache another host that is the same machine may take the file away. */
 #define MAX_UPLOADS 3
@@ -266,8 +267,14 @@ static void exit_text(const struct chan_exit *e, struct buf *out)
 static void never_spoke(
 	const struct fleet_worker *w, const struct chan_exit *e, struct buf *out)
 {
-	AUTO_FREE char *failure = fleet_container_failure(w);
+	const char *words = e->why ? e->why : w->last_stderr;
+	AUTO_FREE char *lacking = words ? loader_explain(NULL, words) : NULL;
+	AUTO_FREE char *failure = lacking ? NULL : fleet_container_failure(w);
 
+	if (lacking) {
+		buf_puts(out, lacking);
+		return;
+	}
 	if (failure && !e->why) {
 		buf_puts(out, failure);
 		return;

@@ -10,6 +10,7 @@
 #include "common/text.h"
 #include "common/units.h"
 #include "transport/impl.h"
+#include "transport/worker/loader.h"
 #include "transport/worker/script.h"
 
 #define PIECE ((size_t)256 << 10)
@@ -29,7 +30,8 @@ struct upload {
 	void *user;
 	size_t given; /* bytes handed to the channel */
 	struct buf line, complaint;
-	char *path; /* the answer was ok */
+	char *path;    /* the answer was ok */
+	char *lacking; /* it runs in no directory of that host */
 	bool answered;
 	struct buf reasons; /* "DIR: reason; " ... */
 };
@@ -49,6 +51,7 @@ static void upload_free(struct upload *u)
 	buf_finish(&u->complaint);
 	buf_finish(&u->reasons);
 	free(u->path);
+	free(u->lacking);
 	free(u->dirs);
 	free(u);
 }
@@ -85,6 +88,7 @@ static void add_reason(struct upload *u, const char *text, size_t len)
 			safe && *safe ? safe : "no answer");
 }
 
+#define RUN "run "
 static const struct {
 	const char *what, *words;
 	bool named; /* what it is that was sent stands in front */
@@ -92,7 +96,7 @@ static const struct {
 	{"dir ", "", false},
 	{"write ", "", false},
 	{"hash ", "what arrived is not what was sent, its SHA-256 is ", false},
-	{"run ", " does not run there (mounted noexec?): ", true},
+	{RUN, " does not run there (mounted noexec?): ", true},
 };
 
 static void take_answer(struct upload *u, const char *text)
@@ -105,6 +109,12 @@ static void take_answer(struct upload *u, const char *text)
 	if (text_starts_with(text, "ok ") && script_dir_ok(text + strlen("ok "))) {
 		u->path = strdup(text + strlen("ok "));
 		return;
+	}
+	if (text_starts_with(text, RUN)) {
+		u->lacking = u->file->name ? loader_explain(u->file->name, text)
+					   : loader_explain_start(text);
+		if (u->lacking)
+			return;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(answers) && !words; i++)
 		if (text_starts_with(text, answers[i].what))
@@ -178,6 +188,13 @@ static void on_closed(struct chan *ch, const struct chan_exit *e, void *user)
 			conn_note(u->conn, "%s lies in %s, because of %.*s", what(u),
 				u->path, (int)u->reasons.len - 2, u->reasons.data);
 		report(u, u->path, NULL);
+		return;
+	}
+	if (u->lacking) {
+		struct err err = ERR_INIT;
+
+		err_set(&err, ERR_HOST, "%s", u->lacking);
+		report(u, NULL, &err);
 		return;
 	}
 	if (!u->answered && e->why) {
