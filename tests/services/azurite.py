@@ -63,16 +63,20 @@ class Azurite(Service):
         self.tls = tls
         self.account, self.container = account, container
         self.key = base64.b64encode(secrets.token_bytes(64)).decode()
-        self.endpoint = f"{'https' if tls else 'http'}://{'localhost' if tls else '127.0.0.1'}:{self.port}/{account}"
+        server = f"https://localhost:{self.port}" if tls else f"http://127.0.0.1:{self.port}"
+        self.endpoint = f"{server}/{account}"
 
     @property
     def target(self):
         return f"az://{self.account}/{self.container}/"
 
-    @property
-    def env(self):
-        return {"AZURE_STORAGE_ENDPOINT": self.endpoint, "AZURE_STORAGE_ACCOUNT": self.account,
+    def env_at(self, endpoint):
+        return {"AZURE_STORAGE_ENDPOINT": endpoint, "AZURE_STORAGE_ACCOUNT": self.account,
                 "AZURE_STORAGE_KEY": self.key}
+
+    @property
+    def secrets(self):
+        return [self.key]
 
     def start(self):
         argv = ["node", self._place / MAIN, "--blobHost", "127.0.0.1", "--blobPort", str(self.port), "--silent",

@@ -98,10 +98,13 @@ class Radosgw(Service):
     def target(self):
         return f"s3://{self.bucket}/"
 
-    @property
-    def env(self):
-        return {"AWS_ENDPOINT_URL": self.endpoint, "AWS_ACCESS_KEY_ID": self.access_key,
+    def env_at(self, endpoint):
+        return {"AWS_ENDPOINT_URL": endpoint, "AWS_ACCESS_KEY_ID": self.access_key,
                 "AWS_SECRET_ACCESS_KEY": self.secret_key, "AWS_REGION": "us-east-1"}
+
+    @property
+    def secrets(self):
+        return [self.secret_key]
 
     def start(self):
         mon_port = free_port()

@@ -18,6 +18,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 from azurite import Azurite  # noqa: E402
 from certs import Authority  # noqa: E402
+from gcs import Gcs  # noqa: E402
 from radosgw import Radosgw  # noqa: E402
 from service import NotStarted, Unsupported  # noqa: E402
 from webserver import Nginx  # noqa: E402
@@ -28,20 +29,17 @@ def tls_of(make):
     return lambda folder: make(folder / "server", tls=Authority(folder / "ca"))
 
 
-def with_tls(service):
-    """Its environment, by https where it has that."""
-    env = dict(service.env)
-    if getattr(service, "tls", None):
-        for name in ("AWS_ENDPOINT_URL",):
-            if name in env:
-                env[name] = service.tls_endpoint
-        env["AWS_CA_BUNDLE"] = str(service.tls.ca)
-    return env
+def environment(service):
+    """What to export; by https where the server has that."""
+    tls = getattr(service, "tls", None)
+    if not tls:
+        return service.env
+    return {**service.env_at(getattr(service, "tls_endpoint", service.endpoint)), "AWS_CA_BUNDLE": str(tls.ca)}
 
 
 SERVERS = {
     "radosgw": Radosgw, "radosgw-tls": tls_of(Radosgw), "azurite": Azurite, "azurite-tls": tls_of(Azurite),
-    "nginx": Nginx, "nginx-tls": tls_of(Nginx),
+    "nginx": Nginx, "nginx-tls": tls_of(Nginx), "gcs": Gcs,
 }
 
 
@@ -60,7 +58,7 @@ def main():
                 service = stack.enter_context(SERVERS[name](pathlib.Path(folder) / name))
             except (NotStarted, Unsupported) as error:
                 sys.exit(f"serve.py: {name}: {error}")
-            lines += [f"export {key}={shlex.quote(value)}" for key, value in with_tls(service).items()]
+            lines += [f"export {key}={shlex.quote(value)}" for key, value in environment(service).items()]
             lines += [f"# --target {service.target}"] if hasattr(service, "target") else []
         text = "\n".join(lines)
         print(text, flush=True)

@@ -51,9 +51,11 @@ def answers(port, host="127.0.0.1"):
 
 
 class Service:
-    """The common side: folder, children, log. A server overrides `start`, which calls `spawn`, and `env`."""
+    """The common side: folder, children, log. A server overrides `start`, which calls `spawn`, and
+    `env_at`."""
 
     name = "service"
+    endpoint = None
 
     def __init__(self, folder):
         self.folder = pathlib.Path(folder).resolve()
@@ -77,7 +79,16 @@ class Service:
     @property
     def env(self):
         """What muster needs in its environment to find the server and to be let in."""
-        return {}
+        return self.env_at(self.endpoint)
+
+    def env_at(self, endpoint):
+        """The same where the server is reached elsewhere, through a front."""
+        raise NotImplementedError
+
+    @property
+    def secrets(self):
+        """Texts that may stand nowhere but in that environment."""
+        return []
 
     def spawn(self, name, argv, env=None):
         """Start a child that ends with us; its output goes to NAME.log."""

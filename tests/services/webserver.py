@@ -54,10 +54,8 @@ class Nginx(Service):
         self.endpoint = f"http://127.0.0.1:{self.port}"
         self.tls_endpoint = f"https://localhost:{self.tls_port}"
 
-    @property
-    def env(self):
-        return {"AWS_ENDPOINT_URL": self.tls_endpoint if self.tls else self.endpoint,
-                **({"AWS_CA_BUNDLE": str(self.tls.ca)} if self.tls else {})}
+    def env_at(self, endpoint):
+        return {"AWS_ENDPOINT_URL": endpoint}
 
     def start(self):
         self.root.mkdir(mode=0o755)
