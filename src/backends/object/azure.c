@@ -1,0 +1,307 @@
+/* azure: Azure Blob Storage: credentials, endpoints, and where a URI leads.
+ *
+ * az://ACCOUNT/CONTAINER/KEY, or az://HOST:PORT/ACCOUNT/CONTAINER/KEY. The account is part of the host
+ * (https://ACCOUNT.blob.core.windows.net), or the first part of the path, as emulators have it: those are known
+ * by an address or a name without a domain. */
+#include "backends/object/azure.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/err.h"
+#include "common/text.h"
+#include "common/units.h"
+
+#define SCHEME "az://"
+#define DOMAIN ".blob.core.windows.net"
+#define ACCOUNT_CHARS "abcdefghijklmnopqrstuvwxyz0123456789-"
+#define URL_MAX 512
+#define SOON_S 3600
+
+/* --- endpoint */
+
+/* Whether a host cannot have the account in its name. host: with port, not terminated. */
+static bool is_path_style(const char *host, size_t len)
+{
+	char name[256];
+	struct in_addr ip;
+	const char *colon = memchr(host, ':', len);
+
+	if (len && *host == '[')
+		return true;
+	if (colon)
+		len = (size_t)(colon - host);
+	if (len >= sizeof(name))
+		return false;
+	memcpy(name, host, len);
+	name[len] = '\0';
+	return !strchr(name, '.') || inet_pton(AF_INET, name, &ip) == 1;
+}
+
+static int set_endpoint(struct azure_job *a, const char *url, struct err *err)
+{
+	const char *host = strstr(url, "://");
+	size_t len = strlen(url), host_len;
+
+	if (!text_starts_with(url, "http://") && !text_starts_with(url, "https://"))
+		return err_set(err, ERR_INPUT,
+			"the endpoint '%s' of az:// is no URL that begins with http:// "
+			"or "
+			"https://",
+			url);
+	host += 3;
+	host_len = strcspn(host, "/");
+	while (len && url[len - 1] == '/')
+		len--;
+	a->account_in_path =
+		host + host_len >= url + len && is_path_style(host, host_len);
+	a->endpoint = strndup(url, len);
+	return a->endpoint ? 0 : err_sys(err, ENOMEM, "az://");
+}
+
+static int find_endpoint(
+	struct azure_job *a, const struct store_options *o, struct err *err)
+{
+	const char *url = o->endpoint;
+
+	if (!url)
+		url = cloud_env_own.get(cloud_env_own.user, "AZURE_STORAGE_ENDPOINT");
+	if (!url || !*url)
+		url = a->credentials.endpoint;
+	return url ? set_endpoint(a, url, err) : 0;
+}
+
+/* --- credentials */
+
+/* A SAS becomes part of a request line: blanks and controls would end it. */
+static int check_sas(const char *sas, struct err *err)
+{
+	for (const char *c = sas; *c; c++)
+		if (*c <= ' ' || *c == 0x7f)
+			return err_set(err, ERR_INPUT,
+				"the SAS token of az:// has a blank or a control "
+				"character "
+				"at byte %zu",
+				(size_t)(c - sas) + 1);
+	return 0;
+}
+
+/* Whether the credentials still hold, and for long enough. */
+static int check_expiry(struct object_job *job, uint64_t expires_s, struct err *err)
+{
+	uint64_t now_s = clock_wall_ns() / NS_PER_SEC;
+
+	if (!expires_s || expires_s > now_s + SOON_S)
+		return 0;
+	if (expires_s > now_s) {
+		object_remark(job, "the SAS token ends in %s",
+			units_duration((expires_s - now_s) * NS_PER_SEC).s);
+		return 0;
+	}
+	return err_set(err, ERR_INPUT,
+		"the SAS token of az:// ended %s ago by this host's clock: make a new "
+		"one",
+		units_duration((now_s - expires_s) * NS_PER_SEC).s);
+}
+
+static int find_credentials(struct object_job *job, struct azure_job *a, struct err *err)
+{
+	int r;
+
+	if (job->options.anonymous)
+		return 0;
+	r = azure_credentials_find(&cloud_env_own, &a->credentials, err);
+	if (r < 0)
+		return -1;
+	if (r == 0 || (!a->credentials.key && !a->credentials.sas))
+		return err_set(err, ERR_INPUT,
+			"there are no credentials for az://: set AZURE_STORAGE_KEY with "
+			"AZURE_STORAGE_ACCOUNT, AZURE_STORAGE_SAS_TOKEN or "
+			"AZURE_STORAGE_CONNECTION_STRING, or 'anonymous: true' in the "
+			"workload");
+	if (a->credentials.key) /* a key can do all that a SAS can */
+		return 0;
+	if (check_sas(a->credentials.sas, err) < 0)
+		return -1;
+	return check_expiry(job, a->credentials.expires_s, err);
+}
+
+static int azure_job_init(struct object_job *job, struct err *err)
+{
+	struct azure_job *a = job->state;
+
+	if (find_credentials(job, a, err) < 0)
+		return -1;
+	return find_endpoint(a, &job->options, err);
+}
+
+static void azure_job_fini(struct object_job *job)
+{
+	struct azure_job *a = job->state;
+
+	azure_credentials_finish(&a->credentials);
+	free(a->endpoint);
+}
+
+/* A key that cannot be used is told before any load. */
+static int azure_thread_init(struct object_thread *t, struct err *err)
+{
+	struct azure_job *a = t->job->state;
+	struct sharedkey *probe;
+
+	if (!a->credentials.key)
+		return 0;
+	probe = sharedkey_create("probe", a->credentials.key, err);
+	if (!probe)
+		return err_prefix(err, "%s", a->credentials.origin);
+	sharedkey_destroy(probe);
+	return 0;
+}
+
+static void azure_thread_fini(struct object_thread *t)
+{
+	struct azure_thread *a = t->state;
+
+	sharedkey_destroy(a->signer);
+}
+
+/* --- places */
+
+/* Takes a part of a path off *p, with its '/'. */
+static size_t take_part(const char **p, const char **ret)
+{
+	size_t len = strcspn(*p, "/");
+
+	*ret = *p;
+	*p += len + ((*p)[len] == '/');
+	return len;
+}
+
+struct url {
+	char text[URL_MAX];
+	size_t len;
+};
+
+static void add(struct url *u, const char *text, size_t len)
+{
+	if (len < sizeof(u->text) - u->len) {
+		memcpy(u->text + u->len, text, len);
+		u->len += len;
+	} else {
+		u->len = sizeof(u->text);
+	}
+}
+
+static void add_text(struct url *u, const char *text)
+{
+	add(u, text, strlen(text));
+}
+
+/* The URL of the account's endpoint. */
+static void endpoint_url(const struct azure_job *a, const struct object_place *place,
+	const char *host, size_t host_len, struct url *ret)
+{
+	if (host_len) {
+		bool tls = a->endpoint && text_starts_with(a->endpoint, "https:");
+
+		add_text(ret, tls ? "https://" : "http://");
+		add(ret, host, host_len);
+	} else if (a->endpoint) {
+		add_text(ret, a->endpoint);
+	} else {
+		add_text(ret, "https://");
+		add(ret, place->account, place->account_len);
+		add_text(ret, DOMAIN);
+	}
+	if (host_len || a->account_in_path) {
+		add_text(ret, "/");
+		add(ret, place->account, place->account_len);
+	}
+}
+
+/* The account that signs is the one that is asked. */
+static int check_account(
+	const struct azure_job *a, const struct object_place *place, struct err *err)
+{
+	const char *own = a->credentials.account;
+
+	if (!a->credentials.key || !own ||
+		(strlen(own) == place->account_len &&
+			memcmp(own, place->account, place->account_len) == 0))
+		return 0;
+	return err_set(err, ERR_INPUT,
+		"the key of %s is that of account '%s', not of '%.*s'",
+		a->credentials.origin, own, (int)place->account_len, place->account);
+}
+
+static int azure_place(struct object_job *job, const char *uri, struct object_place *ret,
+	struct err *err)
+{
+	struct azure_job *a = job->state;
+	const char *p = uri + strlen(SCHEME), *host = NULL;
+	size_t host_len = 0;
+	struct url url = {.len = 0};
+	struct object_endpoint *e;
+
+	*ret = (struct object_place){.base = ""};
+	ret->account_len = take_part(&p, &ret->account);
+	if (memchr(ret->account, ':', ret->account_len) ||
+		memchr(ret->account, '.', ret->account_len)) {
+		host = ret->account;
+		host_len = ret->account_len;
+		ret->account_len = take_part(&p, &ret->account);
+	}
+	ret->bucket_len = take_part(&p, &ret->bucket);
+	if (!ret->account_len || !ret->bucket_len)
+		return err_set(err, ERR_INPUT,
+			"'%s' names no container: az://ACCOUNT/CONTAINER/PREFIX", uri);
+	if (ret->account_len > AZURE_ACCOUNT_MAX ||
+		strspn(ret->account, ACCOUNT_CHARS) < ret->account_len)
+		return err_set(err, ERR_INPUT,
+			"'%s': an account's name is lower-case letters and digits", uri);
+	ret->key = p;
+	ret->key_len = strlen(p);
+	if (check_account(a, ret, err) < 0)
+		return -1;
+	endpoint_url(a, ret, host, host_len, &url);
+	if (url.len >= sizeof(url.text))
+		return err_set(err, ERR_INPUT, "'%s': the endpoint is too long", uri);
+	e = object_endpoint(job, url.text, url.len, true, err);
+	if (!e)
+		return -1;
+	return object_place_at(job, e, ret, err);
+}
+
+#define AZURE_OPS                                                                        \
+	(1u << OP_GET | 1u << OP_PUT | 1u << OP_LIST | 1u << OP_STAT | 1u << OP_DELETE | \
+		1u << OP_RANGE_GET | 1u << OP_COPY | 1u << OP_MULTIPART_PUT)
+
+static const struct store store_azure = {
+	.name = "Azure",
+	.scheme = SCHEME,
+	.ops = AZURE_OPS,
+	.put_max = UINT64_C(5000) << 20,
+	.part_min = 1,
+	.part_default = 8u << 20,
+	.parts_max = AZURE_BLOCKS_MAX,
+	.batch_max = 256,
+	.state_size = sizeof(struct azure_job),
+	.thread_size = sizeof(struct azure_thread),
+	.job_init = azure_job_init,
+	.job_fini = azure_job_fini,
+	.thread_init = azure_thread_init,
+	.thread_fini = azure_thread_fini,
+	.place = azure_place,
+	.begin = azure_begin,
+	.request = azure_request,
+	.response = azure_response,
+	.error = azure_error,
+	.entries = azure_entries,
+	.probe = azure_probe,
+};
+
+OBJECT_BACKEND(az, &store_azure, "Azure Blob Storage", SCHEME, AZURE_OPS, 256);
