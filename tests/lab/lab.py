@@ -198,6 +198,16 @@ class Lab(Cables):
         env. Start it from the main thread: it dies with the thread that starts it."""
         return [self._state.helper, "enter", str(self._keeper), *argv]
 
+    @property
+    def gateway(self):
+        """The controller's address, at which the hosts reach what listens in its network."""
+        return self._facts["gateway"]
+
+    @property
+    def network_pid(self):
+        """A process in the controller's network, for setns."""
+        return self._keeper
+
     def run_ctl(self, argv, stdin=None, env=None, timeout=30.0, cwd=None):
         """Run a command as the controller: Done(rc, out, err)."""
         own = {"PATH": PATH, "LANG": "C.UTF-8", **self.env, **(env or {})}

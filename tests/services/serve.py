@@ -21,6 +21,7 @@ from certs import Authority  # noqa: E402
 from gcs import Gcs  # noqa: E402
 from radosgw import Radosgw  # noqa: E402
 from service import NotStarted, Unsupported  # noqa: E402
+from sink import Sink  # noqa: E402
 from webserver import Nginx  # noqa: E402
 
 
@@ -39,18 +40,11 @@ def environment(service):
 
 SERVERS = {
     "radosgw": Radosgw, "radosgw-tls": tls_of(Radosgw), "azurite": Azurite, "azurite-tls": tls_of(Azurite),
-    "nginx": Nginx, "nginx-tls": tls_of(Nginx), "gcs": Gcs,
+    "nginx": Nginx, "nginx-tls": tls_of(Nginx), "gcs": Gcs, "sink": Sink,
 }
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--env", type=pathlib.Path, metavar="FILE")
-    parser.add_argument("name", nargs="+", choices=SERVERS, metavar="NAME",
-                        help=f"one of {' '.join(SERVERS)}")
-    given = parser.parse_args()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: sys.exit(0))
+def serve(given):
     with tempfile.TemporaryDirectory(prefix="muster-serve-") as folder, contextlib.ExitStack() as stack:
         lines = []
         for name in given.name:
@@ -66,8 +60,19 @@ def main():
             whole = given.env.with_suffix(".part")
             whole.write_text(text + "\n")
             whole.rename(given.env)
-        with contextlib.suppress(KeyboardInterrupt):
-            signal.pause()
+        signal.pause()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--env", type=pathlib.Path, metavar="FILE")
+    parser.add_argument("name", nargs="+", choices=SERVERS, metavar="NAME",
+                        help=f"one of {' '.join(SERVERS)}")
+    given = parser.parse_args()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(0))
+    with contextlib.suppress(KeyboardInterrupt):
+        serve(given)
 
 
 if __name__ == "__main__":
