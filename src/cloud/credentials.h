@@ -85,11 +85,19 @@ char *gcs_jwt(const struct gcs_credentials *c, const char *scope, uint64_t now_s
 int gcs_token_parse(const char *text, size_t len, char **ret_token, uint64_t *ret_lasts_s,
 	struct err *err);
 
-/* What the orchestrator sends to hosts for a target of this scheme ("s3://"): NAME=VALUE, NULL-terminated,
- * malloc each; files become content (profiles become AWS_ACCESS_KEY_ID and so on;
- * GOOGLE_APPLICATION_CREDENTIALS its JSON; AWS_CA_BUNDLE its PEM). names: of the scheme alone, so that an
- * S3 run sends no Azure key. 0, or -1 with err. */
-int cloud_forward(
-	const char *scheme, const struct cloud_env *env, char ***ret, struct err *err);
-/* Wipes and frees such a list; takes NULL. */
-void cloud_forward_free(char **list);
+/* The certificates that AWS_CA_BUNDLE means (a file, or PEM as it is when it was forwarded), else those of the
+ * profile's ca_bundle: 1 with PEM in *ret_pem (malloc), 0 none, -1 with err. */
+int aws_ca_bundle_find(const struct cloud_env *env, char **ret_pem, struct err *err);
+
+/* What the orchestrator sends to hosts. */
+struct cloud_forwarded {
+	char **list;        /* NAME=VALUE, NULL-terminated; NULL: nothing */
+	uint64_t expires_s; /* when the credentials end, since 1970; 0: not known */
+	char *origin; /* where they were found, for messages; NULL: there are none */
+};
+void cloud_forwarded_finish(struct cloud_forwarded *f); /* wipes */
+/* For a target of this scheme ("s3://"), and of it alone, so that an S3 run sends no Azure key. Files become
+ * content: a profile AWS_ACCESS_KEY_ID and so on, GOOGLE_APPLICATION_CREDENTIALS its JSON, AWS_CA_BUNDLE its
+ * PEM. anonymous: endpoint, region and certificates, but no credentials. 0, or -1 with err. */
+int cloud_forward(const char *scheme, bool anonymous, const struct cloud_env *env,
+	struct cloud_forwarded *ret, struct err *err);

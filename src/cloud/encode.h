@@ -22,5 +22,8 @@ void encode_hex(const uint8_t *data, size_t n, char *out);
  * "Sat, 21 Nov 2026 16:05:00 GMT" (30 bytes with the NUL; RFC 9110 5.6.7). unix_s: seconds since 1970. */
 void encode_time_amz(uint64_t unix_s, char out[17]);
 void encode_time_http(uint64_t unix_s, char out[30]);
-/* Reads an ISO 8601 UTC time ("2026-11-21T16:05:00Z", fractions allowed) or an HTTP date. False: neither. */
+/* "2026-11-21T16:05:00Z" (21 bytes with the NUL). */
+void encode_time_iso(uint64_t unix_s, char out[21]);
+/* Reads an ISO 8601 time ("2026-11-21T16:05:00Z"; also without seconds, with a fraction, with an offset like
+ * +01:00, or a date alone, which is its midnight UTC) or an HTTP date. False: neither. */
 bool decode_time(const char *text, uint64_t *ret_unix_s);

@@ -11,7 +11,8 @@ struct mac;
 struct mac *mac_create(struct err *err);
 void mac_destroy(struct mac *m); /* wipes; takes NULL */
 
-/* HMAC-SHA-256 of data. out: 32 bytes; may be key. */
+/* HMAC-SHA-256 of data. out: 32 bytes; may be key. A key that is the last one again costs no set-up.
+ * Should OpenSSL fail (no memory), the result is zeros: a signature that no store takes. */
 void mac_hmac(struct mac *m, const void *key, size_t key_len, const void *data,
 	size_t len, uint8_t out[32]);
 void mac_sha256(struct mac *m, const void *data, size_t len, uint8_t out[32]);

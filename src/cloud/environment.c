@@ -1,0 +1,120 @@
+/* environment: reading variables through cloud_env, and the families that decide between sources. */
+#include "cloud/environment.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+#include "common/err.h"
+#include "common/text.h"
+
+static const char *get_own(void *user, const char *name)
+{
+	(void)user;
+	return getenv(name);
+}
+
+const struct cloud_env cloud_env_own = {.get = get_own};
+
+const char *environment_get(const struct cloud_env *env, const char *name)
+{
+	const char *value = env->get(env->user, name);
+
+	return value && *value ? value : NULL;
+}
+
+char *environment_path(
+	const struct cloud_env *env, const char *variable, const char *usual)
+{
+	const char *path = environment_get(env, variable);
+	const char *home = environment_get(env, "HOME");
+
+	if (path && !text_starts_with(path, "~/"))
+		return strdup(path);
+	return home ? text_printf("%s/%s", home, path ? path + 2 : usual) : NULL;
+}
+
+/* ---- families ---- */
+
+/* Each ends with NULL. A profile is a source of keys like the keys themselves. */
+static const char *const families[][10] = {
+	{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
+		"AWS_CREDENTIAL_EXPIRATION", "AWS_PROFILE", "AWS_DEFAULT_PROFILE",
+		"AWS_SHARED_CREDENTIALS_FILE"},
+	{"AWS_REGION", "AWS_DEFAULT_REGION"},
+	{"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"},
+	{"AZURE_STORAGE_CONNECTION_STRING", "AZURE_STORAGE_ACCOUNT",
+		"AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_KEY",
+		"AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_SAS_TOKEN"},
+	{"GOOGLE_APPLICATION_CREDENTIALS", "GCS_ACCESS_TOKEN", "GCS_HMAC_ACCESS_KEY",
+		"GCS_HMAC_SECRET"},
+	{"STORAGE_EMULATOR_HOST", "GCS_ENDPOINT_URL"},
+};
+
+/* Index of the family of a name of this length; ARRAY_LEN(families): it stands alone. */
+static size_t family_of(const char *name, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(families); i++)
+		for (const char *const *at = families[i]; *at; at++)
+			if (strlen(*at) == len && memcmp(*at, name, len) == 0)
+				return i;
+	return i;
+}
+
+static bool is_set(const char *name)
+{
+	const char *value = getenv(name);
+
+	return value && *value;
+}
+
+static bool family_is_set(const char *const *family)
+{
+	while (*family && !is_set(*family))
+		family++;
+	return *family;
+}
+
+/* Sets NAME=VALUE; not with unless_set when it has a value. 0 or -errno. */
+static int set_one(const char *pair, bool unless_set)
+{
+	size_t len = strcspn(pair, "=");
+	AUTO_FREE char *name = strndup(pair, len);
+
+	if (!name)
+		return -ENOMEM;
+	if (unless_set && is_set(name))
+		return 0;
+	return setenv(name, pair[len] ? pair + len + 1 : "", 1) == 0 ? 0 : -errno;
+}
+
+/* Whole families go before any variable is set: a later member must not remove an earlier one. */
+static void clear_families(char *const *set)
+{
+	for (; set && *set; set++) {
+		size_t family = family_of(*set, strcspn(*set, "="));
+
+		if (family < ARRAY_LEN(families))
+			for (const char *const *at = families[family]; *at; at++)
+				unsetenv(*at);
+	}
+}
+
+int environment_apply(char *const *set, char *const *def, struct err *err)
+{
+	bool taken[ARRAY_LEN(families) + 1] = {false};
+	int rc = 0;
+
+	clear_families(set);
+	for (; rc == 0 && set && *set; set++)
+		rc = set_one(*set, false);
+	for (size_t i = 0; i < ARRAY_LEN(families); i++)
+		taken[i] = family_is_set(families[i]);
+	for (; rc == 0 && def && *def; def++)
+		if (!taken[family_of(*def, strcspn(*def, "="))])
+			rc = set_one(*def, true);
+	return rc < 0 ? err_sys(err, -rc, "environment") : 0;
+}
