@@ -21,6 +21,7 @@
 
 struct err;
 struct store;
+struct object_extra;
 struct object_thread;
 
 /* Room for request line and header fields. A key of 1,024 bytes may take 3 times that, twice for a copy. */
@@ -75,7 +76,8 @@ enum object_step {
 	OBJECT_CREATE, /* of a multipart upload */
 	OBJECT_PART,
 	OBJECT_COMPLETE,
-	OBJECT_ABORT, /* after a failure; its outcome changes nothing */
+	OBJECT_ABORT, /* after a failure in PART or COMPLETE; its outcome changes nothing (request: -1
+		       * when there is nothing to abort) */
 };
 
 /* What an op does behind a response. */
@@ -112,15 +114,23 @@ struct object_op {
 	uint8_t *stamped; /* fill unique: one piece; made on first use */
 	uint64_t
 		stamped_at; /* the object's offset that it begins with; UINT64_MAX: none */
+	const struct object_extra *extra; /* outside the measured path: object_impl.h */
 	struct object_op *next, *next_of_all;
 };
+
+/* The place that the request at hand goes to. */
+static inline struct object_place *object_target(struct object_op *op)
+{
+	return op->io->kind == OP_COPY ? &op->to : &op->place;
+}
 
 struct object_thread {
 	struct object_job *job;
 	struct http_client
 		*http; /* NULL: job->control, whose exchanges go through http_fetch */
-	void *user;    /* of backend_config.page */
-	void *state;   /* store->thread_size bytes: signers */
+	const struct data *data; /* content of puts */
+	void *user;              /* of backend_config.page */
+	void *state;             /* store->thread_size bytes: signers */
 	struct object_op *all;
 	struct object_op *free, *waiting; /* waiting: for their again_ns */
 	struct io *done, **done_tail;     /* finished outside http_wait */
@@ -174,7 +184,7 @@ struct store {
 	/* Writes the request of op->step: op->head and head_len, ex.is_head, ex.body_size with ex.piece
 	 * (object_content: content from op->at on; object_text: op->text), ex.keep where the body of a 2xx
 	 * is wanted in op->answer (at most OBJECT_BODY_MAX; set op->answer.max for more), ex.once,
-	 * ex.expects_continue. Before: all of ex's request is zero but server, user and body; op->head_len
+	 * ex.expects_continue. Before: all of ex's request is zero but server (object_target's), user and body; op->head_len
 	 * is 0, op->answer empty. -1 with err: the op fails (no token to be had, a head that does not fit).
 	 * Called again for every attempt. */
 	int (*request)(struct object_op *op, struct err *err);
@@ -201,6 +211,8 @@ struct store {
 /* Fails an op: class and words, in front of which "GET URI: " is put. */
 void object_fail(struct object_op *op, enum op_error error, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+/* What a status alone says: class and retry. */
+void object_error_of_status(int status, struct object_error *ret);
 /* A put that goes in parts: step CREATE, part 1, at 0, part_size (io's or the store's default, larger where
  * parts_max asks for it), parts_n. */
 void object_plan_parts(struct object_op *op);
@@ -230,6 +242,7 @@ struct object_endpoint {
 	char *hostname; /* without port and brackets */
 	uint16_t port;
 	bool tls;
+	bool asked_tls;  /* what it was entered with */
 	uint32_t server; /* of the space, or UINT32_MAX before object_endpoint_server */
 };
 struct object_endpoint *object_endpoint(

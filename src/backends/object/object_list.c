@@ -1,0 +1,87 @@
+/* object_list: listings and small objects, outside the measured path. */
+#include "backends/object/object.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "backends/object/object_impl.h"
+#include "common/cleanup.h"
+#include "common/err.h"
+#include "common/text.h"
+
+/* Puts what failed in front: "cannot list s3://b/p/: 403 AccessDenied". */
+static int cannot(const char *what, const char *uri, struct err *err)
+{
+	char shown[256];
+
+	strncpy(shown, uri, sizeof(shown) - 1);
+	shown[sizeof(shown) - 1] = '\0';
+	text_sanitize_inplace(shown);
+	return err_prefix(err, "cannot %s %s", what, shown);
+}
+
+int object_list(void *state, const char *uri, list_fn *fn, void *user, struct err *err)
+{
+	struct object_job *job = state;
+	struct object_place place = {0};
+	AUTO_FREE char *bucket_uri = NULL;
+	struct io io = {.kind = OP_LIST, .uri = uri, .size = UINT64_MAX};
+	size_t len;
+
+	if (job->store->place(job, uri, &place, err) < 0)
+		return -1;
+	len = (size_t)(place.key - uri);
+	bucket_uri = text_printf(
+		"%.*s%s", (int)len, uri, len > 0 && uri[len - 1] == '/' ? "" : "/");
+	if (!bucket_uri)
+		return err_sys(err, ENOMEM, "no memory");
+
+	struct object_extra extra = {.fn = fn, .user = user, .bucket_uri = bucket_uri};
+
+	if (object_control_run(job, &io, NULL, &extra, err) < 0)
+		return cannot("list", uri, err);
+	return 0;
+}
+
+long object_read_small(
+	void *state, const char *uri, char *out, size_t size, struct err *err)
+{
+	AUTO_BUF struct buf body = BUF_INIT_MAX(OBJECT_BODY_MAX);
+	struct io io = {.kind = OP_GET, .uri = uri, .size = UINT64_MAX};
+	struct object_extra extra = {.body = &body};
+
+	if (object_control_run(state, &io, NULL, &extra, err) < 0) {
+		cannot("read", uri, err);
+		return io.error == OP_ERR_NOT_FOUND ? -ENOENT : -EIO;
+	}
+	if (io.bytes != body.len || body.len >= size) {
+		err_set(err, ERR_FAILED, "%.200s: %llu bytes are too many", uri,
+			(unsigned long long)io.bytes);
+		return -EFBIG;
+	}
+	if (body.len)
+		memcpy(out, body.data, body.len);
+	out[body.len] = '\0';
+	return (long)body.len;
+}
+
+int object_write_small(void *state, const char *uri, const char *text, struct err *err)
+{
+	struct io io = {.kind = OP_PUT, .uri = uri, .size = strlen(text)};
+	struct object_extra extra = {0};
+
+	if (object_control_run(state, &io, text, &extra, err) < 0)
+		return cannot("write", uri, err);
+	return 0;
+}
+
+int object_remove_small(void *state, const char *uri, struct err *err)
+{
+	struct io io = {.kind = OP_DELETE, .uri = uri};
+	struct object_extra extra = {0};
+
+	if (object_control_run(state, &io, NULL, &extra, err) < 0 &&
+		io.error != OP_ERR_NOT_FOUND)
+		return cannot("remove", uri, err);
+	return 0;
+}
