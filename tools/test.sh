@@ -3,7 +3,7 @@
 # installs what is missing first.
 #   tools/test.sh [--quick] [SUITE...]
 # --quick: the sanitizer tree alone, and without named suites only those that take seconds.
-# SUITE: only these (unit fuzz lint golden e2e lab).
+# SUITE: only these (unit fuzz lint golden e2e lab services).
 # Its last line is "N passed, N failed, N skipped". With CI=true a suite that tests/suites.txt
 # lists must have run, whole.
 set -eu
@@ -41,7 +41,7 @@ compiler_of() { # clang, too, must find nothing to warn of
 suites_of() {
 	case $1 in
 	release) echo "lint golden static" ;;
-	asan) echo "unit fuzz e2e lab" ;;
+	asan) echo "unit fuzz e2e lab services" ;;
 	tsan) echo "unit" ;;
 	esac
 }
@@ -93,8 +93,22 @@ make_static_curl() {
 	static_curl=
 }
 
+# Azurite is fetched now, so that no test has to wait for it; the tests that need it say why it is not there.
+prepare_services() {
+	for tree in $TREES; do
+		case "$(chosen "$tree") " in
+		*" services "*)
+			install_packages services
+			python3 tests/services/azurite.py || [ "${CI-}" != true ] || exit 1
+			return
+			;;
+		esac
+	done
+}
+
 install_packages build test
 exec </dev/null
+prepare_services
 case " $TREES " in
 *" release "*) make_static_curl ;;
 esac

@@ -1,9 +1,12 @@
+#!/usr/bin/env python3
 """Azurite, the emulator of Azure Blob Storage by Azure's own people, from npm: package.json here names the
 version, package-lock.json what it is made of, and `npm ci` fetches it on first use into build/services.
 
     with Azurite(folder) as az:
         az.env                      # AZURE_STORAGE_*
         az.store().objects("")      # the oracle
+
+As a program it only fetches.
 """
 
 import base64
@@ -13,11 +16,14 @@ import os
 import pathlib
 import secrets
 import shutil
-
-import oracle
-from service import PATH, SOURCE, NotStarted, Service, free_port, need, run
+import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+
+import oracle  # noqa: E402
+from service import PATH, SOURCE, NotStarted, Service, Unsupported, free_port, need, run  # noqa: E402
+
 MAIN = "node_modules/azurite/dist/src/blob/main.js"
 FETCH_SECONDS = 600
 
@@ -90,3 +96,10 @@ class Azurite(Service):
 
     def store(self, container=None):
         return oracle.Azure(self.endpoint, self.account, self.key, container or self.container)
+
+
+if __name__ == "__main__":
+    try:
+        print(f"Azurite is in {installed()}")
+    except (NotStarted, Unsupported) as error:
+        sys.exit(str(error))
