@@ -12,6 +12,7 @@
 #include "common/file.h"
 #include "common/units.h"
 #include "inventory/build.h"
+#include "inventory/endpoints.h"
 #include "inventory/keys.h"
 
 #define AT(member) .offset = offsetof(struct host, member)
@@ -36,7 +37,9 @@ const struct key distributed_agent_keys[] = {
 		.help = "Jump hosts on the way, as in hosts.yaml."},
 	{"listen_port", KEY_IGNORED, .arg = no_ports, .help = "(old) Port of an agent."},
 	{"kv_cache_dir", KEY_IGNORED, .help = "(old) Where an agent kept its cache."},
-	{"multi_endpoint", KEY_LATER, .help = "Endpoints that ops are spread over."},
+	{"multi_endpoint", KEY_CUSTOM, AT(endpoints), .fn = endpoints_decode,
+		.def = "that of the workload",
+		.help = "Endpoints that ops of this worker are spread over."},
 	{"volumes", KEY_STRV, AT(container.volumes),
 		.help = "Folders to mount in the worker's container, each as docker run "
 			"-v takes it; see distributed.deployment."},

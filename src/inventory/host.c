@@ -9,6 +9,7 @@
 #include "common/err.h"
 #include "common/text.h"
 #include "inventory/build.h"
+#include "inventory/endpoints.h"
 #include "inventory/keys.h"
 
 const char *const host_role_names[] = {"both", "client", "server", NULL};
@@ -65,7 +66,10 @@ const struct key host_keys[] = {
 		.help = "Target of this host instead of the workload's."},
 	{"concurrency_override", KEY_COUNT, AT(concurrency_override), .min = 1,
 		.max = 65536, .help = "Slots per worker on this host."},
-	{"multi_endpoint", KEY_LATER, .help = "Endpoints that ops are spread over."},
+	{"multi_endpoint", KEY_CUSTOM, AT(endpoints), .fn = endpoints_decode,
+		.def = "that of the workload",
+		.help = "Endpoints that ops of this host are spread over: strategy and "
+			"endpoints."},
 	{"path_template", KEY_STR, AT(path_template), .def = "{name}/",
 		.help = "Subdirectory of each worker on local storage; {name}, {id}: the "
 			"worker's name, {n}: its number from 1."},
@@ -89,7 +93,7 @@ static const size_t strings[] = {offsetof(struct host, name),
 static const size_t vectors[] = {offsetof(struct host, env),
 	offsetof(struct host, labels), offsetof(struct host, command),
 	offsetof(struct host, container.ports), offsetof(struct host, container.volumes),
-	offsetof(struct host, container.args)};
+	offsetof(struct host, container.args), offsetof(struct host, endpoints.uris)};
 
 static char **string_at(struct host *h, size_t offset)
 {

@@ -38,6 +38,12 @@ struct host_container {
 	int pull;       /* enum container_pull */
 };
 
+/* Places that see the same objects, which ops are spread over. */
+struct host_endpoints {
+	int strategy; /* 0 round robin, 1 least connections (enum endpoint_strategy of proto/) */
+	char **uris; /* as written; NULL-terminated; NULL: there are none */
+};
+
 /* One entry. Without a name an entry is called by its address; where several entries of one file or
  * list have the same address and differ in port, each of them is called "address:port"
  * ("[address]:port" for IPv6). A name is of letters, digits and . _ - : [ ] %, at most 255 bytes, and
@@ -64,8 +70,9 @@ struct host {
 	struct host_container container;
 	unsigned workers; /* processes on this host, at least 1 */
 	bool workers_set;
-	char *target_override;         /* as written */
-	uint64_t concurrency_override; /* 0: none */
+	char *target_override;           /* as written */
+	uint64_t concurrency_override;   /* 0: none */
+	struct host_endpoints endpoints; /* multi_endpoint */
 	char *path_template;
 	char **env;    /* "NAME=VALUE", NULL-terminated, or NULL */
 	char *machine; /* overrides the machine's own identity */

@@ -9,6 +9,7 @@
 #include "common/text.h"
 #include "common/units.h"
 #include "inventory/build.h"
+#include "inventory/endpoints.h"
 #include "inventory/keys.h"
 
 int inventory_put_quoted(struct buf *b, const char *s)
@@ -106,7 +107,10 @@ static bool is_said(const char *from, const struct key *k)
 		return *(const uint64_t *)(const void *)member != 0;
 	case KEY_UINT:
 		return true;
-	case KEY_CUSTOM: /* the one there is */
+	case KEY_CUSTOM:
+		if (k->fn == endpoints_decode)
+			return ((const struct host_endpoints *)(const void *)member)
+				->uris;
 		return ((const struct host_container *)(const void *)member)->image;
 	case KEY_ENUM:
 		return k->set_offset || *(const int *)(const void *)member != 0;
@@ -115,7 +119,7 @@ static bool is_said(const char *from, const struct key *k)
 	}
 }
 
-static int put_container(struct buf *b, const char *container);
+static int put_map(struct buf *b, const char *from, const struct key *keys);
 
 static int put_value(struct buf *b, const char *from, const struct key *k)
 {
@@ -142,21 +146,22 @@ static int put_value(struct buf *b, const char *from, const struct key *k)
 	case KEY_ENUM:
 		return put_choice(b, k->arg, *(const int *)member);
 	default:
-		return put_container(b, member);
+		return put_map(b, member,
+			k->fn == endpoints_decode ? endpoints_keys : container_keys);
 	}
 }
 
-static int put_container(struct buf *b, const char *container)
+static int put_map(struct buf *b, const char *from, const struct key *keys)
 {
 	const char *lead = "{";
 	int r = 0;
 
-	for (const struct key *k = container_keys; r == 0 && k->name; k++) {
-		if (!is_said(container, k))
+	for (const struct key *k = keys; r == 0 && k->name; k++) {
+		if (!is_said(from, k))
 			continue;
 		r = buf_printf(b, "%s%s: ", lead, k->name);
 		if (r == 0)
-			r = put_value(b, container, k);
+			r = put_value(b, from, k);
 		lead = ", ";
 	}
 	return r == 0 ? buf_putc(b, '}') : r;

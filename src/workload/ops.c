@@ -12,6 +12,8 @@
 #include "workload/uri.h"
 
 #define PAGE_MAX 1000000
+#define BATCH_MAX 10000
+#define RANGE_MAX (UINT64_C(1) << 50)
 
 /* The kind is known before the other keys are looked at; here it is only accepted. */
 static int decode_op(struct decode *d, const struct node *n, void *dst, struct err *err)
@@ -39,11 +41,13 @@ static const char *const distribution_aliases[] = {"size_spec", NULL};
 
 const struct key entry_keys[] = {
 	{"op", KEY_CUSTOM, .fn = decode_op,
-		.help = "get, put, list, stat (head) or delete."},
+		.help = "get, put, list, stat (head), delete, range_get, copy or "
+			"multipart_put."},
 	{"weight", KEY_DOUBLE, AT(weight),
 		.help = "Share of the op, relative to the others."},
 	{"path", KEY_STR, AT(path),
-		.help = "An exact key, 'prefix/' or a glob; a prefix for put and list. "
+		.help = "An exact key, 'prefix/' or a glob; a prefix for put, "
+			"multipart_put and list, by default the target itself. "
 			"Relative to "
 			"target, or a URI."},
 	{"target", KEY_STR, AT(target), .def = "that of the workload",
@@ -51,12 +55,12 @@ const struct key entry_keys[] = {
 	{"concurrency", KEY_UINT, AT(concurrency), .def = "no cap", .min = 1,
 		.max = WORKLOAD_SLOTS_MAX, .help = "At most so many of this op at once."},
 	{"object_size", KEY_CUSTOM, AT(size), .fn = decode_object_size,
-		SET(has_object_size), .help = "put: size of each object."},
+		SET(has_object_size), .help = "put, multipart_put: size of each object."},
 	{"size_distribution", KEY_CUSTOM, AT(size), .fn = decode_size_distribution,
 		SET(has_distribution), .aliases = distribution_aliases,
-		.help = "put: sizes, drawn anew for each op."},
+		.help = "put, multipart_put: sizes, drawn anew for each op."},
 	{"fill", KEY_ENUM, AT(fill), fill_choices, .def = "random",
-		.help = "put: content: random, zero or unique."},
+		.help = "put, multipart_put: content: random, zero or unique."},
 	{"fsync", KEY_BOOL, AT(fsync), .def = "false",
 		.help = "put: the object is on stable storage before the op ends."},
 	{"dedup_factor", KEY_CUSTOM, .fn = decode_factor_of_one, .def = "1",
@@ -70,24 +74,39 @@ const struct key entry_keys[] = {
 	{"selection", KEY_CUSTOM, .fn = decode_selection, .def = "uniform",
 		.help = "get, stat: how objects are chosen; only uniform works yet."},
 	{"verify", KEY_LATER, .help = "Check content."},
-	{"range_size", KEY_LATER, .help = "range_get: bytes to read."},
-	{"range_align", KEY_LATER, .help = "range_get: alignment of offsets."},
+	{"range_size", KEY_SIZE, AT(range_size), .min = 1, .max = RANGE_MAX,
+		.help = "range_get: bytes to read, at an offset drawn anew for each op."},
+	{"range_align", KEY_SIZE, AT(range_align), .def = "1", .min = 1, .max = RANGE_MAX,
+		.help = "range_get: offsets are multiples of it."},
+	{"to", KEY_STR, AT(to), .def = "copies/ below the target",
+		.help = "copy: what the names of copies begin with, as path of a put."},
+	{"part_size", KEY_SIZE, AT(part_size), .def = "what suits the store and the size",
+		.min = 1, .max = RANGE_MAX,
+		.help = "multipart_put: bytes of each part but the last."},
+	{"batch", KEY_UINT, AT(batch), .def = "1", .min = 1, .max = BATCH_MAX,
+		.help = "delete: objects per request, where the store can: S3 1000, "
+			"Azure 256, "
+			"Google 100."},
 	{"recursive", KEY_LATER, .help = "mkdir, rmdir: with all below."},
-	{"part_size", KEY_LATER, .help = "multipart_put: bytes per part."},
 	{.name = NULL},
 };
 
-#define PUT (1u << OP_PUT)
-#define LIST (1u << OP_LIST)
-#define READ (1u << OP_GET | 1u << OP_STAT)
+#define MASK(kind) (1u << OP_##kind)
+#define WRITE (MASK(PUT) | MASK(MULTIPART_PUT))
+#define CHOOSE (MASK(GET) | MASK(STAT) | MASK(DELETE) | MASK(RANGE_GET) | MASK(COPY))
+/* take a prefix */
+#define PREFIX (WRITE | MASK(LIST))
 
 /* Keys that only some ops take; on another one they would be silently ignored. */
 static const struct {
 	const char *key;
 	unsigned ops;
-} key_ops[] = {{"object_size", PUT}, {"size_distribution", PUT}, {"size_spec", PUT},
-	{"fill", PUT}, {"fsync", PUT}, {"dedup_factor", PUT}, {"compress_factor", PUT},
-	{"max_keys", LIST}, {"delimiter", LIST}, {"selection", READ | 1u << OP_DELETE}};
+} key_ops[] = {{"object_size", WRITE}, {"size_distribution", WRITE}, {"size_spec", WRITE},
+	{"fill", WRITE}, {"fsync", MASK(PUT)}, {"dedup_factor", WRITE},
+	{"compress_factor", WRITE}, {"max_keys", MASK(LIST)}, {"delimiter", MASK(LIST)},
+	{"selection", CHOOSE}, {"range_size", MASK(RANGE_GET)},
+	{"range_align", MASK(RANGE_GET)}, {"to", MASK(COPY)},
+	{"part_size", MASK(MULTIPART_PUT)}, {"batch", MASK(DELETE)}};
 
 static const struct node *at_key(const struct node *map, const char *key)
 {
@@ -159,14 +178,17 @@ static int check_weight(struct decode *d, const struct op_spec *op, struct err *
 
 static int check_sizes(struct decode *d, const struct op_spec *op, struct err *err)
 {
-	if (op->kind != OP_PUT)
+	if (op->kind == OP_RANGE_GET && op->range_size == 0)
+		return node_error(d->doc, op->node, err, "a range_get needs range_size");
+	if (!(WRITE & 1u << op->kind))
 		return 0;
 	if (op->has_object_size && op->has_distribution)
 		return node_error(d->doc, op->node, err,
 			"object_size and size_distribution exclude each other");
 	if (!op->has_object_size && !op->has_distribution)
 		return node_error(d->doc, op->node, err,
-			"a put needs object_size or size_distribution");
+			"a %s needs object_size or size_distribution",
+			op_infos[op->kind].name);
 	return 0;
 }
 
@@ -182,23 +204,37 @@ static int add_slash(char **s, struct err *err)
 	return 0;
 }
 
-/* put and list take a prefix. A '*' at its end, as templates of other tools have it, says no more than
- * the prefix does. For put "out/new-" begins the names, while "out" can only mean a folder. */
-static int settle_prefix(struct decode *d, struct op_spec *op, struct err *err)
+/* put, list and the copies of copy take a prefix. A '*' at its end, as templates of other tools have it, says
+ * no more than the prefix does. For put "out/new-" begins the names, while "out" can only mean a folder. */
+static int settle_prefix(struct decode *d, const struct op_spec *op, const char *key,
+	char **path, struct err *err)
 {
-	size_t len = strlen(op->path);
-	bool starred = len && op->path[len - 1] == '*';
+	size_t len = strlen(*path);
+	bool starred = len && (*path)[len - 1] == '*';
 
 	if (starred)
-		op->path[--len] = '\0';
-	if (text_has_wildcard(op->path))
-		return node_error(d->doc, at_key(op->node, "path"), err,
-			"a %s takes a prefix, not a glob", op_infos[op->kind].name);
-	if (len == 0 || op->path[len - 1] == '/')
+		(*path)[--len] = '\0';
+	if (text_has_wildcard(*path))
+		return node_error(d->doc, at_key(op->node, key), err,
+			"a %s takes a prefix%s, not a glob", op_infos[op->kind].name,
+			op->kind == OP_COPY ? " to copy to" : "");
+	if (len == 0 || (*path)[len - 1] == '/')
 		return 0;
-	if (op->kind == OP_PUT && (starred || strchr("-_.", op->path[len - 1])))
+	if (op->kind != OP_LIST && (starred || strchr("-_.", (*path)[len - 1])))
 		return 0;
-	return add_slash(&op->path, err);
+	return add_slash(path, err);
+}
+
+static int check_to(struct decode *d, struct op_spec *op, struct err *err)
+{
+	struct err why = ERR_INIT;
+
+	if (!op->to && !(op->to = strdup("copies/")))
+		return err_sys(err, ENOMEM, "workload");
+	if (!*op->to || uri_check(op->to, &why) < 0)
+		return node_error(d->doc, at_key(op->node, "to"), err, "to: %s",
+			*op->to ? why.text : "it is empty");
+	return settle_prefix(d, op, "to", &op->to, err);
 }
 
 static int check_path(struct decode *d, struct op_spec *op, struct err *err)
@@ -206,6 +242,13 @@ static int check_path(struct decode *d, struct op_spec *op, struct err *err)
 	struct err why = ERR_INIT;
 	const struct node *n = at_key(op->node, "path");
 
+	/* older files leave it to the target */
+	if ((!op->path || !*op->path) && PREFIX & 1u << op->kind) {
+		free(op->path);
+		op->path = strdup("./");
+		if (!op->path)
+			return err_sys(err, ENOMEM, "workload");
+	}
 	if (!op->path)
 		return node_error(d->doc, op->node, err, "a %s needs a path",
 			op_infos[op->kind].name);
@@ -216,9 +259,9 @@ static int check_path(struct decode *d, struct op_spec *op, struct err *err)
 	if (op->target && uri_check_target(op->target, &why) < 0)
 		return node_error(
 			d->doc, at_key(op->node, "target"), err, "target: %s", why.text);
-	if (op->kind == OP_PUT || op->kind == OP_LIST)
-		return settle_prefix(d, op, err);
-	return 0;
+	if (PREFIX & 1u << op->kind)
+		return settle_prefix(d, op, "path", &op->path, err);
+	return op->kind == OP_COPY ? check_to(d, op, err) : 0;
 }
 
 static int check_delimiter(struct decode *d, struct op_spec *op, struct err *err)
@@ -276,6 +319,7 @@ void op_spec_finish(struct op_spec *op)
 {
 	free(op->path);
 	free(op->target);
+	free(op->to);
 	free(op->delimiter);
 	size_spec_finish(&op->size);
 }

@@ -17,7 +17,7 @@ static int out_of_memory(struct err *err)
 	return err_sys(err, ENOMEM, "plan");
 }
 
-static void free_strings(char **v)
+void plan_free_strings(char **v)
 {
 	for (size_t i = 0; v && v[i]; i++)
 		free(v[i]);
@@ -28,13 +28,13 @@ static void planner_finish(struct planner *p)
 {
 	plan_seats_finish(p);
 	free(p->target);
-	free_strings(p->anchors);
+	plan_free_strings(p->endpoints);
+	plan_free_strings(p->anchors);
 	free(p->deletable);
-	free_strings(p->notes);
+	plan_free_strings(p->notes);
 }
 
-/* Moves s to the end of a NULL-terminated list; frees it when that fails. */
-static int append(char ***list, char *s)
+int plan_append(char ***list, char *s)
 {
 	size_t n = 0;
 	char **grown;
@@ -62,7 +62,7 @@ int plan_note(struct planner *p, struct err *err, const char *fmt, ...)
 	r = buf_vprintf(&b, fmt, ap);
 	va_end(ap);
 	if (r == 0)
-		r = append(&p->notes, buf_steal(&b));
+		r = plan_append(&p->notes, buf_steal(&b));
 	return r < 0 ? out_of_memory(err) : 0;
 }
 
@@ -109,7 +109,7 @@ static int take_uri(struct planner *p, const char *uri, bool is_folder,
 	folder = is_folder ? uri_target(uri) : uri_resolve(NULL, uri);
 	if (folder)
 		folder[uri_folder_len(folder)] = '\0';
-	return append(&p->anchors, folder) < 0 ? out_of_memory(err) : 0;
+	return plan_append(&p->anchors, folder) < 0 ? out_of_memory(err) : 0;
 }
 
 static const struct node *at_key(const struct node *map, const char *key)
@@ -136,7 +136,8 @@ int plan_anchors(struct planner *p, struct err *err)
 		const struct op_spec *op = &w->ops[i];
 
 		if (take_uri(p, op->target, true, at_key(op->node, "target"), err) < 0 ||
-			take_uri(p, op->path, false, at_key(op->node, "path"), err) < 0)
+			take_uri(p, op->path, false, at_key(op->node, "path"), err) < 0 ||
+			take_uri(p, op->to, false, at_key(op->node, "to"), err) < 0)
 			return -1;
 	}
 	drop_nested(p->anchors);
@@ -147,7 +148,8 @@ int plan_anchors(struct planner *p, struct err *err)
 
 static bool is_reader(enum op_kind kind)
 {
-	return kind == OP_GET || kind == OP_STAT;
+	return kind == OP_GET || kind == OP_STAT || kind == OP_RANGE_GET ||
+	       kind == OP_COPY;
 }
 
 static const struct op_spec *reader_of(
@@ -308,7 +310,7 @@ static int make_plan(struct planner *p, struct plan *plan, struct err *err)
 	const struct workload *w = p->w;
 
 	if (settle_storage(p, err) < 0 || note_overrides(p, err) < 0 ||
-		make_jobs(p, plan, err) < 0)
+		plan_limits(p, err) < 0 || make_jobs(p, plan, err) < 0)
 		return -1;
 	plan->shared = p->shared;
 	plan->warmup_ns = plan->jobs[0].warmup_ns;
@@ -318,7 +320,11 @@ static int make_plan(struct planner *p, struct plan *plan, struct err *err)
 	plan->post_prepare_delay_ns = w->prepare.post_prepare_delay_ns;
 	plan->seed = p->seed;
 	sum_up(p, plan);
-	plan->target = STEAL_PTR(&p->target);
+	plan->tls_unverified =
+		p->scheme->containers > 0 && plan->jobs[0].store.insecure_tls;
+	plan->target = p->target || !p->seats[0].endpoints
+			       ? STEAL_PTR(&p->target)
+			       : STEAL_PTR(&p->seats[0].target);
 	if (!p->notes && !(p->notes = calloc(1, sizeof(*p->notes))))
 		return out_of_memory(err);
 	plan->notes = STEAL_PTR(&p->notes);
@@ -353,6 +359,6 @@ void plan_finish(struct plan *p)
 		job_finish(&p->jobs[i]);
 	free(p->jobs);
 	free(p->target);
-	free_strings(p->notes);
+	plan_free_strings(p->notes);
 	*p = (struct plan){.n = 0};
 }

@@ -18,8 +18,10 @@ struct seat {
 		agent; /* the workload's agent of that name, whose settings count where host
 				   * has none; or NULL */
 	char *name;    /* worker id as put names and folders can hold it */
-	char *target; /* normalised, or NULL: the workload has none */
-	char *sub;    /* "name/" behind the target on local storage, else "" */
+	char *target;     /* normalised, or NULL: the workload has none */
+	char *sub;        /* "name/" behind the target on local storage, else "" */
+	int strategy;     /* enum endpoint_strategy */
+	char **endpoints; /* normalised, NULL-terminated; NULL: there are none */
 };
 
 struct planner {
@@ -34,10 +36,11 @@ struct planner {
 	const struct scheme *scheme;
 	const char *scheme_from; /* who said the scheme */
 	bool shared;
-	bool subfolders; /* local storage of several workers */
-	char **anchors;  /* NULL-terminated: see plan_anchors */
-	bool *deletable; /* per set: prepare makes a second one for deletes */
-	char **notes;    /* NULL-terminated */
+	bool subfolders;  /* local storage of several workers */
+	char **endpoints; /* of all seats, each once; NULL-terminated or NULL */
+	char **anchors;   /* NULL-terminated: see plan_anchors */
+	bool *deletable;  /* per set: prepare makes a second one for deletes */
+	char **notes;     /* NULL-terminated */
 };
 
 /* Fills seats: names, targets, then (once the scheme is known) subfolders. */
@@ -45,6 +48,30 @@ int plan_seats(
 	struct planner *p, const struct plan_worker *workers, size_t n, struct err *err);
 int plan_subfolders(struct planner *p, struct err *err);
 void plan_seats_finish(struct planner *p);
+
+/* Takes a URI that names one place as *ret, normalised, and its scheme as the workload's. from: who says so.
+ * -1 with err: the reason alone. */
+int plan_take_target(struct planner *p, const char *text, const char *from, char **ret,
+	struct err *err);
+
+/* --- plan_endpoints.c */
+
+/* Which endpoints a seat has: its own, or those of what it belongs to. */
+int plan_endpoints(struct planner *p, struct seat *s, struct err *err);
+/* All endpoints of a workload see the same objects: a URI below any of them becomes the one below the seat's
+ * target. Takes and returns malloc; NULL when out of memory. */
+char *plan_rebase(const struct planner *p, const struct seat *s, char *uri);
+/* j's endpoints: those of the seat, with its subfolder. 0 or -ENOMEM. */
+int plan_job_endpoints(const struct seat *s, struct job *j);
+
+/* --- plan_store.c */
+
+/* j's store options. -1 with err. */
+int plan_job_store(const struct planner *p, struct job *j, struct err *err);
+/* What the store of the scheme cannot do, and what people should know about it. */
+int plan_limits(struct planner *p, struct err *err);
+/* dynamic_put_pool: which ops of j share a pool. */
+void plan_pools(struct job *j);
 
 /* The one scheme of the job: uri's, or -1 with err (the reason alone) when it is another one. */
 int plan_take_scheme(
@@ -58,6 +85,10 @@ int plan_anchors(struct planner *p, struct err *err);
 int plan_job(const struct planner *p, size_t i, struct job *ret, struct err *err);
 /* Which sets need a second one for deletes, by the job of the first worker. */
 int plan_deletable(struct planner *p, const struct job *first, struct err *err);
+
+/* Moves s to the end of a NULL-terminated list; frees it when that fails. 0 or -ENOMEM. */
+int plan_append(char ***list, char *s);
+void plan_free_strings(char **v);
 
 int plan_note(struct planner *p, struct err *err, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));

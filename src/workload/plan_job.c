@@ -64,7 +64,7 @@ static int worker_uri(const struct planner *p, const struct seat *s, const char 
 	if (!base && !uri_is_absolute(path))
 		return node_error(p->w->doc, place, err,
 			"'%s' is relative, and there is no target", path);
-	*ret = add_subfolder(p, s, uri_resolve(base, path));
+	*ret = add_subfolder(p, s, plan_rebase(p, s, uri_resolve(base, path)));
 	if (!*ret)
 		return out_of_memory(err);
 	/* what a relative path may hold depends on what it is relative to */
@@ -94,6 +94,8 @@ static int set_id(const struct planner *p, const struct set_spec *spec, const ch
 	r = buf_printf(&b, "%s|%s|%d|%d|%llu|%llu|%.17g|%.17g", base, name, spec->fill,
 		(int)size->type, (unsigned long long)size->min,
 		(unsigned long long)size->max, size->mean, size->std_dev);
+	if (r == 0 && p->w->prepare.shards) /* names are others then */
+		r = buf_printf(&b, "|%u", p->w->prepare.shards);
 	for (size_t i = 0; r == 0 && i < size->n_parts; i++)
 		r = buf_printf(&b, "|%.17g|%llu|%llu", size->parts[i].weight,
 			(unsigned long long)size->parts[i].min,
@@ -120,6 +122,7 @@ static int add_set(const struct planner *p, const struct seat *s,
 		return -1;
 	set->name = strdup(name);
 	set->count = spec->count;
+	set->shards = p->w->prepare.shards;
 	set->fill = (enum fill)spec->fill;
 	set->place = node_place(p->w->doc, spec->node);
 	if (!set->name || !set->place || size_spec_copy(&set->size, &spec->size) < 0 ||
@@ -159,6 +162,10 @@ static int add_op(const struct planner *p, const struct seat *s,
 		.weight = spec->weight,
 		.fill = (enum fill)spec->fill,
 		.concurrency = spec->concurrency,
+		.range_size = spec->range_size,
+		.range_align = spec->range_align,
+		.part_size = spec->part_size,
+		.batch = spec->batch,
 		.fsync = spec->fsync,
 		.max_keys = spec->max_keys};
 	op->place = node_place(p->w->doc, spec->node);
@@ -166,7 +173,10 @@ static int add_op(const struct planner *p, const struct seat *s,
 	if (!op->place || (spec->delimiter && !op->delimiter) ||
 		size_spec_copy(&op->size, &spec->size) < 0)
 		return out_of_memory(err);
-	return worker_uri(p, s, spec->path, spec->target, node_get(spec->node, "path"),
+	if (spec->to && worker_uri(p, s, spec->to, spec->target, at_key(spec->node, "to"),
+				&op->to, err) < 0)
+		return -1;
+	return worker_uri(p, s, spec->path, spec->target, at_key(spec->node, "path"),
 		&op->uri, err);
 }
 
@@ -181,10 +191,18 @@ static int add_ops(
 		if (add_op(p, s, &p->w->ops[i], &j->ops[i], err) < 0)
 			return -1;
 	}
+	if (p->w->dynamic_put_pool)
+		plan_pools(j);
 	return 0;
 }
 
 /* ---- the rest ---- */
+
+/* Whether what an op works on is chosen among objects that are there. */
+static bool chooses(enum op_kind kind)
+{
+	return kind != OP_PUT && kind != OP_MULTIPART_PUT && kind != OP_LIST;
+}
 
 static uint64_t concurrency_of(const struct planner *p, const struct seat *s)
 {
@@ -201,7 +219,7 @@ static bool needs_listing(const struct job *j)
 	for (size_t i = 0; i < j->n_ops; i++) {
 		const struct job_op *op = &j->ops[i];
 
-		if (op->kind != OP_PUT && op->kind != OP_LIST &&
+		if (chooses(op->kind) &&
 			(text_has_wildcard(op->uri) || text_ends_with(op->uri, "/")))
 			return true;
 	}
@@ -234,12 +252,28 @@ static size_t size_bytes(const struct size_spec *s)
 	return 120 + s->n_parts * 80;
 }
 
+static size_t store_bytes(const struct store_options *o)
+{
+	const char *const texts[] = {o->endpoint, o->region, o->ca_pem,
+		o->client_cert_pem, o->client_key_pem, o->proxy};
+	size_t bytes = 600;
+
+	/* a line break takes two bytes in JSON */
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		for (const char *c = texts[i]; c && *c; c++)
+			bytes += *c == '\n' ? 2 : 1;
+	return bytes;
+}
+
 static size_t env_bytes(char *const *env)
 {
 	size_t bytes = 0;
 
-	for (; env && *env; env++)
+	for (; env && *env; env++) {
 		bytes += strlen(*env) + 4;
+		for (const char *c = strchr(*env, '\n'); c; c = strchr(c + 1, '\n'))
+			bytes++;
+	}
 	return bytes;
 }
 
@@ -248,8 +282,10 @@ static int check_bytes(const struct planner *p, const struct seat *s, const stru
 {
 	size_t bytes = 1000;
 
+	bytes += store_bytes(&j->store) + env_bytes(j->endpoints.uris);
 	for (size_t i = 0; i < j->n_ops; i++)
-		bytes += strlen(j->ops[i].uri) + strlen(j->ops[i].place) + 160 +
+		bytes += strlen(j->ops[i].uri) + strlen(j->ops[i].place) + 300 +
+			 (j->ops[i].to ? strlen(j->ops[i].to) : 0) +
 			 size_bytes(&j->ops[i].size);
 	for (size_t i = 0; i < j->n_sets; i++)
 		bytes += strlen(j->sets[i].uri) + strlen(j->sets[i].place) + 160 +
@@ -302,8 +338,10 @@ int plan_job(const struct planner *p, size_t i, struct job *ret, struct err *err
 		.cleanup = w->prepare.cleanup,
 		.cleanup_mode = (enum cleanup_mode)w->prepare.cleanup_mode};
 
-	if (fill_texts(p, s, &j) < 0)
+	if (fill_texts(p, s, &j) < 0 || plan_job_endpoints(s, &j) < 0)
 		return out_of_memory(err);
+	if (plan_job_store(p, &j, err) < 0)
+		return -1;
 	if (add_sets(p, s, &j, err) < 0 || add_ops(p, s, &j, err) < 0 ||
 		check_bytes(p, s, &j, err) < 0)
 		return -1;

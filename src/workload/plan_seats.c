@@ -100,7 +100,7 @@ int plan_take_scheme(
 	return 0;
 }
 
-static int take_target(struct planner *p, const char *text, const char *from, char **ret,
+int plan_take_target(struct planner *p, const char *text, const char *from, char **ret,
 	struct err *err)
 {
 	if (uri_check_target(text, err) < 0 || plan_take_scheme(p, text, from, err) < 0)
@@ -116,13 +116,13 @@ static int common_target(struct planner *p, struct err *err)
 	struct err why = ERR_INIT;
 
 	if (p->o->target) {
-		if (take_target(p, p->o->target, "--target", &p->target, err) < 0)
+		if (plan_take_target(p, p->o->target, "--target", &p->target, err) < 0)
 			return err_prefix(err, "--target");
 		return 0;
 	}
 	if (!p->w->target)
 		return 0;
-	if (take_target(p, p->w->target, "target", &p->target, &why) < 0)
+	if (plan_take_target(p, p->w->target, "target", &p->target, &why) < 0)
 		return node_error(
 			p->w->doc, node_get(root, "target"), err, "target: %s", why.text);
 	return 0;
@@ -133,13 +133,13 @@ static int seat_target(struct planner *p, struct seat *s, struct err *err)
 	const char *override = override_of(s);
 
 	if (override) {
-		if (take_target(p, override, "target_override", &s->target, err) < 0)
+		if (plan_take_target(p, override, "target_override", &s->target, err) < 0)
 			return err_prefix(err, "%s: target_override", override_place(s));
 		return 0;
 	}
-	if (!p->target)
+	if (!p->target && !s->endpoints)
 		return 0;
-	s->target = strdup(p->target);
+	s->target = strdup(p->target ? p->target : s->endpoints[0]);
 	return s->target ? 0 : out_of_memory(err);
 }
 
@@ -164,7 +164,7 @@ int plan_seats(
 		s->sub = strdup("");
 		if (!s->name || !s->sub)
 			return out_of_memory(err);
-		if (seat_target(p, s, err) < 0)
+		if (plan_endpoints(p, s, err) < 0 || seat_target(p, s, err) < 0)
 			return -1;
 	}
 	return part_equal_names(p, err);
@@ -320,6 +320,7 @@ void plan_seats_finish(struct planner *p)
 		free(p->seats[i].name);
 		free(p->seats[i].target);
 		free(p->seats[i].sub);
+		plan_free_strings(p->seats[i].endpoints);
 	}
 	free(p->seats);
 	p->seats = NULL;

@@ -10,6 +10,7 @@
 #include "workload/uri.h"
 
 #define COUNT_MAX 100000000 /* names have eight digits */
+#define SHARDS_MAX 256      /* two hex digits */
 #define OBJECT_BYTES_MAX (UINT64_C(1) << 50)
 
 const char *const fill_choices[] = {"random|prand", "zero", "unique", NULL};
@@ -60,7 +61,10 @@ const struct key prepare_keys[] = {
 	{"prepare_strategy", KEY_LATER, .help = "sequential or parallel."},
 	{"skip_verification", KEY_LATER, .help = "Trust that all objects exist."},
 	{"force_overwrite", KEY_LATER, .help = "Write all objects without listing."},
-	{"key_prefix_shards", KEY_LATER, .help = "Spread names over numbered prefixes."},
+	{"key_prefix_shards", KEY_UINT, AT(shards), .def = "0", .max = SHARDS_MAX,
+		.help = "Names are behind %02x/ of their number modulo so many; 0: they "
+			"are "
+			"not."},
 	{"directory_structure", KEY_LATER, .help = "A tree of directories and files."},
 	{.name = NULL},
 };

@@ -110,7 +110,7 @@ static int redact_comment(const char *text, size_t at, size_t end, struct spans 
 		snprintf(name, sizeof(name), "%.*s",
 			(int)(len < NAME_BYTES_MAX ? len : 0), text + at);
 		at += len;
-		if (at < end && is_one_of(text[at], "\"' "))
+		if (len && at < end && is_one_of(text[at], "\"' "))
 			at++;
 		if (len && at < end && is_one_of(text[at], ":=") &&
 			redact_is_secret(name))

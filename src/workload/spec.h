@@ -8,6 +8,7 @@
 #include "common/buf.h"
 #include "inventory/inventory.h"
 #include "proto/job.h"
+#include "workload/storage.h"
 #include "yaml/decode.h"
 
 #define WORKLOAD_ENTRIES_MAX 1000
@@ -19,8 +20,11 @@ struct op_spec {
 	enum op_kind kind;
 	double weight;
 	char *path, *target; /* as written; target or NULL */
+	char *to;            /* copy: as written, or NULL */
 	struct size_spec size;
 	bool has_object_size, has_distribution;
+	uint64_t range_size, range_align, part_size;
+	unsigned batch;
 	int fill; /* enum fill */
 	bool fsync;
 	unsigned concurrency, max_keys;
@@ -43,6 +47,7 @@ struct prepare_spec {
 	bool cleanup;
 	int cleanup_mode; /* enum cleanup_mode */
 	uint64_t post_prepare_delay_ns;
+	unsigned shards; /* key_prefix_shards */
 	struct set_spec *sets;
 	size_t n_sets;
 };
@@ -53,6 +58,7 @@ struct distributed_spec {
 	bool start_delay_set, ready_timeout_set;
 	uint64_t start_delay_ns, ready_timeout_ns;
 	char *path_template;
+	struct host_endpoints endpoints;
 	struct inventory inventory;
 };
 
@@ -68,7 +74,12 @@ struct workload {
 	uint64_t duration_ns, warmup_ns, start_delay_ns;
 	uint64_t concurrency;
 	unsigned threads; /* 0: auto */
+	bool dynamic_put_pool;
 	const struct node *ops_node, *prepare_node, *distributed_node, *perf_log_node;
+	const struct node *storage_node, *error_handling_node;
+	struct storage_spec storage;
+	struct retry_spec retries;
+	struct host_endpoints endpoints;
 	struct op_spec *ops;
 	size_t n_ops;
 	struct prepare_spec prepare;
@@ -78,7 +89,8 @@ struct workload {
 
 /* Tables, by the section that they are of. */
 extern const struct key workload_keys[], entry_keys[], size_keys[], size_part_keys[],
-	prepare_keys[], set_keys[], perf_log_keys[], distributed_keys[];
+	prepare_keys[], set_keys[], perf_log_keys[], distributed_keys[], storage_keys[],
+	error_handling_keys[];
 
 /* Each fills what the workload's own table left as nodes; -1 with err. */
 int workload_decode_ops(struct decode *d, struct workload *w, struct err *err);

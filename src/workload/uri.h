@@ -24,6 +24,7 @@ struct scheme {
 	uint64_t part_min,
 		part_multiple; /* bytes of a part of a multipart upload; 0: any */
 	uint64_t part_max;
+	unsigned parts_max; /* 0: any number */
 	unsigned batch_max; /* objects of one delete request; 0: one */
 };
 

@@ -11,6 +11,7 @@
 #include "common/file.h"
 #include "common/text.h"
 #include "common/units.h"
+#include "inventory/endpoints.h"
 #include "inventory/keys.h"
 #include "workload/spec.h"
 #include "workload/uri.h"
@@ -72,12 +73,23 @@ const struct key workload_keys[] = {
 	{"io_rate", KEY_LATER, .help = "(old) Open loop, per worker."},
 	{"stages", KEY_LATER, .help = "Phases that follow one another."},
 	{"page_cache_mode", KEY_LATER, .help = "Advice about the page cache."},
-	{"multi_endpoint", KEY_LATER, .help = "Endpoints that ops are spread over."},
-	{"endpoint", KEY_LATER, .help = "Endpoint of an object store."},
-	{"error_handling", KEY_LATER, .help = "Retries, and errors that end a run."},
+	{"endpoint", KEY_STR, AT(storage.options.endpoint),
+		.def = "that of the environment, else the store's own",
+		.help = "URL of an object store; the same as storage.endpoint."},
+	{"http_engine", KEY_ENUM, AT(storage.options.engine), store_engine_names,
+		.def = "own", .help = "The same as storage.http_engine."},
+	{"storage", KEY_NODE, AT(storage_node),
+		.help = "How an object store is reached."},
+	{"multi_endpoint", KEY_CUSTOM, AT(endpoints), .fn = endpoints_decode,
+		.help = "Endpoints that ops are spread over."},
+	{"error_handling", KEY_NODE, AT(error_handling_node),
+		.help = "What is tried again."},
+	{"dynamic_put_pool", KEY_BOOL, AT(dynamic_put_pool), .def = "false",
+		.help = "Gets, range_gets, stats and copies also choose from what the "
+			"puts "
+			"of their worker have made in the same folder."},
 	{"op_log_path", KEY_LATER, .help = "A line per op."},
 	{"verify", KEY_LATER, .help = "Check content."},
-	{"dynamic_put_pool", KEY_LATER, .help = "Pool of objects that puts overwrite."},
 	{"range_engine", KEY_IGNORED, .help = "(old) Tuning of another program."},
 	{"s3dlio_optimization", KEY_IGNORED, .help = "(old) Tuning of another program."},
 	{"enable_metadata_cache", KEY_IGNORED,
@@ -113,7 +125,9 @@ const struct key distributed_keys[] = {
 	{"path_selection", KEY_LATER,
 		.help = "Which part of the tree a worker works in."},
 	{"partition_overlap", KEY_LATER, .help = "How much those parts overlap."},
-	{"multi_endpoint", KEY_LATER, .help = "Endpoints that ops are spread over."},
+	{"multi_endpoint", KEY_CUSTOM, DIST(endpoints), .fn = endpoints_decode,
+		.def = "that of the top level",
+		.help = "Endpoints that ops are spread over."},
 	{"deployment", KEY_NODE, DIST(deployment),
 		.help = "Containers that workers run in."},
 	{"stages", KEY_LATER, .help = "Phases that follow one another."},
@@ -144,6 +158,9 @@ const struct workload_table workload_tables[] = {
 	{"prepare", prepare_keys},
 	{"prepare.ensure_objects[]", set_keys},
 	{"perf_log", perf_log_keys},
+	{"storage", storage_keys},
+	{"error_handling", error_handling_keys},
+	{"multi_endpoint", endpoints_keys},
 	{"distributed", distributed_keys},
 	{"distributed.agents[]", distributed_agent_keys},
 	{"distributed.ssh", distributed_ssh_keys},
@@ -213,7 +230,7 @@ static int decode_workload(
 		return -1;
 	if (workload_decode_ops(&d, w, err) < 0 ||
 		workload_decode_prepare(&d, w->prepare_node, &w->prepare, err) < 0 ||
-		decode_perf_log(&d, w, err) < 0)
+		decode_perf_log(&d, w, err) < 0 || storage_decode(&d, w, err) < 0)
 		return -1;
 	return decode_distributed(&d, w, o, err);
 }
@@ -229,6 +246,7 @@ int workload_parse(const char *name, const char *text, size_t len,
 	w->duration_ns = 60 * NS_PER_SEC;
 	w->concurrency = 16;
 	w->perf_log.interval_ns = NS_PER_SEC;
+	storage_init(w);
 	w->name = short_name(name);
 	if (!w->name || buf_append(&w->text, text, len) < 0)
 		r = err_sys(err, ENOMEM, "workload");
@@ -253,8 +271,14 @@ int workload_load(const char *path, const struct workload_options *o,
 		err->kind = ERR_INPUT; /* a file that cannot be accepted */
 		return -1;
 	}
-	return workload_parse(strcmp(path, "-") == 0 ? "<stdin>" : path,
-		text.data ? text.data : "", text.len, o, ret, err);
+	if (workload_parse(strcmp(path, "-") == 0 ? "<stdin>" : path,
+		    text.data ? text.data : "", text.len, o, ret, err) < 0)
+		return -1;
+	if (storage_read(*ret, err) < 0) {
+		workload_destroy(STEAL_PTR(ret));
+		return -1;
+	}
+	return 0;
 }
 
 void workload_destroy(struct workload *w)
@@ -265,6 +289,9 @@ void workload_destroy(struct workload *w)
 		op_spec_finish(&w->ops[i]);
 	free(w->ops);
 	prepare_spec_finish(&w->prepare);
+	storage_finish(w);
+	decode_release(endpoints_keys, &w->endpoints);
+	decode_release(endpoints_keys, &w->distributed.endpoints);
 	inventory_finish(&w->distributed.inventory);
 	free(w->distributed.path_template);
 	free(w->target);

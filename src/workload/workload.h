@@ -45,7 +45,9 @@ struct workload_options {
 	const struct inventory_options *hosts; /* for distributed.agents */
 };
 
-/* A decoded file; URIs as written. Its parts are workload/'s own; others use what follows. */
+/* workload_load also reads the files that `storage:` names; workload_parse reads none.
+ *
+ * A decoded file; URIs as written. Its parts are workload/'s own; others use what follows. */
 struct workload;
 
 int workload_load(const char *path, const struct workload_options *o,
@@ -98,6 +100,7 @@ struct plan {
 	uint64_t stats_interval_ns;
 	uint64_t prepare_objects, prepare_bytes; /* over all workers; bytes expected */
 	uint64_t seed;
+	bool tls_unverified; /* certificates of the store are not verified: said wherever results are */
 	char **notes; /* NULL-terminated: what planning decided and people should know */
 };
 

@@ -154,7 +154,10 @@ static void test_yaml(void)
 		{"hosts: [{name: a, weight: 2}]",
 			"h.yaml:1:19: key 'weight' is not supported yet"},
 		{"hosts: [{name: a, multi_endpoint: {}}]",
-			"h.yaml:1:19: key 'multi_endpoint' is not supported yet"},
+			"h.yaml:1:35: multi_endpoint needs 'endpoints', a list of URIs"},
+		{"hosts: [{name: a, multi_endpoint: {strategy: random, endpoints: [a]}}]",
+			"h.yaml:1:46: key 'strategy' wants one of round_robin, "
+			"least_connections, not 'random'"},
 		{"hosts: [{name: a, workers: 0}]", "h.yaml:1:28: key 'workers' wants a "
 						   "count from 1 to 1,024, not '0'"},
 		{"hosts: [{name: a, ssh_port: 65536}]",
@@ -252,6 +255,9 @@ static void test_round_trip(void)
 		"args: [--cpus, 2, -e, TOKEN=secret, -eT=secret, --env=U=secret, -e, "
 		"V], pull: never}, "
 		"workers: 4, target_override: \"file:///x/\", concurrency_override: 7, "
+		"multi_endpoint: {strategy: least_connections, endpoints: "
+		"[\"s3://h:1/b/\", "
+		"\"s3://h:2/b/\"]}, "
 		"path_template: \"p{n}/\", env: {A: secret}, machine: m, labels: [l, "
 		"m]}\n"
 		"- {name: b, transport: command, command: [x, \"y z\", -e, S=secret]}\n"
@@ -277,6 +283,9 @@ static void test_round_trip(void)
 		      "\"n\", ports: [\"80:80\"], volumes: [\"/a:/b\", \"/c:/c\"], "
 		      "args: [\"--cpus\", \"2\", \"-e\", \"TOKEN=***\", "
 		      "\"-eT=***\", \"--env=U=***\", \"-e\", \"V\"], pull: never}\n"),
+		"%s", first);
+	CHECK(strstr(first, "multi_endpoint: {strategy: least_connections, endpoints: "
+			    "[\"s3://h:1/b/\", \"s3://h:2/b/\"]}\n"),
 		"%s", first);
 	CHECK(strstr(first, "command: [\"x\", \"y z\", \"-e\", \"S=***\"]\n"), "%s",
 		first);
@@ -373,7 +382,7 @@ static void test_agents(void)
 			"w.yaml:1:32: 'volumes' does nothing: there is no container "
 			"without 'deployment'\nh"},
 		{"agents: [{address: h, multi_endpoint: {}}]",
-			"w.yaml:1:23: key 'multi_endpoint' is not supported yet"},
+			"w.yaml:1:39: multi_endpoint needs 'endpoints', a list of URIs"},
 		{"agents: [{address: h, ids: a}]", "w.yaml:1:23: unknown key 'ids' in an "
 						   "agent (did you mean 'id'?)"},
 		{"agents: [{address: h}, {address: h}]",
