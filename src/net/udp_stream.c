@@ -313,10 +313,11 @@ static enum step udp_in(struct net_thread *t, struct flow *f)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return STEP_WAIT;
 	if (n < 0) {
-		/* nobody is there any more */
+		/* nobody is there any more; what they said before is still in the queue */
 		if (!net_over(p))
 			net_flow_broke(f, errno);
-		return STEP_DONE;
+		net_lane_look(p);
+		return net_over(p) ? STEP_DONE : STEP_MORE;
 	}
 	now = clock_ns();
 	for (int i = 0; i < n; i++)
