@@ -182,7 +182,9 @@ struct net_pair {
 	uint32_t n_flows, n_here;
 	struct flow *anchor; /* tcp: the connection beside the flows */
 	bool peer_over, said_over;
-	bool doubted; /* udp: a flow broke, and the grace is running */
+	uint32_t
+		heard_end; /* udp: a thread has read the end of the other side (atomic) */
+	bool doubted;      /* udp: a flow broke, and the grace is running */
 	uint32_t next_flow, connecting;
 	struct loop_timer *connect_timer;
 	bool is_ready; /* ready was or is about to be said */
@@ -304,8 +306,6 @@ uint64_t net_flow_begin_ns(const struct net_pair *p, const struct flow *f);
 bool net_wait_until(struct net_pair *p, uint64_t at_ns);
 /* A lane has ended. */
 void net_lane_done(struct net_pair *p, bool driver);
-/* Has the control thread look at the load. */
-void net_lane_look(struct net_pair *p);
 
 /* drive_many.c: a thread with many flows. */
 void net_drive_many(struct net_thread *t);

@@ -49,10 +49,5 @@ void net_lane_done(struct net_pair *p, bool driver)
 	if (driver)
 		__atomic_fetch_sub(&p->drivers_live, 1, __ATOMIC_RELEASE);
 	__atomic_fetch_sub(&p->lanes_live, 1, __ATOMIC_RELEASE);
-	net_lane_look(p);
-}
-
-void net_lane_look(struct net_pair *p)
-{
 	eventfd_write(p->done_fd, 1);
 }

@@ -114,12 +114,16 @@ static void fail_broken(struct net_pair *p, const struct flow *f)
 	fail_lost(p, what);
 }
 
-/* The other end of a udp test has said its end, on all flows where it is the flows' to hear. */
-static bool peer_ended_udp(const struct net_pair *p, uint32_t lanes, uint32_t drivers)
+/* A port that is closed. Its end may have been said to other flows, whose queues are still to be read. */
+static void doubt(struct net_pair *p)
 {
-	return p->peer_over ||
-	       (p->spec->test == NET_STREAM && lanes == drivers &&
-		       p->method->lanes & LANE_IN && !(p->method->drivers & LANE_IN));
+	if (p->peer_over || live(&p->heard_end)) {
+		net_load_end(p, 'E');
+		return;
+	}
+	if (!p->doubted)
+		loop_timer_set(p->grace, clock_ns() + GRACE_NS, 0);
+	p->doubted = true;
 }
 
 /* Looks whether the load has come to its end by itself. */
@@ -128,19 +132,18 @@ static void check_load(struct net_pair *p)
 	const struct flow *broken = broken_flow(p);
 	uint32_t lanes = live(&p->lanes_live), drivers = live(&p->drivers_live);
 
-	if (net_is_udp(p) && peer_ended_udp(p, lanes, drivers)) {
-		net_load_end(p, lanes ? 'S' : 'E');
-	} else if (broken && net_is_udp(p)) {
-		/* a port that is closed: the word that says its end may still be in a queue */
-		if (!p->doubted)
-			loop_timer_set(p->grace, clock_ns() + GRACE_NS, 0);
-		p->doubted = true;
+	if (broken && net_is_udp(p)) {
+		doubt(p);
 	} else if (broken) {
 		fail_broken(p, broken);
 	} else if (p->limited && p->method->drivers && !drivers) {
 		net_load_end(p, 'S');
 	} else if (!lanes && (net_is_udp(p) || p->peer_over)) {
 		net_load_end(p, 'E');
+	} else if (net_is_udp(p) && lanes == drivers && p->method->lanes != LANE_OUT &&
+		   !(p->method->drivers & LANE_IN)) {
+		/* both ways: the other end has said its end */
+		net_load_end(p, 'S');
 	} else if (!lanes) {
 		loop_timer_set(p->grace, clock_ns() + GRACE_NS, 0);
 	}
