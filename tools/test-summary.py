@@ -17,8 +17,19 @@ PASSED = {"OK", "EXPECTEDFAIL"}
 SKIP_ROW = re.compile(r"^(?:ok\b.*|1\.\.0.*)#\s*SKIP\S*\s*(.*)|^SKIP: (.*)", re.IGNORECASE | re.MULTILINE)
 
 
+# unit tests say what is wrong before the row, others behind it
+NOT_OK = re.compile(r"(?:^#.*\n)*^not ok.*\n(?:^#.*\n?)*", re.MULTILINE)
+TOLD_LINES = 60
+
+
+def told(entry):
+    """What a test that failed says of its rows; where it has none, the end of what it printed."""
+    rows = "".join(NOT_OK.findall(entry.get("stdout", ""))).splitlines()
+    return rows[:TOLD_LINES] or (entry.get("stdout", "") + entry.get("stderr", "")).splitlines()[-TOLD_LINES:]
+
+
 def read(logs):
-    """(log, suites, name, result, reasons of skipped rows) for each test."""
+    """(log, suites, name, result, reasons of skipped rows, what to print of a failure) for each test."""
     for log in logs:
         with open(log, encoding="utf-8") as lines:
             for line in lines:
@@ -26,7 +37,7 @@ def read(logs):
                 where, _, name = entry["name"].rpartition(" / ")
                 suites = where.partition(":")[2].split("+")
                 reasons = [a or b for a, b in SKIP_ROW.findall(entry.get("stdout", ""))]
-                yield pathlib.Path(log), suites, name, entry["result"], reasons
+                yield pathlib.Path(log), suites, name, entry["result"], reasons, told(entry)
 
 
 def main():
@@ -40,7 +51,7 @@ def main():
                 if line.strip() and not line.startswith("#")]
     passed, failed, skipped = 0, given.failed_builds, 0
     ran, lacking = set(), []
-    for log, suites, name, result, reasons in read(given.logs):
+    for log, suites, name, result, reasons, words in read(given.logs):
         tree = log.parent.parent.name
         if result == "SKIP" or (result in PASSED and reasons):
             skipped += 1
@@ -50,7 +61,7 @@ def main():
             passed += 1
         else:
             failed += 1
-            print(f"failed: {tree}: {name}: {result}")
+            print(f"failed: {tree}: {name}: {result}", *(f"  {word}" for word in words), sep="\n")
         if result != "SKIP":
             ran.update(suites)
     if given.strict:

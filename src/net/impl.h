@@ -182,6 +182,9 @@ struct net_pair {
 	uint32_t n_flows, n_here;
 	struct flow *anchor; /* tcp: the connection beside the flows */
 	bool peer_over, said_over;
+	uint32_t
+		heard_end; /* udp: a thread has read the end of the other side (atomic) */
+	bool doubted;      /* udp: a flow broke, and the grace is running */
 	uint32_t next_flow, connecting;
 	struct loop_timer *connect_timer;
 	bool is_ready; /* ready was or is about to be said */

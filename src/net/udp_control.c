@@ -17,6 +17,22 @@ void udp_say_end(struct net_pair *p)
 	}
 }
 
+/* What had come before the port was closed is still to be read, and may say why. */
+enum step udp_broke(struct flow *f, int errnum)
+{
+	struct net_pair *p = f->pair;
+	uint8_t bytes[UDP_HEADER + 1];
+	ssize_t n;
+
+	if (net_over(p))
+		return STEP_DONE;
+	while ((n = recv(f->fd, bytes, sizeof(bytes), MSG_DONTWAIT)) >= 0)
+		if (udp_header_is_end(p, bytes, (size_t)n))
+			udp_heard_end(p);
+	net_flow_broke(f, errnum);
+	return STEP_DONE;
+}
+
 static void on_datagram(struct loop_fd *w, uint32_t events, void *user)
 {
 	struct flow *f = user;

@@ -54,3 +54,12 @@ void udp_say_end(struct net_pair *p);
 /* Watches a flow in the loop for what may come besides the test: hellos that were repeated, and the other
  * end's word that it is over. To be undone before a thread reads from the socket. */
 void udp_watch(struct net_pair *p, struct flow *f);
+
+/* A flow whose other end's port is closed, or worse. */
+enum step udp_broke(struct flow *f, int errnum);
+
+/* A thread has read the other side's end. */
+static inline void udp_heard_end(struct net_pair *p)
+{
+	__atomic_store_n(&p->heard_end, 1, __ATOMIC_RELEASE);
+}

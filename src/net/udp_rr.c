@@ -61,21 +61,14 @@ static void rr_finish(struct flow *f)
 	f->state = NULL;
 }
 
-static enum step broke(struct net_pair *p, struct flow *f, int errnum)
-{
-	if (!net_over(p))
-		net_flow_broke(f, errnum);
-	return STEP_DONE;
-}
-
 /* A datagram that the kernel had no room for is as lost as one that the network dropped. */
-static enum step give(struct net_pair *p, struct flow *f, uint64_t size)
+static enum step give(struct flow *f, uint64_t size)
 {
 	struct udp_rr *rr = f->state;
 	ssize_t n = send(f->fd, rr->out, size, MSG_NOSIGNAL);
 
 	if (n < 0 && errno != EAGAIN && errno != ENOBUFS && errno != EINTR)
-		return broke(p, f, errno);
+		return udp_broke(f, errno);
 	count(&f->out.bytes, n > 0 ? (uint64_t)n : 0);
 	count(&f->out.calls, 1);
 	return STEP_MORE;
@@ -96,7 +89,7 @@ static bool begin_one(struct net_pair *p, struct flow *f, uint64_t at_ns, enum s
 	rr->begun[rr->next % rr->room] = at_ns;
 	rr->next++;
 	rr->in_flight++;
-	*s = give(p, f, p->spec->request_bytes);
+	*s = give(f, p->spec->request_bytes);
 	return true;
 }
 
@@ -153,9 +146,11 @@ static enum step rr_client_in(struct net_thread *t, struct flow *f)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return STEP_WAIT;
 	if (n < 0)
-		return broke(p, f, errno);
-	if (udp_header_is_end(p, t->buffer, (size_t)n))
+		return udp_broke(f, errno);
+	if (udp_header_is_end(p, t->buffer, (size_t)n)) {
+		udp_heard_end(p);
 		return STEP_DONE;
+	}
 	if ((uint64_t)n != p->spec->response_bytes)
 		return STEP_MORE;
 	number = number_of(rr, t->buffer);
@@ -237,9 +232,11 @@ static enum step rr_server_in(struct net_thread *t, struct flow *f)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return STEP_WAIT;
 	if (n < 0)
-		return broke(p, f, errno);
-	if (udp_header_is_end(p, t->buffer, (size_t)n))
+		return udp_broke(f, errno);
+	if (udp_header_is_end(p, t->buffer, (size_t)n)) {
+		udp_heard_end(p);
 		return STEP_DONE;
+	}
 	if ((uint64_t)n != p->spec->request_bytes)
 		return STEP_MORE;
 	if (n == NET_HELLO_SIZE && net_hello_read(t->buffer, &token, &flow))
@@ -248,7 +245,7 @@ static enum step rr_server_in(struct net_thread *t, struct flow *f)
 	count(&f->in.bytes, (uint64_t)n);
 	count(&f->in.calls, 1);
 	count(&f->in.transactions, 1);
-	return give(p, f, p->spec->response_bytes);
+	return give(f, p->spec->response_bytes);
 }
 
 #define RR_BYTES 65536u

@@ -190,9 +190,7 @@ static enum step udp_out(struct net_thread *t, struct flow *f)
 		return STEP_MORE;
 	if (errno == EAGAIN || errno == EINTR || errno == ENOBUFS)
 		return STEP_WAIT;
-	if (!net_over(p))
-		net_flow_broke(f, errno);
-	return STEP_DONE;
+	return udp_broke(f, errno);
 }
 
 /* Paced flows of a thread that has many: who has something due. */
@@ -254,6 +252,7 @@ static void take_datagram(
 	flags = udp_header_flags(at);
 	if (flags & UDP_END) {
 		r->ended = true;
+		udp_heard_end(f->pair);
 		return;
 	}
 	count(&f->in.bytes, len);
@@ -312,12 +311,8 @@ static enum step udp_in(struct net_thread *t, struct flow *f)
 		return STEP_DONE;
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return STEP_WAIT;
-	if (n < 0) {
-		/* nobody is there any more */
-		if (!net_over(p))
-			net_flow_broke(f, errno);
-		return STEP_DONE;
-	}
+	if (n < 0)
+		return udp_broke(f, errno);
 	now = clock_ns();
 	for (int i = 0; i < n; i++)
 		take_message(f, r, (uint32_t)i, now);

@@ -138,7 +138,7 @@ def test_attach_without_a_terminal(t):
     done, _ = detach(t, text=null(duration="12s"))
     t.ends(done, 0)
     done = t.muster("runs", "attach", t.tmp / "r")
-    t.ends(done, 0, r"Results saved to: r", err=r"\[#*.*\d+/12s  measure \|   GET: \d+ ops/s")
+    t.ends(done, 0, r"Results saved to: r", err=r"\[#*.*\d+/12s  measure \| GET: \d+ ops/s")
     t.check("\x1b" not in done.out + done.err)
     t.no_match(done.out, r"12s  measure")
 

@@ -341,6 +341,8 @@ static void run_until(unsigned side, void (*act)(struct loop_timer *, void *),
 		if (!has(&spec))
 			continue;
 		spec.duration_ns = 60 * NS_PER_SEC;
+		spec.timeout_ns =
+			30 * NS_PER_SEC; /* to come together, all on one busy machine */
 		spec.max_bytes = spec.max_transactions = 0;
 		if (spec.protocol == NET_UDP && spec.test == NET_RR)
 			spec.timeout_ns = LOST_NS;

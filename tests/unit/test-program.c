@@ -3,10 +3,14 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -134,18 +138,46 @@ static void test_deadline(void)
 	CHECK(s.end.late && s.end.signo == SIGTERM, "%d", s.end.signo);
 }
 
-/* It is told of, and the program goes with it. */
-static void test_keeper_killed(void)
-{
-	struct seen s;
-
-	run(&s, "echo $$; kill -9 $PPID; exec sleep 1007", 0, clock_ns() + LONG_NS);
-	CHECK(s.ended && s.end.signo == SIGKILL && atoi(s.out) > 1, "%s", s.out);
-}
-
 static bool lives(pid_t pid)
 {
 	return kill(pid, 0) == 0 || errno != ESRCH;
+}
+
+static pid_t parent_of(pid_t pid)
+{
+	char path[64], stat[512] = "";
+	FILE *f;
+	int parent = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	f = fopen(path, "re");
+	if (f && fgets(stat, sizeof(stat), f) && strrchr(stat, ')'))
+		sscanf(strrchr(stat, ')') + 1, " %*c %d", &parent);
+	if (f)
+		fclose(f);
+	return parent;
+}
+
+/* It is told of, and the program goes with it. */
+static void test_keeper_killed(void)
+{
+	struct err err = ERR_INIT;
+	struct seen s;
+	struct program *p = start(&s, "exec sleep 1007", 0, clock_ns() + LONG_NS, &err);
+	pid_t pid = p ? program_pid(p) : 0, keeper = pid ? parent_of(pid) : 0;
+
+	struct pollfd program = {.events = POLLIN};
+
+	program.fd = pid ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+	if (CHECK(keeper > 1 && keeper != getpid() && program.fd >= 0, "%s", err.text)) {
+		kill(keeper, SIGKILL);
+		CHECK(loop_run(s.loop, &err) == 0);
+		CHECK(s.ended && s.end.signo == SIGKILL, "%d", s.end.signo);
+		CHECK(poll(&program, 1, (int)(LONG_NS / NS_PER_MS)) == 1);
+		close(program.fd);
+	}
+	program_destroy(p);
+	loop_destroy(s.loop);
 }
 
 /* Children in groups and sessions of their own end with it too, before the end is told. */
