@@ -82,7 +82,7 @@ static int check_object(enum op_kind kind, const char *path, struct err *err)
 			"%s is a directory; for what lies in it write %s/", path, path);
 	if (!S_ISREG(st.st_mode))
 		return err_set(err, ERR_INPUT, "%s is not a regular file", path);
-	if (kind == OP_GET && access(path, R_OK) < 0)
+	if ((kind == OP_GET || kind == OP_RANGE_GET) && access(path, R_OK) < 0)
 		return err_sys(err, errno, "cannot read %s", path);
 	return 0;
 }
@@ -149,6 +149,7 @@ static void file_submit(void *thread, struct io **ops, size_t n)
 {
 	static void (*const run[OP_KINDS])(struct file_thread *, struct io *) = {
 		[OP_GET] = file_get,
+		[OP_RANGE_GET] = file_range_get,
 		[OP_PUT] = file_put,
 		[OP_LIST] = file_list,
 		[OP_STAT] = file_stat,
@@ -275,7 +276,7 @@ const struct backend backend_file = {
 	.summary = "files through the page cache: local disks and mounted file systems",
 	.options = no_options,
 	.ops = 1u << OP_GET | 1u << OP_PUT | 1u << OP_LIST | 1u << OP_STAT |
-	       1u << OP_DELETE,
+	       1u << OP_DELETE | 1u << OP_RANGE_GET,
 	.sync = true,
 	.job_size = sizeof(struct file_job),
 	.thread_size = sizeof(struct file_thread),

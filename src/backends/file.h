@@ -41,6 +41,7 @@ void file_fail(struct io *io, int errnum);
 
 /* file_io.c: the ops on one file. Each fills the outcome. */
 void file_get(struct file_thread *t, struct io *io);
+void file_range_get(struct file_thread *t, struct io *io);
 void file_put(struct file_thread *t, struct io *io);
 void file_stat(struct file_thread *t, struct io *io);
 void file_delete(struct file_thread *t, struct io *io);

@@ -1,4 +1,4 @@
-/* file_io: get, put, stat and delete of one file. Only the I/O itself lies between the two clock
+/* file_io: get, range_get, put, stat and delete of one file. Only the I/O itself lies between the two clock
  * reads: directories, stamps and names come before, error texts and removals after. */
 #include "backends/file.h"
 
@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "backends/content.h"
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/rng.h"
@@ -73,48 +74,65 @@ void file_get(struct file_thread *t, struct io *io)
 		fail_short(io);
 }
 
-/* Copies pool content for [offset, offset + len) of the object and stamps 8 bytes per 512. */
-static void stamp(const struct data *data, const struct io *io, uint64_t offset,
-	uint8_t *out, size_t len)
+/* Reads size bytes from offset on, or what there is of them. Returns 0 or errno. */
+static int read_range(struct file_thread *t, struct io *io, int fd)
 {
-	for (size_t done = 0; done < len;) {
-		size_t at = (size_t)((io->data_at + offset + done) & (data->size - 1));
-		size_t n = len - done < data->size ? len - done : data->size;
+	while (io->bytes < io->size) {
+		uint64_t left = io->size - io->bytes;
+		ssize_t n = pread(fd, t->chunk, left < FILE_CHUNK ? left : FILE_CHUNK,
+			(off_t)(io->offset + io->bytes));
 
-		memcpy(out + done, data->random + at, n);
-		done += n;
+		if (n < 0) {
+			if (errno == EINTR)
+				continue;
+			return errno;
+		}
+		if (n == 0)
+			return 0;
+		if (!io->first_byte_ns)
+			io->first_byte_ns = clock_ns();
+		io->bytes += (uint64_t)n;
 	}
-	for (size_t i = 0; i + 8 <= len; i += 512) {
-		uint64_t mark = rng_mix(io->stamp + (offset + i) / 512);
+	return 0;
+}
 
-		memcpy(out + i, &mark, 8);
+void file_range_get(struct file_thread *t, struct io *io)
+{
+	const char *path = file_path(io->uri);
+	int rc = 0;
+
+	io->start_ns = clock_ns();
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0) {
+		rc = errno;
+	} else {
+		rc = read_range(t, io, fd);
+		if (close(fd) < 0 && rc == 0)
+			rc = errno;
 	}
+	io->end_ns = clock_ns();
+	if (rc)
+		file_fail(io, rc);
+	else if (io->bytes < io->size)
+		fail_short(io);
 }
 
 /* The content of [offset, ...) and how much of it lies there in one piece. */
 static const uint8_t *content(
 	struct file_thread *t, struct io *io, uint64_t offset, size_t *ret_len)
 {
-	const struct data *data = t->job->data;
 	uint64_t left = io->size - offset, begun_ns;
 
-	switch ((enum fill)io->fill) {
-	case FILL_ZERO:
-		*ret_len = left < data->size ? (size_t)left : data->size;
-		return data->zero;
-	case FILL_UNIQUE:
-		*ret_len = left < FILE_STAMP_MAX ? (size_t)left : FILE_STAMP_MAX;
-		if (offset == 0)
-			return t->stamped;
-		begun_ns = clock_ns();
-		stamp(data, io, offset, t->stamped, *ret_len);
-		io->start_ns += clock_ns() - begun_ns; /* no part of the op */
+	if (io->fill != FILL_UNIQUE)
+		return content_in_place(t->job->data, io, offset, ret_len);
+	*ret_len = left < FILE_STAMP_MAX ? (size_t)left : FILE_STAMP_MAX;
+	if (offset == 0)
 		return t->stamped;
-	case FILL_RANDOM:
-		break;
-	}
-	*ret_len = left < data->size ? (size_t)left : data->size;
-	return data->random + (io->data_at & (data->size - 1));
+	begun_ns = clock_ns();
+	content_stamp(t->job->data, io, offset, t->stamped, *ret_len);
+	io->start_ns += clock_ns() - begun_ns; /* no part of the op */
+	return t->stamped;
 }
 
 static int write_piece(int fd, const uint8_t *p, size_t len, struct io *io)
@@ -171,7 +189,7 @@ static int put_ready(struct file_thread *t, const struct io *io, const char *pat
 			return ENOMEM;
 		}
 	}
-	stamp(t->job->data, io, 0, t->stamped,
+	content_stamp(t->job->data, io, 0, t->stamped,
 		io->size < FILE_STAMP_MAX ? (size_t)io->size : FILE_STAMP_MAX);
 	return 0;
 }

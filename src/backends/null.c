@@ -1,5 +1,5 @@
 /* null: every op succeeds at once, or after a fixed latency. It measures the engine itself, and
- * gives tests a store whose times are known.
+ * gives tests a store whose times are known; it knows all ops that an object store knows.
  *
  * Options stand where other URIs have a host: null://latency=200us,size=4KiB/. */
 #include "backends/backend.h"
@@ -19,6 +19,7 @@
 struct null_job {
 	uint64_t latency_ns;
 	uint64_t get_bytes; /* of an object whose size nobody knows */
+	uint32_t retries;   /* that each op is said to have taken */
 	void (*page)(void *thread_user, const struct io *io, uint64_t start_ns,
 		uint64_t end_ns);
 };
@@ -33,8 +34,20 @@ struct null_thread {
 static const struct backend_option null_options[] = {
 	{"latency", "service time of every op", "0"},
 	{"size", "bytes of a get whose object no prepared set defines", "0"},
+	{"retries", "attempts beyond the first that each op is said to have taken", "0"},
 	{NULL},
 };
+
+static int set_retries(struct null_job *job, const char *value, struct err *err)
+{
+	uint64_t n;
+
+	if (units_parse_count(value, &n) < 0 || n > UINT32_MAX)
+		return err_set(
+			err, ERR_INPUT, "null: retries \"%s\" is not a count", value);
+	job->retries = (uint32_t)n;
+	return 0;
+}
 
 static int set_option(
 	struct null_job *job, const char *name, const char *value, struct err *err)
@@ -50,8 +63,10 @@ static int set_option(
 			return 0;
 		return err_set(err, ERR_INPUT, "null: size \"%s\" is not a size", value);
 	}
+	if (strcmp(name, "retries") == 0)
+		return set_retries(job, value, err);
 	return err_set(err, ERR_INPUT,
-		"null: unknown option \"%s\" (known: latency, size)", name);
+		"null: unknown option \"%s\" (known: latency, size, retries)", name);
 }
 
 /* NAME=VALUE,... where other URIs have a host; text without a '=' there means nothing. */
@@ -108,8 +123,11 @@ static uint64_t moved_bytes(const struct null_job *job, const struct io *io)
 {
 	switch (io->kind) {
 	case OP_PUT:
+	case OP_MULTIPART_PUT:
+	case OP_RANGE_GET:
 		return io->size;
 	case OP_GET:
+	case OP_COPY:
 		return io->size == UINT64_MAX ? job->get_bytes : io->size;
 	default:
 		return 0;
@@ -136,6 +154,9 @@ static struct io *pop(struct null_thread *t)
 static void finish(struct null_thread *t, struct io *io, uint64_t end_ns)
 {
 	io->end_ns = end_ns;
+	io->attempts = t->job->retries;
+	if (io->kind == OP_DELETE)
+		io->entries = io->n_more ? io->n_more + 1 : 0;
 	if (io->kind == OP_LIST) {
 		io->pages = 1;
 		if (t->job->page)
@@ -253,8 +274,10 @@ const struct backend backend_null = {
 	.summary = "does nothing: measures the engine itself",
 	.options = null_options,
 	.ops = 1u << OP_GET | 1u << OP_PUT | 1u << OP_LIST | 1u << OP_STAT |
-	       1u << OP_DELETE,
+	       1u << OP_DELETE | 1u << OP_RANGE_GET | 1u << OP_COPY |
+	       1u << OP_MULTIPART_PUT,
 	.continuous_clock = true,
+	.batch_max = 1000,
 	.any_object = true,
 	.job_size = sizeof(struct null_job),
 	.thread_size = sizeof(struct null_thread),

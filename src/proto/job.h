@@ -66,6 +66,15 @@ struct job_op {
 	char *place;       /* FILE:LINE:COLUMN */
 };
 
+/* What the keys that an op makes begin with, behind which comes RUN-WORKER-THREAD-SEQ; NULL: it makes
+ * none. */
+static inline const char *job_op_puts(const struct job_op *op)
+{
+	if (op->kind == OP_COPY)
+		return op->to;
+	return op->kind == OP_PUT || op->kind == OP_MULTIPART_PUT ? op->uri : NULL;
+}
+
 /* A prepared set: objects NAME-%08u.dat under uri, indices 0..count-1; this worker makes
  * those with index mod job.share_count == job.share_index. Sizes and content are a
  * function of id and index, so any worker makes the same object. The set is owned by

@@ -51,6 +51,7 @@ enum msg_type {
 	MSG_STATS,
 	MSG_PHASE,
 	MSG_RESULT,
+	MSG_ENDPOINT,
 	MSG_BYE,
 	MSG_NET_READY,
 	MSG_NET_ARMED,
@@ -166,6 +167,7 @@ struct msg_stop {
 struct op_delta {
 	enum op_kind kind;
 	uint64_t count, bytes; /* successful ones */
+	uint64_t retries;      /* attempts beyond the first, of all */
 	uint64_t errors[OP_ERRORS];
 	struct hist response, service; /* 2 digits; exact min, max, sum */
 };
@@ -218,14 +220,27 @@ struct msg_result {
 	uint64_t count;          /* totals line: successful ops over all buckets */
 	uint64_t drained;        /* ended after the phase, left out */
 	uint64_t abandoned;      /* still in flight at the op time-out */
-	uint64_t pages, entries; /* list */
+	uint64_t retries;        /* attempts beyond the first, of all ops */
+	uint64_t pages, entries; /* list; delete of several: objects deleted */
 	char *error_sample;      /* totals line: text of the first error, or NULL */
+};
+
+/* One more line of the authority: what went through one of the endpoints, over all kinds of ops. */
+#define ENDPOINTS_MAX 1000u
+struct msg_endpoint {
+	uint32_t generation;
+	char *uri; /* "": ops that were at none of them */
+	uint64_t bytes;
+	uint64_t errors[OP_ERRORS];
+	struct hist
+		hist; /* response times of those that succeeded: 3 digits, exact min, max, sum */
 };
 
 struct msg_bye {
 	uint32_t generation;
-	uint64_t lines; /* result lines that this worker has sent, of all generations */
-	char *reason;   /* "quit", "stdin closed", ... */
+	uint64_t
+		lines; /* result and endpoint lines that this worker has sent, of all generations */
+	char *reason; /* "quit", "stdin closed", ... */
 };
 
 /* Programs that a test needs. */
@@ -313,6 +328,7 @@ struct msg {
 		struct msg_stats stats;
 		struct msg_phase phase;
 		struct msg_result result;
+		struct msg_endpoint endpoint;
 		struct msg_bye bye;
 		struct net_open net_open;
 		struct msg_net_start net_start;

@@ -99,6 +99,7 @@ static const struct field op_delta_fields[] = {
 	MEMBER_AS(op_delta, kind, "op", FIELD_NAME, .names = &op_kind_names),
 	MEMBER(op_delta, count, FIELD_U64),
 	MEMBER(op_delta, bytes, FIELD_U64, .optional = true),
+	MEMBER(op_delta, retries, FIELD_U64, .optional = true),
 	MEMBER(op_delta, errors, FIELD_COUNTERS, .names = &error_names, .optional = true),
 	MEMBER(op_delta, response, FIELD_HIST, .max = 2, .optional = true),
 	MEMBER(op_delta, service, FIELD_HIST, .max = 2, .optional = true),
@@ -175,6 +176,7 @@ static const struct field result_fields[] = {
 	MEMBER(msg_result, count, FIELD_U64, .optional = true),
 	MEMBER(msg_result, drained, FIELD_U64, .optional = true),
 	MEMBER(msg_result, abandoned, FIELD_U64, .optional = true),
+	MEMBER(msg_result, retries, FIELD_U64, .optional = true),
 	MEMBER(msg_result, pages, FIELD_U64, .optional = true),
 	MEMBER(msg_result, entries, FIELD_U64, .optional = true),
 	TEXT_OR_NONE(msg_result, error_sample),
@@ -192,6 +194,16 @@ static int check_result(const void *message, struct err *err)
 		return err_set(err, ERR_FAILED, "member \"hist\" is missing");
 	return 0;
 }
+
+static const struct field endpoint_fields[] = {
+	MEMBER(msg_endpoint, generation, FIELD_U32, .min = 1),
+	TEXT(msg_endpoint, uri),
+	MEMBER(msg_endpoint, bytes, FIELD_U64, .optional = true),
+	MEMBER(msg_endpoint, errors, FIELD_COUNTERS, .names = &error_names,
+		.optional = true),
+	MEMBER(msg_endpoint, hist, FIELD_HIST, .max = 3, .optional = true),
+	MEMBERS_END,
+};
 
 static const struct field bye_fields[] = {
 	MEMBER(msg_bye, generation, FIELD_U32),
@@ -262,6 +274,7 @@ const struct msg_def msg_defs_from_worker[MSG_TYPES] = {
 	[MSG_STATS] = {"stats", stats_fields, check_stats},
 	[MSG_PHASE] = {"phase", phase_fields},
 	[MSG_RESULT] = {"result", result_fields, check_result},
+	[MSG_ENDPOINT] = {"endpoint", endpoint_fields},
 	[MSG_BYE] = {"bye", bye_fields},
 	[MSG_NET_READY] = {"net_ready", net_ready_fields},
 	[MSG_NET_ARMED] = {"net_armed", net_armed_fields},

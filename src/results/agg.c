@@ -68,6 +68,7 @@ static void worker_clear(struct worker_sum *w)
 	for (size_t i = 0; i < w->n_lines; i++)
 		free(w->lines[i].data);
 	free(w->lines);
+	endpoints_clear(w);
 	for (int op = 0; op < OP_KINDS; op++) {
 		free(w->totals[op].error_sample);
 		free(w->deltas[op].error_sample);
@@ -160,6 +161,7 @@ static int add_delta(struct delta_sum *sum, const struct op_delta *d)
 	sum->seen = true;
 	sum->count += d->count;
 	sum->bytes += d->bytes;
+	sum->retries += d->retries;
 	for (int i = 0; i < OP_ERRORS; i++)
 		sum->errors[i] += d->errors[i];
 	return 0;
@@ -235,10 +237,28 @@ static bool has_line(
 	return false;
 }
 
+int hist_store(const struct hist *h, char **ret, size_t *ret_len)
+{
+	AUTO_BUF struct buf encoded = BUF_INIT;
+	char *data;
+
+	if (h->total == 0)
+		return 0;
+	if (hist_encode(h, &encoded) < 0)
+		return -ENOMEM;
+	/* the buffer was sized for the worst case */
+	data = malloc(encoded.len);
+	if (!data)
+		return -ENOMEM;
+	memcpy(data, encoded.data, encoded.len);
+	*ret = data;
+	*ret_len = encoded.len;
+	return 0;
+}
+
 static int add_line(struct worker_sum *w, const struct msg_result *r, struct err *err)
 {
 	unsigned slot = r->bucket < BUCKETS ? r->bucket : SLOT_ALL;
-	AUTO_BUF struct buf encoded = BUF_INIT;
 	struct stored_line *line;
 
 	if (has_line(w, r, slot))
@@ -257,16 +277,8 @@ static int add_line(struct worker_sum *w, const struct msg_result *r, struct err
 		.max = r->hist.max,
 		.sum = r->hist.sum,
 	};
-	if (r->hist.total) {
-		if (hist_encode(&r->hist, &encoded) < 0)
-			return no_memory(err);
-		/* the buffer was sized for the worst case */
-		line->data = malloc(encoded.len);
-		if (!line->data)
-			return no_memory(err);
-		memcpy(line->data, encoded.data, encoded.len);
-		line->len = encoded.len;
-	}
+	if (hist_store(&r->hist, &line->data, &line->len) < 0)
+		return no_memory(err);
 	w->n_lines++;
 	return 0;
 }
@@ -288,6 +300,7 @@ static int add_totals(struct worker_sum *w, const struct msg_result *r, struct e
 	memcpy(t->errors, r->errors, sizeof(t->errors));
 	t->drained = r->drained;
 	t->abandoned = r->abandoned;
+	t->retries = r->retries;
 	t->pages = r->pages;
 	t->entries = r->entries;
 	return 0;

@@ -27,6 +27,8 @@ int agg_add_stats(
 /* A line that came before is refused with err. */
 int agg_add_result(
 	struct agg *a, size_t worker, const struct msg_result *r, struct err *err);
+int agg_add_endpoint(
+	struct agg *a, size_t worker, const struct msg_endpoint *m, struct err *err);
 /* Another message came behind the worker's result lines: they are complete, also when it is lost before
  * bye (agg_add_stats says so itself). Nothing happens before the first result line. */
 void agg_results_end(struct agg *a, size_t worker);
@@ -40,7 +42,7 @@ void agg_reset(struct agg *a);
  * same rows, with the same interval number. */
 struct live_op {
 	enum op_kind op;
-	uint64_t count, bytes, errors;
+	uint64_t count, bytes, errors, retries;
 	double seconds;       /* count / seconds is the sum of the workers' rates */
 	struct hist response; /* 2 digits, of this interval; owned by the agg */
 	size_t workers;       /* how many are in it */
@@ -58,6 +60,7 @@ struct agg_row {
 	const struct hist *kinds[SAMPLE_KINDS]; /* 3 digits; NULL: no samples */
 	uint64_t errors[OP_ERRORS];             /* ALL rows */
 	uint64_t drained, abandoned;
+	uint64_t retries; /* attempts beyond the first, of all operations */
 	uint64_t pages, entries;
 	const char *error_sample; /* or NULL */
 };
@@ -73,7 +76,24 @@ int agg_rows(struct agg *a, size_t worker, struct agg_row **ret, size_t *ret_n,
 	struct err *err);
 bool agg_partial(const struct agg *a, size_t worker); /* deltas stand in for results */
 
+/* What went through one endpoint, of all kinds of operations. Deltas know no endpoints: a partial worker has
+ * none. */
+struct agg_endpoint {
+	const char *
+		uri; /* "": operations that were at none of them; the agg's, until it changes */
+	uint64_t count, bytes;
+	uint64_t errors[OP_ERRORS];
+	struct hist response; /* 3 digits */
+};
+/* Of a worker, or of all (AGG_ALL: endpoints of the same URI are one), in the order in which they stand in
+ * the workload; "" comes last, and only when something was there. None without endpoints. Free with
+ * agg_endpoints_free. */
+int agg_endpoints(struct agg *a, size_t worker, struct agg_endpoint **ret, size_t *ret_n,
+	struct err *err);
+void agg_endpoints_free(struct agg_endpoint *list, size_t n);
+
 /* The self-check: merged counts, bytes and errors = sum of the workers'; complete workers' deltas agree
- * with their result lines (measure phase: count and bytes exact); bye's lines; gaps in seq. Appends one line per disagreement to out; returns how many. */
+ * with their result lines (measure phase: count and bytes exact); a complete worker's endpoints add up to its
+ * operations; bye's lines; gaps in seq. Appends one line per disagreement to out; returns how many. */
 struct buf;
 size_t agg_check(struct agg *a, struct buf *out);

@@ -81,6 +81,33 @@ static void check_complete(struct check *c, const struct worker_sum *w)
 	}
 }
 
+/* Each operation went through one endpoint, or is among those that went through none. */
+static void check_endpoints(struct check *c, const struct worker_sum *w)
+{
+	struct expected got = {0}, want = {0};
+
+	for (size_t i = 0; i < w->n_endpoints; i++) {
+		got.count += w->endpoints[i].total;
+		got.bytes += w->endpoints[i].bytes;
+		got.errors += op_errors_total(w->endpoints[i].errors);
+	}
+	for (unsigned op = 0; op < OP_KINDS; op++) {
+		struct expected e = lines_of(w, (enum op_kind)op);
+
+		want.count += e.count;
+		want.bytes += e.bytes;
+		want.errors += e.errors;
+	}
+	if (w->n_endpoints && (got.count != want.count || got.bytes != want.bytes ||
+				      got.errors != want.errors))
+		SAY(c,
+			"%s: the endpoints add up to %" PRIu64 " operations, %" PRIu64
+			" bytes and %" PRIu64 " errors, the operations to %" PRIu64
+			", %" PRIu64 " and %" PRIu64 "\n",
+			w->id, got.count, got.bytes, got.errors, want.count, want.bytes,
+			want.errors);
+}
+
 static void check_worker(struct check *c, const struct worker_sum *w)
 {
 	if (w->bye && w->bye_lines != w->n_results)
@@ -92,8 +119,10 @@ static void check_worker(struct check *c, const struct worker_sum *w)
 	if (w->seq_repeated)
 		SAY(c, "%s: %" PRIu64 " interval reports came twice\n", w->id,
 			w->seq_repeated);
-	if (worker_complete(w))
-		check_complete(c, w);
+	if (!worker_complete(w))
+		return;
+	check_complete(c, w);
+	check_endpoints(c, w);
 }
 
 /* What the worker says it did: its totals lines, or the sums of its deltas. */

@@ -17,6 +17,7 @@ void live_clear(struct live_interval *l, size_t n)
 	for (int op = 0; op < OP_KINDS; op++) {
 		l->ops[op].seen = false;
 		l->ops[op].count = l->ops[op].bytes = l->ops[op].errors = 0;
+		l->ops[op].retries = 0;
 		l->ops[op].rate = 0;
 		hist_reset(&l->ops[op].response);
 	}
@@ -51,6 +52,7 @@ static int live_add(struct agg *a, size_t worker, const struct msg_stats *s)
 		l->ops[d->kind].count += d->count;
 		l->ops[d->kind].bytes += d->bytes;
 		l->ops[d->kind].errors += op_errors_total(d->errors);
+		l->ops[d->kind].retries += d->retries;
 		l->ops[d->kind].rate += (double)d->count / seconds;
 		a->live_ops |= 1u << d->kind;
 	}
@@ -100,6 +102,7 @@ size_t agg_live(struct agg *a, const struct live_op **ret)
 			.count = l->ops[op].count,
 			.bytes = l->ops[op].bytes,
 			.errors = l->ops[op].errors,
+			.retries = l->ops[op].retries,
 			.seconds = l->ops[op].count
 					   ? (double)l->ops[op].count / l->ops[op].rate
 					   : l->seconds / (double)l->n_from,

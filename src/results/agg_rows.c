@@ -89,6 +89,7 @@ static void add_totals(struct row_cell *cell, const struct stored_totals *t)
 		cell->errors[i] += t->errors[i];
 	cell->drained += t->drained;
 	cell->abandoned += t->abandoned;
+	cell->retries += t->retries;
 	cell->pages += t->pages;
 	cell->entries += t->entries;
 	if (!cell->error_sample)
@@ -100,6 +101,7 @@ static int add_deltas(struct row_cell *cell, const struct delta_sum *d, struct e
 	cell->used = true;
 	cell->count += d->count;
 	cell->bytes += d->bytes;
+	cell->retries += d->retries;
 	for (int i = 0; i < OP_ERRORS; i++)
 		cell->errors[i] += d->errors[i];
 	if (!cell->error_sample)
@@ -212,6 +214,7 @@ static struct agg_row row_of(const struct row_cell *cell, enum op_kind op, unsig
 		.bytes = cell->bytes,
 		.drained = cell->drained,
 		.abandoned = cell->abandoned,
+		.retries = cell->retries,
 		.pages = cell->pages,
 		.entries = cell->entries,
 		.error_sample = cell->error_sample,

@@ -26,14 +26,24 @@ struct stored_totals {
 	bool seen;
 	uint64_t count;
 	uint64_t errors[OP_ERRORS];
-	uint64_t drained, abandoned, pages, entries;
+	uint64_t drained, abandoned, retries, pages, entries;
 	char *error_sample;
+};
+
+/* An endpoint line of the authority. */
+struct stored_endpoint {
+	char *uri;
+	uint64_t bytes;
+	uint64_t errors[OP_ERRORS];
+	uint64_t total, min, max, sum;
+	char *data; /* V2 payload, NULL when total is 0 */
+	size_t len;
 };
 
 /* The sum of an op's measure deltas. */
 struct delta_sum {
 	bool seen;
-	uint64_t count, bytes;
+	uint64_t count, bytes, retries;
 	uint64_t errors[OP_ERRORS];
 	struct hist response, service; /* 2 digits */
 	char *error_sample;
@@ -44,8 +54,10 @@ struct worker_sum {
 	struct stored_line *lines;
 	size_t n_lines, cap_lines;
 	struct stored_totals totals[OP_KINDS];
+	struct stored_endpoint *endpoints;
+	size_t n_endpoints;
 	struct delta_sum deltas[OP_KINDS];
-	uint64_t n_results; /* result messages, totals lines too */
+	uint64_t n_results; /* result and endpoint messages */
 	bool ended;         /* another message came behind the result lines */
 	bool bye;
 	uint64_t bye_lines;
@@ -59,7 +71,7 @@ struct row_cell {
 	bool used;
 	uint64_t count, bytes;
 	uint64_t errors[OP_ERRORS];
-	uint64_t drained, abandoned, pages, entries;
+	uint64_t drained, abandoned, retries, pages, entries;
 	const char *error_sample; /* of a worker_sum */
 	struct hist hists[SAMPLE_KINDS];
 };
@@ -78,7 +90,7 @@ struct live_interval {
 	double seconds; /* sum of the deltas' lengths */
 	struct {
 		bool seen;
-		uint64_t count, bytes, errors;
+		uint64_t count, bytes, errors, retries;
 		double rate; /* sum over workers */
 		struct hist response;
 	} ops[OP_KINDS];
@@ -104,6 +116,11 @@ bool worker_uses_lines(const struct worker_sum *w);
 void row_set_finish(struct row_set *s);
 /* Computes s for worker (or AGG_ALL) unless it is still valid. */
 int row_set_make(struct agg *a, struct row_set *s, size_t worker, struct err *err);
+
+/* A histogram as it is kept: 0 or -ENOMEM; *ret NULL when h is empty. */
+int hist_store(const struct hist *h, char **ret, size_t *ret_len);
+/* Frees the endpoint lines of w. */
+void endpoints_clear(struct worker_sum *w);
 
 void live_init(struct live_interval *l);
 void live_clear(struct live_interval *l, size_t n);

@@ -32,28 +32,28 @@ static void put_times(struct json_writer *w, const char *key, const struct hist 
 	jw_object_end(w);
 }
 
-/* Members that an operation and its buckets have in common. */
-static void put_counts(struct json_writer *w, const struct agg_row *row, double seconds)
+/* Members that an operation, its buckets and endpoints have in common. */
+static void put_counts(
+	struct json_writer *w, uint64_t count, uint64_t bytes, double seconds)
 {
-	jw_uint(w, "count", row->count);
-	jw_uint(w, "bytes", row->bytes);
-	if (row->count)
-		jw_real(w, "avg_bytes", (double)row->bytes / (double)row->count, 3);
+	jw_uint(w, "count", count);
+	jw_uint(w, "bytes", bytes);
+	if (count)
+		jw_real(w, "avg_bytes", (double)bytes / (double)count, 3);
 	else
 		jw_null(w, "avg_bytes");
-	jw_real(w, "ops_per_sec", (double)row->count / seconds, 3);
-	jw_real(w, "throughput_mibps", (double)row->bytes / seconds / MIB, 3);
+	jw_real(w, "ops_per_sec", (double)count / seconds, 3);
+	jw_real(w, "throughput_mibps", (double)bytes / seconds / MIB, 3);
 }
 
-static void put_errors(struct json_writer *w, const struct agg_row *row)
+static void put_errors(struct json_writer *w, const uint64_t errors[OP_ERRORS])
 {
 	jw_object(w, "errors");
 	for (int i = OP_OK + 1; i < OP_ERRORS; i++)
-		if (row->errors[i])
-			jw_uint(w, op_error_names[i], row->errors[i]);
+		if (errors[i])
+			jw_uint(w, op_error_names[i], errors[i]);
 	jw_object_end(w);
-	jw_uint(w, "errors_total", op_errors_total(row->errors));
-	jw_text(w, "error_sample", row->error_sample);
+	jw_uint(w, "errors_total", op_errors_total(errors));
 }
 
 static void put_bucket(struct json_writer *w, const struct agg_row *row, double seconds)
@@ -61,7 +61,7 @@ static void put_bucket(struct json_writer *w, const struct agg_row *row, double 
 	jw_object(w, NULL);
 	jw_text(w, "size_bucket", bucket_names[row->bucket]);
 	jw_uint(w, "bucket_idx", row->bucket);
-	put_counts(w, row, seconds);
+	put_counts(w, row->count, row->bytes, seconds);
 	put_times(w, "latency_us", row->kinds[SAMPLE_RESPONSE]);
 	jw_object_end(w);
 }
@@ -72,10 +72,12 @@ static void put_op(struct json_writer *w, const struct agg_row *all,
 {
 	jw_object(w, NULL);
 	jw_text(w, "operation", op_infos[all->op].display);
-	put_counts(w, all, seconds);
-	put_errors(w, all);
+	put_counts(w, all->count, all->bytes, seconds);
+	put_errors(w, all->errors);
+	jw_text(w, "error_sample", all->error_sample);
 	jw_uint(w, "drained", all->drained);
 	jw_uint(w, "abandoned", all->abandoned);
+	jw_uint(w, "retries", all->retries);
 	jw_uint(w, "pages", all->pages);
 	jw_uint(w, "entries", all->entries);
 	put_times(w, "latency_us", all->kinds[SAMPLE_RESPONSE]);
@@ -110,6 +112,30 @@ static int put_ops(struct json_writer *w, struct agg *a, const struct run_info *
 	return 0;
 }
 
+static int put_endpoints(struct json_writer *w, struct agg *a,
+	const struct run_info *info, size_t worker, struct err *err)
+{
+	struct agg_endpoint *list;
+	size_t n;
+
+	if (agg_endpoints(a, worker, &list, &n, err) < 0)
+		return -1;
+	jw_array(w, "endpoints");
+	for (size_t i = 0; i < n; i++) {
+		const struct agg_endpoint *e = &list[i];
+
+		jw_object(w, NULL);
+		jw_text(w, "uri", *e->uri ? e->uri : NULL);
+		put_counts(w, e->count, e->bytes, table_seconds(info));
+		put_errors(w, e->errors);
+		put_times(w, "latency_us", e->response.total ? &e->response : NULL);
+		jw_object_end(w);
+	}
+	jw_array_end(w);
+	agg_endpoints_free(list, n);
+	return 0;
+}
+
 int results_members(struct json_writer *w, struct agg *a, const struct run_info *info,
 	struct err *err)
 {
@@ -118,7 +144,8 @@ int results_members(struct json_writer *w, struct agg *a, const struct run_info 
 	jw_text(w, "outcome", info->outcome);
 	jw_int(w, "exit_code", info->exit_code);
 	jw_real(w, "measured_s", (double)info->measured_ns / 1e9, 6);
-	if (put_ops(w, a, info, AGG_ALL, err) < 0)
+	if (put_ops(w, a, info, AGG_ALL, err) < 0 ||
+		put_endpoints(w, a, info, AGG_ALL, err) < 0)
 		return -1;
 	jw_array(w, "workers");
 	for (size_t i = 0; i < info->n_workers; i++) {
@@ -129,7 +156,8 @@ int results_members(struct json_writer *w, struct agg *a, const struct run_info 
 		jw_text(w, "host", rw->host);
 		jw_text(w, "state", rw->state);
 		jw_bool(w, "partial", rw->partial || agg_partial(a, i));
-		if (put_ops(w, a, info, i, err) < 0)
+		if (put_ops(w, a, info, i, err) < 0 ||
+			put_endpoints(w, a, info, i, err) < 0)
 			return -1;
 		jw_object_end(w);
 	}

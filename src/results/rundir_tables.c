@@ -109,6 +109,16 @@ static int write_all_tsv(
 	return write_tsv(d, "results.tsv", a, AGG_ALL, info, err);
 }
 
+static int write_endpoints(
+	struct rundir *d, struct agg *a, const struct run_info *info, struct err *err)
+{
+	AUTO_BUF struct buf text = BUF_INIT;
+
+	if (table_endpoints(a, info, &text, err) < 0)
+		return -1;
+	return text.len ? write_file(d, "endpoints.tsv", text.data, text.len, err) : 0;
+}
+
 static int write_workers(
 	struct rundir *d, struct agg *a, const struct run_info *info, struct err *err)
 {
@@ -125,8 +135,8 @@ typedef int write_fn(
 	struct rundir *d, struct agg *a, const struct run_info *info, struct err *err);
 
 /* The ones that matter most first. */
-static write_fn *const writers[] = {
-	write_all_tsv, write_results_json, write_metadata, write_workers};
+static write_fn *const writers[] = {write_all_tsv, write_endpoints, write_results_json,
+	write_metadata, write_workers};
 
 int rundir_results(
 	struct rundir *d, struct agg *a, const struct run_info *info, struct err *err)

@@ -17,6 +17,9 @@ struct err;
 /* Rows of worker (or AGG_ALL) as TSV with a header line. */
 int table_tsv(struct agg *a, const struct run_info *info, size_t worker, struct buf *out,
 	struct err *err);
+/* Rows of the endpoints as TSV with a header line; nothing when there are none. */
+int table_endpoints(
+	struct agg *a, const struct run_info *info, struct buf *out, struct err *err);
 /* As CSV, with the worker in front: `all`, then each. */
 int table_csv(
 	struct agg *a, const struct run_info *info, struct buf *out, struct err *err);

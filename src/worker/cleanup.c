@@ -1,5 +1,9 @@
 /* cleanup: removes what muster made, and nothing else.
  *
+ * Where the store takes many names in one request they go so; those of a request that failed, be it for
+ * one of them, are tried again one by one: so each object has an outcome of its own, and a store that does
+ * not know such requests is cleaned up as well.
+ *
  * Everything is found by listing, so that it works after a loss too, and judged by its exact name: puts
  * of this run by this worker (or by those it inherits from), objects of a set whose owner object names
  * this spec, objects that this process put into a foreign set. */
@@ -65,7 +69,7 @@ static bool sort_of_set(struct cleanup *c, uint32_t i, const char *name)
 
 	if (strcmp(name, names_owner(s->spec->name)) == 0)
 		return true;
-	if (!names_index(name, s->spec->name, &index) || index >= end)
+	if (!set_index(s->spec, name, &index) || index >= end)
 		return false;
 	if (!s->owner_written && (index >= s->spec->count || !set_was_made(s, index)))
 		return false;
@@ -79,9 +83,14 @@ static bool sort_of_set(struct cleanup *c, uint32_t i, const char *name)
 
 static bool same_op_before(const struct job *j, size_t i)
 {
-	for (size_t k = 0; k < i; k++)
-		if (j->ops[k].kind == OP_PUT && strcmp(j->ops[k].uri, j->ops[i].uri) == 0)
+	const char *puts = job_op_puts(&j->ops[i]);
+
+	for (size_t k = 0; k < i; k++) {
+		const char *before = job_op_puts(&j->ops[k]);
+
+		if (before && strcmp(before, puts) == 0)
 			return true;
+	}
 	return false;
 }
 
@@ -94,10 +103,12 @@ static bool sort_entry(const struct list_entry *e, void *user)
 	for (uint32_t i = 0; i < j->n_sets && !ours; i++)
 		if (text_starts_with(e->uri, j->sets[i].uri))
 			ours = sort_of_set(c, i, e->uri + strlen(j->sets[i].uri));
-	for (uint32_t i = 0; i < j->n_ops && !ours; i++)
-		if (j->ops[i].kind == OP_PUT && text_starts_with(e->uri, j->ops[i].uri) &&
-			!same_op_before(j, i))
-			ours = sort_put(c, i, e->uri + strlen(j->ops[i].uri));
+	for (uint32_t i = 0; i < j->n_ops && !ours; i++) {
+		const char *puts = job_op_puts(&j->ops[i]);
+
+		if (puts && text_starts_with(e->uri, puts) && !same_op_before(j, i))
+			ours = sort_put(c, i, e->uri + strlen(puts));
+	}
 	c->foreign += !ours;
 	return !c->no_memory && !__atomic_load_n(c->cancel, __ATOMIC_RELAXED);
 }
@@ -151,11 +162,11 @@ static int list_roots(struct cleanup *c, struct err *err)
 	for (size_t i = 0; i < j->n_sets; i++)
 		add_root(roots, &n, j->sets[i].uri);
 	for (size_t i = 0; i < j->n_ops; i++)
-		if (j->ops[i].kind == OP_PUT)
-			add_root(roots, &n, j->ops[i].uri);
+		if (job_op_puts(&j->ops[i]))
+			add_root(roots, &n, job_op_puts(&j->ops[i]));
 	for (size_t i = 0; i < n; i++) {
 		if (rc == 0)
-			rc = t->backend->list(t->job_state, roots[i], sort_entry, c, err);
+			rc = storage_list(&t->store, roots[i], sort_entry, c, err);
 		free(roots[i]);
 	}
 	free(roots);
@@ -164,10 +175,44 @@ static int list_roots(struct cleanup *c, struct err *err)
 	return rc;
 }
 
+/* Bytes of the longest name there may be. */
+static size_t longest_name(const struct job *j)
+{
+	size_t longest = 0, worker = strlen(j->worker);
+
+	for (char **heir = j->heirs_of; heir && *heir; heir++)
+		if (strlen(*heir) > worker)
+			worker = strlen(*heir);
+	for (size_t i = 0; i < j->n_sets; i++)
+		if (set_key_room(&j->sets[i]) > longest)
+			longest = set_key_room(&j->sets[i]);
+	for (size_t i = 0; i < j->n_ops; i++) {
+		const char *puts = job_op_puts(&j->ops[i]);
+		size_t len =
+			puts ? strlen(puts) + strlen(j->run) + worker + 2 * NAMES_INDEX
+			     : 0;
+
+		if (len > longest)
+			longest = len;
+	}
+	return longest;
+}
+
+static void plan_batches(struct cleanup *c)
+{
+	const struct task *t = c->task;
+	uint32_t most = t->backend->batch_max;
+
+	c->batch = most > 1 ? most : 1;
+	c->more_bytes = (c->batch - 1) * (longest_name(&t->job) + task_growth(t));
+}
+
 int cleanup_plan(
 	struct cleanup *c, struct task *task, const uint32_t *cancel, struct err *err)
 {
 	*c = (struct cleanup){.task = task, .cancel = cancel};
+	pthread_mutex_init(&c->lock, NULL);
+	plan_batches(c);
 	c->expected = calloc(task->job.n_sets + 1, sizeof(*c->expected));
 	if (!c->expected)
 		return err_sys(err, ENOMEM, "no memory to clean up");
@@ -177,7 +222,7 @@ int cleanup_plan(
 
 		/* as it is now: somebody may have taken the place meanwhile. When there is no owner
 		 * any more, the worker that removes it was done before this one began. */
-		if (set_read_owner(set, task->backend, task->job_state, err) < 0) {
+		if (set_read_owner(set, &task->store, err) < 0) {
 			if (err->kind != ERR_INPUT)
 				return -1;
 			*err = (struct err)ERR_INIT;
@@ -199,59 +244,140 @@ void cleanup_finish(struct cleanup *c)
 	free(c->expected);
 	c->items = NULL;
 	c->expected = NULL;
+	if (c->task)
+		pthread_mutex_destroy(&c->lock);
+	c->task = NULL;
 }
+
+uint64_t cleanup_done(const struct cleanup *c)
+{
+	return __atomic_load_n(&c->removed, __ATOMIC_RELAXED) +
+	       __atomic_load_n(&c->gone, __ATOMIC_RELAXED);
+}
+
+/* Items one after the other. */
+struct span {
+	uint64_t at;
+	uint32_t n;
+};
+
+/* One thread's part. */
+struct remover {
+	struct cleanup *c;
+	struct span *
+		singly; /* a stack: what is left to be tried one by one, at most one per slot */
+	uint32_t n_singly, in_flight;
+};
 
 static int remover_init(void *user, uint32_t index, uint32_t n, uint32_t slots,
 	void **ret_state, struct err *err)
 {
+	struct remover *r = calloc(1, sizeof(*r));
+
 	(void)index;
 	(void)n;
-	(void)slots;
-	(void)err;
-	*ret_state = user;
+	if (r)
+		r->singly = calloc(slots, sizeof(*r->singly));
+	if (!r || !r->singly) {
+		free(r);
+		return err_sys(err, ENOMEM, "no memory to clean up");
+	}
+	r->c = user;
+	*ret_state = r;
 	return 0;
 }
 
 static void remover_fini(void *state)
 {
-	(void)state;
+	struct remover *r = state;
+
+	if (!r)
+		return;
+	free(r->singly);
+	free(r);
 }
 
-static void name_of(const struct cleanup *c, const struct leftover *item, char *uri)
+/* Writes the name of an item; returns its length. */
+static size_t name_of(const struct cleanup *c, const struct leftover *item, char *uri)
 {
 	const struct job *j = &c->task->job;
 	int len;
 
-	if (item->of_set) {
-		const struct job_set *set = &j->sets[item->where];
-
-		len = snprintf(
-			uri, ENGINE_URI - NAMES_INDEX, "%s%s-", set->uri, set->name);
-		names_put_index(uri + len, item->n);
-		return;
-	}
-	len = snprintf(uri, ENGINE_URI - NAMES_INDEX, "%s%s-%s-%u-",
-		j->ops[item->where].uri, j->run,
+	if (item->of_set)
+		return set_key(&j->sets[item->where], item->n, uri);
+	len = sprintf(uri, "%s%s-%s-%u-", job_op_puts(&j->ops[item->where]), j->run,
 		item->who ? j->heirs_of[item->who - 1] : j->worker, item->thread);
-	names_put_seq(uri + len, item->n);
+	return (size_t)len + names_put_seq(uri + len, item->n);
 }
 
-static enum next remover_next(void *state, struct io *io, char *uri)
-{
-	struct cleanup *c = state;
-	uint64_t at = __atomic_fetch_add(&c->cursor, 1, __ATOMIC_RELAXED);
+/* io.tag: the first item, and the number of them above it */
+#define TAG_N_SHIFT 40
+#define ITEMS_MAX (UINT64_C(1) << TAG_N_SHIFT)
 
+static struct span take_span(struct remover *r)
+{
+	struct cleanup *c = r->c;
+	uint64_t at;
+
+	if (r->n_singly > 0) {
+		struct span *s = &r->singly[r->n_singly - 1];
+		struct span one = {s->at++, 1};
+
+		if (--s->n == 0)
+			r->n_singly--;
+		return one;
+	}
+	at = __atomic_fetch_add(&c->cursor, c->batch, __ATOMIC_RELAXED);
 	if (at >= c->n)
-		return NEXT_END;
-	name_of(c, &c->items[at], uri);
+		return (struct span){0};
+	return (struct span){at, c->n - at < c->batch ? (uint32_t)(c->n - at) : c->batch};
+}
+
+static enum next remover_next(void *state, struct io *io, char *uri, char *more)
+{
+	struct remover *r = state;
+	struct span s = take_span(r);
+	char *out = more;
+
+	/* those in flight may have to be done again */
+	if (s.n == 0)
+		return r->in_flight ? NEXT_LATER : NEXT_END;
+	name_of(r->c, &r->c->items[s.at], uri);
+	for (uint32_t i = 1; i < s.n; i++)
+		out += name_of(r->c, &r->c->items[s.at + i], out) + 1;
 	io->kind = OP_DELETE;
+	io->n_more = s.n - 1;
+	io->more = io->n_more ? more : NULL;
+	io->tag = s.at | (uint64_t)s.n << TAG_N_SHIFT;
+	r->in_flight++;
 	return NEXT_OP;
+}
+
+static void count_failed(struct cleanup *c, const struct io *io)
+{
+	__atomic_fetch_add(&c->failed, 1, __ATOMIC_RELAXED);
+	pthread_mutex_lock(&c->lock);
+	if (!c->first_error[0])
+		memcpy(c->first_error, io->error_text, RECORD_TEXT);
+	pthread_mutex_unlock(&c->lock);
 }
 
 static void remover_done(void *state, const struct io *io)
 {
-	(void)state;
-	(void)io;
+	struct remover *r = state;
+	struct cleanup *c = r->c;
+	const struct span s = {
+		io->tag & (ITEMS_MAX - 1), (uint32_t)(io->tag >> TAG_N_SHIFT)};
+
+	r->in_flight--;
+	if (io->error == OP_OK)
+		__atomic_fetch_add(&c->removed, s.n, __ATOMIC_RELAXED);
+	else if (s.n > 1)
+		r->singly[r->n_singly++] = s;
+	else if (io->error == OP_ERR_NOT_FOUND)
+		__atomic_fetch_add(&c->gone, 1, __ATOMIC_RELAXED);
+	else
+		count_failed(c, io);
 }
 
 const struct source cleanup_source = {
@@ -274,11 +400,11 @@ int cleanup_owners(struct cleanup *c, uint64_t left, struct err *err)
 			continue;
 		/* with objects left, the owner stays, so that a later cleanup may go on */
 		if (uri && left == 0 && t->job.share_index == 0 &&
-			t->backend->remove_small(t->job_state, uri, err) < 0)
+			storage_remove_small(&t->store, uri, err) < 0)
 			rc = -1;
 		if (s->made_holder)
-			holders_add(&t->holders, s->spec->uri, strlen(s->spec->uri));
+			task_own_holders(t, s->spec);
 	}
-	holders_remove(&t->holders, t->backend, t->job_state);
+	holders_remove(&t->holders, &t->store);
 	return rc;
 }

@@ -22,7 +22,13 @@ struct cleanup {
 	struct task *task;
 	struct leftover *items;
 	uint64_t n, cap;
-	uint64_t cursor;    /* atomic */
+	uint64_t cursor;        /* atomic */
+	uint32_t batch;         /* objects of one op */
+	size_t more_bytes;      /* room for the names of the others of it */
+	uint64_t removed, gone; /* objects; gone: that were not there any more (atomic) */
+	uint64_t failed;        /* objects that are still there (atomic) */
+	pthread_mutex_t lock;
+	char first_error[RECORD_TEXT]; /* of one that is still there; under lock */
 	uint64_t foreign;   /* objects in the way that are not muster's, and stay */
 	uint64_t *expected; /* per set: objects that the listing has still to show */
 	uint64_t missing;   /* that should have been there */
@@ -38,6 +44,8 @@ extern const struct source cleanup_source;
 int cleanup_plan(
 	struct cleanup *c, struct task *task, const uint32_t *cancel, struct err *err);
 void cleanup_finish(struct cleanup *c);
+/* Objects that have been removed, or turned out to be gone, so far. */
+uint64_t cleanup_done(const struct cleanup *c);
 
 /* After the engine: the owner objects of sets of which nothing is left here, and directories. */
 int cleanup_owners(struct cleanup *c, uint64_t left, struct err *err);

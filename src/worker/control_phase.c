@@ -122,6 +122,8 @@ static void send_all_stats(struct control *c)
 	if (!gate_first_ns(&c->work->gate))
 		return;
 	report_gather(&c->report, c->work);
+	if (phase == PHASE_CLEANUP)
+		c->report.parts[PART_MEASURE].done = work_removed(c->work);
 	if (!c->warm_over || report_pending(&c->report, PART_WARMUP))
 		send_stats(c, PART_WARMUP, PHASE_WARMUP);
 	if (c->warm_over)
@@ -222,6 +224,7 @@ bool control_phase_end(struct control *c)
 			.engine = w->engine,
 			.generation = c->generation,
 			.kinds = load_kinds(c->task),
+			.endpoints = &c->task->job.endpoints,
 		};
 	}
 	if (w->failed) {

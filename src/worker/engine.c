@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "common/clock.h"
 #include "common/err.h"
@@ -16,7 +17,25 @@
 /* How often the waiter looks whether the end has moved. */
 #define WAIT_STEP_NS (20 * NS_PER_MS)
 
-static int thread_slots(struct engine_thread *t, uint32_t n)
+/* Most of it is never touched: the longest names are rare. */
+static int thread_mores(struct engine_thread *t, uint32_t n, size_t each)
+{
+	void *at;
+
+	t->mores_bytes = (n + 1) * each;
+	if (!t->mores_bytes)
+		return 0;
+	at = mmap(NULL, t->mores_bytes, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (at == MAP_FAILED)
+		return -ENOMEM;
+	t->mores = at;
+	for (uint32_t i = 0; i < n; i++)
+		t->slots[i].more = t->mores + (i + 1) * each;
+	return 0;
+}
+
+static int thread_slots(struct engine_thread *t, uint32_t n, size_t more_bytes)
 {
 	t->n_slots = n;
 	t->slots = calloc(n, sizeof(*t->slots));
@@ -30,7 +49,7 @@ static int thread_slots(struct engine_thread *t, uint32_t n)
 		t->slots[i].io.engine = &t->slots[i];
 		t->free[t->n_free++] = &t->slots[i].io;
 	}
-	return 0;
+	return thread_mores(t, n, more_bytes);
 }
 
 static int thread_records(struct engine_thread *t, const struct engine_config *cfg)
@@ -48,7 +67,8 @@ static int thread_init(struct engine *e, uint32_t index, struct err *err)
 
 	t->engine = e;
 	t->pacer.continuous_clock = cfg->backend->continuous_clock;
-	if (thread_slots(t, n) < 0 || thread_records(t, cfg) < 0)
+	if (thread_slots(t, n, cfg->more_bytes) < 0 || thread_records(t, cfg) < 0 ||
+		endpoints_init(&t->endpoints, cfg->endpoints, index) < 0)
 		return err_sys(err, ENOMEM, "no memory for %u slots", n);
 	if (cfg->samples_path &&
 		samples_open(&t->samples, cfg->samples_path, index, err) < 0)
@@ -63,6 +83,9 @@ static void thread_finish(struct engine *e, struct engine_thread *t)
 	samples_close(&t->samples);
 	for (unsigned p = 0; p < PARTS; p++)
 		record_finish(&t->record[p]);
+	endpoints_finish(&t->endpoints);
+	if (t->mores)
+		munmap(t->mores, t->mores_bytes);
 	free(t->backend);
 	free(t->slots);
 	free(t->uris);
@@ -316,6 +339,7 @@ void engine_totals(const struct engine *e, enum op_kind kind, struct engine_tota
 		for (unsigned x = 0; x < OP_ERRORS; x++)
 			ret->errors[x] +=
 				__atomic_load_n(&o->errors[x], __ATOMIC_RELAXED);
+		ret->retries += __atomic_load_n(&o->retries, __ATOMIC_RELAXED);
 		ret->pages += o->pages;
 		ret->entries += o->entries;
 		ret->drained += o->drained;
@@ -323,4 +347,24 @@ void engine_totals(const struct engine *e, enum op_kind kind, struct engine_tota
 		if (!ret->first_error[0] && o->first_error[0])
 			memcpy(ret->first_error, o->first_error, RECORD_TEXT);
 	}
+}
+
+uint32_t engine_endpoints(const struct engine *e)
+{
+	return e->threads[0].endpoints.n;
+}
+
+int engine_endpoint(const struct engine *e, uint32_t index, struct hist *response,
+	uint64_t *bytes, uint64_t errors[OP_ERRORS])
+{
+	for (uint32_t i = 0; i < e->cfg.threads; i++) {
+		const struct endpoint_record *r = &e->threads[i].endpoints.records[index];
+
+		if (hist_add(response, &r->response) < 0)
+			return -ENOMEM;
+		*bytes += r->bytes;
+		for (unsigned x = 0; x < OP_ERRORS; x++)
+			errors[x] += r->errors[x];
+	}
+	return 0;
 }

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "backends/backend.h"
+#include "worker/endpoints.h"
 #include "worker/gate.h"
 #include "worker/pacer.h"
 #include "worker/record.h"
@@ -35,8 +36,9 @@ struct source {
 	 * ret_state is fine. */
 	int (*thread_init)(void *user, uint32_t index, uint32_t n, uint32_t slots,
 		void **ret_state, struct err *err);
-	/* Fills io (zeroed but for uri, which points to ENGINE_URI writable bytes: uri). */
-	enum next (*next)(void *state, struct io *io, char *uri);
+	/* Fills io (zeroed but for uri, which points to ENGINE_URI writable bytes: uri). more: engine_config's
+	 * more_bytes writable bytes, for io->more or io->to. */
+	enum next (*next)(void *state, struct io *io, char *uri, char *more);
 	/* Hears of every op that ended, also of those that do not count. */
 	void (*done)(void *state, const struct io *io);
 	void (*thread_fini)(void *state); /* takes NULL */
@@ -48,7 +50,9 @@ struct engine_config {
 	uint32_t threads, slots; /* slots: of all threads together, at least one each */
 	const struct source *source;
 	void *source_user;
-	unsigned kinds; /* mask of the ops that may come */
+	size_t more_bytes; /* of the longest io->more or io->to, at any endpoint */
+	const struct job_endpoints *endpoints; /* or NULL */
+	unsigned kinds;                        /* mask of the ops that may come */
 	struct gate *gate;
 	uint64_t warmup_ns;
 	uint64_t
@@ -62,7 +66,7 @@ enum part { PART_WARMUP, PART_MEASURE, PARTS };
 
 struct engine_slot {
 	struct io io;
-	char *uri;
+	char *uri, *more;
 	uint8_t busy; /* kind + 1 while in flight (atomic) */
 };
 
@@ -72,6 +76,8 @@ struct engine_thread {
 	void *backend, *source; /* states */
 	struct engine_slot *slots;
 	char *uris;
+	char *mores; /* more_bytes for each slot, and for one more op that is being made */
+	size_t mores_bytes;
 	struct io **free;  /* stack: the last one used comes first */
 	struct io **batch; /* to be submitted */
 	uint32_t n_slots, n_free, n_batch;
@@ -81,6 +87,7 @@ struct engine_thread {
 	uint64_t last_end_ns; /* of a counted op (atomic) */
 	struct pacer pacer;
 	struct recorder record[PARTS];
+	struct endpoints endpoints; /* of the measured part */
 	struct samples samples;
 	uint32_t ran_out;  /* its source has no more (atomic) */
 	uint32_t finished; /* nothing of it is touched by its thread any more (atomic) */
@@ -126,7 +133,14 @@ int engine_merge(const struct engine *e, enum op_kind kind, unsigned bucket,
 /* After engine_wait: what is not in histograms, of the measured part. */
 struct engine_totals {
 	uint64_t count, bytes, errors[OP_ERRORS];
-	uint64_t pages, entries, drained, abandoned;
+	uint64_t retries, pages, entries, drained, abandoned;
 	char first_error[RECORD_TEXT];
 };
 void engine_totals(const struct engine *e, enum op_kind kind, struct engine_totals *ret);
+
+/* After engine_wait: what went through an endpoint in the measured part, over all threads; index n of n is
+ * what went elsewhere. Adds to response (3 digits), bytes and errors. 0 or -ENOMEM. */
+int engine_endpoint(const struct engine *e, uint32_t index, struct hist *response,
+	uint64_t *bytes, uint64_t errors[OP_ERRORS]);
+/* How many endpoints the engine has. */
+uint32_t engine_endpoints(const struct engine *e);

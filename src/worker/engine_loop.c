@@ -18,11 +18,22 @@ static uint64_t end_of(const struct engine_thread *t)
 	return stop < t->planned_end_ns ? stop : t->planned_end_ns;
 }
 
+/* Asks the source for the next op, and moves it to an endpoint where there are any. */
+static enum next take_op(struct engine_thread *t, struct io *io, struct engine_slot *slot)
+{
+	const struct source *source = t->engine->cfg.source;
+	bool route = __builtin_expect(t->endpoints.n > 0, 0);
+	enum next next =
+		source->next(t->source, io, slot->uri, route ? t->mores : slot->more);
+
+	if (next == NEXT_OP && route)
+		endpoints_route(&t->endpoints, io, slot->uri, slot->more);
+	return next;
+}
+
 /* Takes ops from the source into the free slots. */
 static void fill_slots(struct engine_thread *t)
 {
-	const struct source *source = t->engine->cfg.source;
-
 	while (t->n_free > 0) {
 		struct io *io = t->free[t->n_free - 1];
 		struct engine_slot *slot = io->engine;
@@ -36,7 +47,7 @@ static void fill_slots(struct engine_thread *t)
 		io->uri = slot->uri;
 		io->due_ns = due_ns;
 		io->error_text[0] = '\0';
-		next = source->next(t->source, io, slot->uri);
+		next = take_op(t, io, slot);
 		if (next == NEXT_END) {
 			t->ended = true;
 			__atomic_store_n(&t->ran_out, 1, __ATOMIC_RELAXED);
@@ -50,10 +61,11 @@ static void fill_slots(struct engine_thread *t)
 	}
 }
 
-/* Counts an op where it belongs: by the time it ended. */
-static void count(struct engine_thread *t, struct io *io, uint64_t end_ns)
+/* Counts an op where it belongs: by the time it ended. Whether it is one of the results. */
+static bool count(struct engine_thread *t, struct io *io, uint64_t end_ns)
 {
 	const bool open_end = t->engine->cfg.measure_ns == 0;
+	bool measured = false;
 
 	io->due_ns = pacer_due_of(&t->pacer, io->due_ns, io->start_ns);
 	if (t->cancelled && !open_end) {
@@ -63,6 +75,7 @@ static void count(struct engine_thread *t, struct io *io, uint64_t end_ns)
 	} else if (io->end_ns < t->warm_end_ns) {
 		record_op(&t->record[PART_WARMUP], io);
 	} else {
+		measured = true;
 		record_op(&t->record[PART_MEASURE], io);
 		__atomic_store_n(&t->last_end_ns, io->end_ns, __ATOMIC_RELAXED);
 		if (__builtin_expect(t->samples.file != NULL, 0) && !io->error)
@@ -71,6 +84,7 @@ static void count(struct engine_thread *t, struct io *io, uint64_t end_ns)
 					op_infos[io->kind].moves_data ? io->bytes : 0),
 				io->end_ns - io->due_ns);
 	}
+	return measured;
 }
 
 void engine_page(void *thread, const struct io *io, uint64_t start_ns, uint64_t end_ns)
@@ -87,7 +101,10 @@ static void finish(struct engine_thread *t, struct io *io)
 	struct engine_slot *slot = io->engine;
 
 	t->now_ns = io->end_ns;
-	count(t, io, end_of(t));
+	bool counted = count(t, io, end_of(t));
+
+	if (__builtin_expect(t->endpoints.n > 0, 0))
+		endpoints_done(&t->endpoints, io, counted);
 	t->engine->cfg.source->done(t->source, io);
 	__atomic_store_n(&slot->busy, 0, __ATOMIC_RELAXED);
 	t->free[t->n_free++] = io;

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backends/backend.h"
 #include "common/cleanup.h"
+#include "worker/storage.h"
 
 void holders_finish(struct holders *h)
 {
@@ -50,20 +50,20 @@ static size_t up_to_slash(const char *uri, size_t len)
 	return len;
 }
 
-void holders_note(struct holders *h, const struct backend *backend, void *job,
-	const char *target, const char *uri)
+void holders_note(struct holders *h, const struct storage *store, const char *target,
+	const char *uri)
 {
 	AUTO_FREE char *dir = strdup(uri);
 	size_t len = dir ? up_to_slash(dir, strlen(dir)) : 0;
 	size_t top = target ? up_to_slash(target, strlen(target)) : 0;
 
-	if (!dir || !backend->holder_missing)
+	if (!dir)
 		return;
 	if (top == 0 || strncmp(dir, target, top) != 0)
 		top = len;
 	for (; len > 0 && len >= top; len = up_to_slash(dir, len - 1)) {
 		dir[len] = '\0';
-		if (!backend->holder_missing(job, dir))
+		if (!storage_holder_missing(store, dir))
 			return;
 		holders_add(h, dir, len);
 	}
@@ -76,11 +76,11 @@ static int longest_first(const void *a, const void *b)
 	return (la < lb) - (la > lb);
 }
 
-void holders_remove(struct holders *h, const struct backend *backend, void *job)
+void holders_remove(struct holders *h, const struct storage *store)
 {
-	if (!backend->holder_remove || h->n == 0)
+	if (h->n == 0)
 		return;
 	qsort(h->uris, h->n, sizeof(*h->uris), longest_first);
 	for (size_t i = 0; i < h->n; i++)
-		backend->holder_remove(job, h->uris[i]);
+		storage_holder_remove(store, h->uris[i]);
 }

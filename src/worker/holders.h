@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct backend;
+struct storage;
 
 struct holders {
 	char **uris; /* each ends with '/' */
@@ -18,10 +18,10 @@ bool holders_has(const struct holders *h, const char *uri);
 
 /* Notes what is missing for objects named uri... : its directory, and those above it as far as the
  * target (NULL: none). Running out of memory only means that one stays. */
-void holders_note(struct holders *h, const struct backend *backend, void *job,
-	const char *target, const char *uri);
+void holders_note(struct holders *h, const struct storage *store, const char *target,
+	const char *uri);
 /* Adds one that is known to be muster's; nothing to do when it is there already. */
 void holders_add(struct holders *h, const char *uri, size_t len);
 
 /* Removes those that are empty, the deepest first. */
-void holders_remove(struct holders *h, const struct backend *backend, void *job);
+void holders_remove(struct holders *h, const struct storage *store);

@@ -5,11 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backends/backend.h"
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/text.h"
 #include "worker/names.h"
+#include "worker/storage.h"
 
 void keyset_finish(struct keyset *k)
 {
@@ -24,25 +24,20 @@ void keyset_finish(struct keyset *k)
 	*k = (struct keyset){0};
 }
 
-/* "<set uri>NAME-00000000.dat" */
-static void set_key(const struct job_set *set, uint64_t index, char *out)
+/* Whether a glob means a set by its names as they would be without shards, which is how people write it
+ * who do not care for shards. */
+static bool matches_flat(const char *uri, const struct job_set *set, char *room)
 {
-	size_t uri_len = strlen(set->uri), name_len = strlen(set->name);
+	struct job_set flat = *set;
 
-	memcpy(out, set->uri, uri_len);
-	memcpy(out + uri_len, set->name, name_len);
-	out[uri_len + name_len] = '-';
-	names_put_index(out + uri_len + name_len + 1, index);
-}
-
-static char *alloc_set_key(const struct job_set *set)
-{
-	return malloc(strlen(set->uri) + strlen(set->name) + 1 + NAMES_INDEX);
+	flat.shards = 0;
+	set_key(&flat, 0, room);
+	return text_match(uri, room, false);
 }
 
 bool keyset_covers(const char *uri, const struct job_set *set)
 {
-	AUTO_FREE char *key = alloc_set_key(set);
+	AUTO_FREE char *key = malloc(set_key_room(set));
 
 	if (!key)
 		return false;
@@ -52,21 +47,29 @@ bool keyset_covers(const char *uri, const struct job_set *set)
 		if (text_ends_with(uri, "/"))
 			return text_starts_with(set->uri, uri);
 		return text_starts_with(uri, set->uri) &&
-		       names_index(uri + strlen(set->uri), set->name, &index) &&
+		       set_index(set, uri + strlen(set->uri), &index) &&
 		       index < set->count;
 	}
-	set_key(set, 0, key);
-	return text_match(uri, key, false);
+	if (matches_flat(uri, set, key))
+		return true;
+	for (uint64_t i = 0; i < set->shards && i < set->count; i++) {
+		set_key(set, i, key);
+		if (text_match(uri, key, false))
+			return true;
+	}
+	return false;
 }
 
 /* Whether a pattern that matches the first object must match all: only the directory part, or the
  * name up to its digits, is spelt out. */
-static bool matches_all(const char *uri, const struct job_set *set)
+static bool matches_all(const char *uri, const struct job_set *set, char *room)
 {
 	const char *slash = strrchr(uri, '/');
 	const char *name = slash ? slash + 1 : uri;
 	size_t len = strlen(set->name);
 
+	if (!matches_flat(uri, set, room))
+		return false;
 	if (strcmp(name, "*") == 0 || strcmp(name, "*.dat") == 0)
 		return true;
 	return strncmp(name, set->name, len) == 0 &&
@@ -76,12 +79,15 @@ static bool matches_all(const char *uri, const struct job_set *set)
 /* The indices whose names a narrower pattern matches. */
 static int pick_matching(struct keyset_part *part, const char *uri, struct share share)
 {
-	const struct job_set *set = part->set->spec;
-	AUTO_FREE char *key = alloc_set_key(set);
+	struct job_set named = *part->set->spec; /* as the pattern names it */
+	const struct job_set *set = &named;
+	AUTO_FREE char *key = malloc(set_key_room(set));
 	uint64_t cap = 0;
 
 	if (!key)
 		return -ENOMEM;
+	if (matches_flat(uri, set, key))
+		named.shards = 0;
 	part->n = 0;
 	for (uint64_t i = share.index; i < set->count; i += share.count) {
 		set_key(set, i, key);
@@ -100,16 +106,24 @@ static int pick_matching(struct keyset_part *part, const char *uri, struct share
 	return 0;
 }
 
+static void note_length(struct keyset *k, size_t len)
+{
+	if (len > k->longest)
+		k->longest = len;
+}
+
 static int add_part(
 	struct keyset *k, const char *uri, const struct set *set, struct share share)
 {
 	struct keyset_part *parts =
 		reallocarray(k->parts, k->n_parts + 1, sizeof(*parts));
+	AUTO_FREE char *key = malloc(set_key_room(set->spec));
 	uint64_t count = set->spec->count, index;
 
-	if (!parts)
+	if (parts)
+		k->parts = parts;
+	if (!parts || !key)
 		return -ENOMEM;
-	k->parts = parts;
 	struct keyset_part *part = &k->parts[k->n_parts++];
 
 	*part = (struct keyset_part){
@@ -125,14 +139,16 @@ static int add_part(
 		return -ENOMEM;
 	part->prefix_len = strlen(part->prefix);
 	if (text_has_wildcard(uri)) {
-		if (!matches_all(uri, set->spec) && pick_matching(part, uri, share) < 0)
+		if (!matches_all(uri, set->spec, key) &&
+			pick_matching(part, uri, share) < 0)
 			return -ENOMEM;
 	} else if (!text_ends_with(uri, "/")) {
-		names_index(uri + strlen(set->spec->uri), set->spec->name, &index);
+		set_index(set->spec, uri + strlen(set->spec->uri), &index);
 		part->first = index;
 		part->n = share_has(share, index);
 	}
 	k->n += part->n;
+	note_length(k, set_key_room(set->spec));
 	return 0;
 }
 
@@ -217,6 +233,7 @@ static bool add_listed(const struct list_entry *e, void *user)
 	k->offsets[k->n] = k->names_len;
 	k->sizes[k->n++] = e->size;
 	k->names_len += len;
+	note_length(k, len);
 	return true;
 }
 
@@ -230,8 +247,8 @@ static char *literal_prefix(const char *uri)
 	return strndup(uri, len);
 }
 
-static int list_keys(struct keyset *k, const char *uri, const struct backend *backend,
-	void *job, const uint32_t *cancel, struct err *err)
+static int list_keys(struct keyset *k, const char *uri, const struct storage *store,
+	const uint32_t *cancel, struct err *err)
 {
 	AUTO_FREE char *prefix = literal_prefix(uri);
 	struct listing l = {.k = k, .cancel = cancel};
@@ -240,7 +257,7 @@ static int list_keys(struct keyset *k, const char *uri, const struct backend *ba
 		l.pattern = uri;
 	if (!prefix)
 		return err_sys(err, ENOMEM, "no memory");
-	if (backend->list(job, prefix, add_listed, &l, err) < 0)
+	if (storage_list(store, prefix, add_listed, &l, err) < 0)
 		return -1;
 	if (l.no_memory)
 		return err_sys(err, ENOMEM, "no memory to list %s", uri);
@@ -248,7 +265,7 @@ static int list_keys(struct keyset *k, const char *uri, const struct backend *ba
 }
 
 int keyset_resolve(struct keyset *k, const struct job_op *op, const struct set *sets,
-	size_t n_sets, struct share share, const struct backend *backend, void *job,
+	size_t n_sets, struct share share, const struct storage *store,
 	const uint32_t *cancel, struct err *err)
 {
 	const bool remove = op->kind == OP_DELETE;
@@ -270,12 +287,13 @@ int keyset_resolve(struct keyset *k, const struct job_op *op, const struct set *
 			op->uri);
 	bool exact = !text_has_wildcard(op->uri) && !text_ends_with(op->uri, "/");
 
-	if (backend->any_object || exact) {
+	if (store->backend->any_object || exact) {
 		k->exact = op->uri;
 		k->n = 1;
-		return backend->check(job, op->kind, op->uri, err);
+		note_length(k, strlen(op->uri));
+		return storage_check(store, op->kind, op->uri, err);
 	}
-	if (list_keys(k, op->uri, backend, job, cancel, err) < 0)
+	if (list_keys(k, op->uri, store, cancel, err) < 0)
 		return -1;
 	if (k->n == 0)
 		return err_set(err, ERR_INPUT,
@@ -307,8 +325,12 @@ void keyset_key(const struct keyset *k, uint64_t i, char *uri, uint64_t *ret_siz
 	for (; i >= part->n; part++)
 		i -= part->n;
 	index = part->indices ? part->indices[i] : part->first + i * part->step;
-	memcpy(uri, part->prefix, part->prefix_len);
-	names_put_index(uri + part->prefix_len, index);
+	if (__builtin_expect(part->set->spec->shards > 0, 0)) {
+		set_key(part->set->spec, index, uri);
+	} else {
+		memcpy(uri, part->prefix, part->prefix_len);
+		names_put_index(uri + part->prefix_len, index);
+	}
 	if (part->sized)
 		*ret_size = sizes_at(&part->set->sizes, part->set->spec->id, index);
 }

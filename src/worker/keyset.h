@@ -10,13 +10,13 @@
 #include "proto/job.h"
 #include "worker/set.h"
 
-struct backend;
+struct storage;
 struct err;
 
 /* Indices first, first + step, ... of a set; or those in indices. */
 struct keyset_part {
 	const struct set *set;
-	char *prefix; /* of all names: "<set uri>NAME-" */
+	char *prefix; /* of all names: "<set uri>NAME-"; not of a set in shards */
 	size_t prefix_len;
 	uint64_t first, step, n;
 	uint64_t *indices; /* or NULL */
@@ -25,6 +25,7 @@ struct keyset_part {
 
 struct keyset {
 	uint64_t n;        /* keys */
+	size_t longest;    /* bytes of the longest one at most, without its NUL */
 	const char *exact; /* or NULL; the op's own uri */
 	struct keyset_part *parts;
 	size_t n_parts;
@@ -41,7 +42,7 @@ void keyset_finish(struct keyset *k);
  * several (a delete: each worker has its own). cancel (atomic) ends a long listing early.
  * -1 with err (ERR_INPUT) when there are none. */
 int keyset_resolve(struct keyset *k, const struct job_op *op, const struct set *sets,
-	size_t n_sets, struct share share, const struct backend *backend, void *job,
+	size_t n_sets, struct share share, const struct storage *store,
 	const uint32_t *cancel, struct err *err);
 
 /* Whether op's uri covers a set (its name rule is not asked). */

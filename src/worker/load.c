@@ -1,9 +1,9 @@
 /* load: the workload itself as a source of ops.
  *
- * Every slot draws its next op by weight. A delete removes each object once: the keys are dealt out
- * over the threads that may run it; a thread that has used its part up does not draw the op again,
- * and when it has nothing left to draw it is done. Deletes of this run's own puts take the thread's
- * oldest put that has ended, and are left out of a draw while there is none. */
+ * Every slot draws its next op by weight; load_fill.c says which object it is for. A delete removes each
+ * object once: the keys are dealt out over the threads that may run it; a thread that has used its part up
+ * does not draw the op again, and when it has nothing left to draw it is done. Deletes of this run's own
+ * puts take the thread's oldest one that has ended, and are left out of a draw while there is none. */
 #include "worker/load.h"
 
 #include <errno.h>
@@ -12,44 +12,9 @@
 
 #include "common/cleanup.h"
 #include "common/err.h"
-#include "common/rng.h"
 #include "common/text.h"
-#include "worker/mix.h"
-#include "worker/names.h"
+#include "worker/load_impl.h"
 #include "worker/task.h"
-
-/* Puts that a later delete may take, per put op; older ones are left to cleanup. */
-#define RING 4096u
-
-struct ring {
-	uint64_t seq[RING];
-	uint32_t head, n;
-};
-
-struct load_op {
-	const struct job_op *spec;
-	const struct keyset *keys;
-	struct sizes sizes;
-	char *put_prefix; /* put: "<uri>RUN-WORKER-THREAD-" */
-	size_t put_prefix_len;
-	struct ring *ring;   /* put: those that a delete may take; or NULL */
-	uint32_t puts_of;    /* delete: the put op, or UINT32_MAX */
-	uint32_t cap, busy;  /* ops in flight */
-	uint64_t next, step; /* delete: the next key of this thread */
-};
-
-struct load_thread {
-	struct rng rng;
-	struct mix mix;
-	double *weights;
-	struct load_op *ops;
-	uint32_t n_ops;
-	bool exhausted;  /* nothing is left to draw */
-	bool may_refuse; /* caps or rings: the op drawn may not be possible now */
-	uint64_t seq;    /* of the next put */
-	uint64_t stamp;
-	uint64_t data_mask;
-};
 
 unsigned load_kinds(const struct task *t)
 {
@@ -69,6 +34,7 @@ static void load_fini(void *state)
 	for (uint32_t i = 0; i < l->n_ops; i++) {
 		free(l->ops[i].put_prefix);
 		free(l->ops[i].ring);
+		free(l->ops[i].pool.in_ring);
 	}
 	free(l->ops);
 	free(l->weights);
@@ -111,11 +77,30 @@ static int share_weights(
 	return 0;
 }
 
-static int init_op(
-	struct load_thread *l, const struct task *t, uint32_t i, uint32_t index)
+/* This thread's share of the names that an op comes back to; each thread has one at least. */
+static int init_pool(
+	struct load_thread *l, struct load_op *op, uint32_t index, uint32_t n)
+{
+	uint32_t all = op->spec->pool;
+
+	if (op->spec->kind != OP_PUT || all == 0)
+		return 0;
+	op->pool.n = all / n + (index < all % n);
+	if (op->pool.n == 0)
+		op->pool.n = 1;
+	/* names of other ops with the same prefix begin behind those of the pool */
+	if (l->seq < op->pool.n)
+		l->seq = op->pool.n;
+	op->pool.in_ring = calloc(op->pool.n, sizeof(*op->pool.in_ring));
+	return op->pool.in_ring ? 0 : -ENOMEM;
+}
+
+static int init_op(struct load_thread *l, const struct task *t, uint32_t i,
+	uint32_t index, uint32_t n)
 {
 	const struct job *j = &t->job;
 	struct load_op *op = &l->ops[i];
+	const char *puts;
 
 	op->spec = &j->ops[i];
 	op->keys = &t->keys[i];
@@ -130,18 +115,46 @@ static int init_op(
 		if (!put->ring)
 			return -ENOMEM;
 	}
-	if (op->spec->kind != OP_PUT)
+	puts = job_op_puts(op->spec);
+	if (!puts)
 		return 0;
-	op->put_prefix =
-		text_printf("%s%s-%s-%u-", op->spec->uri, j->run, j->worker, index);
+	op->put_prefix = text_printf("%s%s-%s-%u-", puts, j->run, j->worker, index);
 	if (!op->put_prefix)
 		return -ENOMEM;
 	op->put_prefix_len = strlen(op->put_prefix);
-	return 0;
+	return init_pool(l, op, index, n);
+}
+
+size_t load_more_bytes(const struct task *t)
+{
+	const size_t growth = task_growth(t);
+	size_t most = 0;
+
+	for (size_t i = 0; i < t->job.n_ops; i++) {
+		const struct job_op *op = &t->job.ops[i];
+		const struct job_op *put = op;
+		size_t len = 0;
+
+		if (t->puts_of[i] != UINT32_MAX)
+			put = &t->job.ops[t->puts_of[i]];
+		if (job_op_puts(put))
+			len = strlen(job_op_puts(put)) + strlen(t->name) +
+			      2 * NAMES_INDEX;
+		if (t->keys[i].longest + 1 > len)
+			len = t->keys[i].longest + 1;
+		len += growth;
+		if (op->kind == OP_DELETE)
+			len *= op->batch > 1 ? op->batch - 1 : 0;
+		else if (op->kind != OP_COPY)
+			len = 0;
+		if (len > most)
+			most = len;
+	}
+	return most;
 }
 
 /* Ops without a key in this thread leave the draw. */
-static void rebuild(struct load_thread *l)
+void load_rebuild(struct load_thread *l)
 {
 	for (uint32_t i = 0; i < l->n_ops; i++) {
 		const struct load_op *op = &l->ops[i];
@@ -168,7 +181,7 @@ static int load_init(void *user, uint32_t index, uint32_t n, uint32_t slots,
 		rc = l->ops && l->weights ? 0 : -ENOMEM;
 	}
 	for (uint32_t i = 0; rc == 0 && i < l->n_ops; i++)
-		rc = init_op(l, t, i, index);
+		rc = init_op(l, t, i, index, n);
 	if (rc == 0)
 		rc = share_weights(l, t, index, n);
 	if (rc < 0) {
@@ -179,7 +192,7 @@ static int load_init(void *user, uint32_t index, uint32_t n, uint32_t slots,
 		rng_mix(t->job.seed ^ rng_mix(((uint64_t)t->job.index << 32) + index)));
 	l->stamp = rng_u64(&l->rng);
 	l->data_mask = (t->data->size - 1) & ~UINT64_C(63);
-	rebuild(l);
+	load_rebuild(l);
 	*ret_state = l;
 	return 0;
 }
@@ -214,60 +227,7 @@ static int draw_possible(struct load_thread *l)
 	return last;
 }
 
-static void fill_put(struct load_thread *l, const struct load_op *op, struct io *io,
-	char *uri, uint64_t seq)
-{
-	memcpy(uri, op->put_prefix, op->put_prefix_len);
-	names_put_seq(uri + op->put_prefix_len, seq);
-	io->tag = seq; /* for the ring, when the put has ended */
-	io->size = sizes_draw(&op->sizes, &l->rng);
-	io->data_at = rng_u64(&l->rng) & l->data_mask;
-	io->stamp = rng_mix(l->stamp ^ seq);
-	io->fill = (uint8_t)op->spec->fill;
-	io->fsync = op->spec->fsync;
-}
-
-static void fill_delete(
-	struct load_thread *l, struct load_op *op, struct io *io, char *uri)
-{
-	if (op->puts_of != UINT32_MAX) {
-		struct load_op *put = &l->ops[op->puts_of];
-		struct ring *r = put->ring;
-
-		memcpy(uri, put->put_prefix, put->put_prefix_len);
-		names_put_seq(uri + put->put_prefix_len, r->seq[r->head]);
-		r->head = (r->head + 1) % RING;
-		r->n--;
-		return;
-	}
-	keyset_key(op->keys, op->next, uri, &io->size);
-	op->next += op->step;
-	if (op->next >= op->keys->n)
-		rebuild(l);
-}
-
-static void fill(struct load_thread *l, struct load_op *op, struct io *io, char *uri)
-{
-	io->kind = op->spec->kind;
-	switch (io->kind) {
-	case OP_PUT:
-		fill_put(l, op, io, uri, l->seq++);
-		break;
-	case OP_LIST:
-		io->uri = op->spec->uri;
-		io->max_keys = op->spec->max_keys;
-		io->delimiter = op->spec->delimiter;
-		break;
-	case OP_DELETE:
-		fill_delete(l, op, io, uri);
-		break;
-	default:
-		keyset_key(op->keys, rng_below(&l->rng, op->keys->n), uri, &io->size);
-		break;
-	}
-}
-
-static enum next load_next(void *state, struct io *io, char *uri)
+static enum next load_next(void *state, struct io *io, char *uri, char *more)
 {
 	struct load_thread *l = state;
 	uint32_t i;
@@ -284,7 +244,7 @@ static enum next load_next(void *state, struct io *io, char *uri)
 	}
 	io->entry = i;
 	l->ops[i].busy++;
-	fill(l, &l->ops[i], io, uri);
+	load_fill(l, &l->ops[i], io, uri, more);
 	return NEXT_OP;
 }
 
@@ -294,15 +254,8 @@ static void load_done(void *state, const struct io *io)
 	struct load_op *op = &l->ops[io->entry];
 
 	op->busy--;
-	if (op->ring && !io->error) {
-		struct ring *r = op->ring;
-
-		if (r->n == RING) {
-			r->head = (r->head + 1) % RING;
-			r->n--;
-		}
-		r->seq[(r->head + r->n++) % RING] = io->tag;
-	}
+	if (op->ring && !io->error)
+		load_put_ended(op, io->tag);
 }
 
 const struct source load_source = {

@@ -8,5 +8,8 @@ struct task;
 /* source_user is the struct task. */
 extern const struct source load_source;
 
+/* engine_config's more_bytes for it. */
+size_t load_more_bytes(const struct task *t);
+
 /* Mask of the ops that the workload may run. */
 unsigned load_kinds(const struct task *t);

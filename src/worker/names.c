@@ -28,6 +28,18 @@ size_t names_put_index(char *out, uint64_t index)
 	return len + sizeof(SUFFIX) - 1;
 }
 
+size_t names_put_shard(char *out, uint32_t shards, uint64_t index)
+{
+	static const char digits[] = "0123456789abcdef";
+	unsigned shard = (unsigned)(index % shards);
+
+	out[0] = digits[shard >> 4 & 15];
+	out[1] = digits[shard & 15];
+	out[2] = '/';
+	out[3] = '\0';
+	return NAMES_SHARD - 1;
+}
+
 size_t names_put_seq(char *out, uint64_t seq)
 {
 	size_t len = put_decimal(out, seq, 1);

@@ -13,6 +13,11 @@ size_t names_put_index(char *out, uint64_t index);
 /* The reverse, of a whole name "<name>-<digits>.dat". False when it is not of this set. */
 bool names_index(const char *name, const char *set_name, uint64_t *ret_index);
 
+/* "0a/": where the object of this index of a set in so many shards lies. Writes a NUL; returns the length.
+ * out needs NAMES_SHARD bytes. */
+#define NAMES_SHARD 4
+size_t names_put_shard(char *out, uint32_t shards, uint64_t index);
+
 /* The name of a put: RUN-WORKER-THREAD-SEQ. */
 struct put_name {
 	uint32_t thread;

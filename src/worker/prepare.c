@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "common/rng.h"
-#include "worker/names.h"
 #include "worker/task.h"
 
 #define TRIES 3
@@ -48,8 +47,7 @@ int prepare_owners(struct prepare *p, struct err *err)
 	/* every worker, not only the first: an object must never be there without its owner, also
 	 * when the first worker is lost at this moment */
 	for (size_t i = 0; i < t->job.n_sets; i++)
-		if (t->job.sets[i].count > 0 &&
-			set_take(&t->sets[i], t->backend, t->job_state, err) < 0)
+		if (t->job.sets[i].count > 0 && set_take(&t->sets[i], &t->store, err) < 0)
 			return -1;
 	return 0;
 }
@@ -124,13 +122,9 @@ static void fill_object(
 	const struct task *t, uint32_t set, uint64_t index, struct io *io, char *uri)
 {
 	const struct job_set *spec = &t->job.sets[set];
-	size_t uri_len = strlen(spec->uri), name_len = strlen(spec->name);
 	uint64_t content = rng_mix(rng_mix(spec->id) ^ index);
 
-	memcpy(uri, spec->uri, uri_len);
-	memcpy(uri + uri_len, spec->name, name_len);
-	uri[uri_len + name_len] = '-';
-	names_put_index(uri + uri_len + name_len + 1, index);
+	set_key(spec, index, uri);
 	io->kind = OP_PUT;
 	io->entry = set;
 	io->size = sizes_at(&t->sets[set].sizes, spec->id, index);
@@ -139,12 +133,13 @@ static void fill_object(
 	io->fill = (uint8_t)spec->fill;
 }
 
-static enum next maker_next(void *state, struct io *io, char *uri)
+static enum next maker_next(void *state, struct io *io, char *uri, char *more)
 {
 	struct maker *m = state;
 	uint64_t index, tries = 0;
 	uint32_t set;
 
+	(void)more;
 	if (__atomic_load_n(&m->p->hopeless, __ATOMIC_RELAXED)) {
 		return m->in_flight ? NEXT_LATER : NEXT_END;
 	} else if (m->n_again > 0) {

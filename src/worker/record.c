@@ -92,6 +92,7 @@ static void record_failure(struct op_record *o, const struct io *io)
 	if (so_far == 0)
 		memcpy(o->first_error, io->error_text, RECORD_TEXT);
 	count_up(&o->errors[io->error], 1);
+	o->entries += io->entries; /* of several objects some may have gone */
 	hist_record(&o->hist[0][SAMPLE_FAILED], io->end_ns - io->due_ns);
 	if (__atomic_load_n(&o->sample_ready, __ATOMIC_ACQUIRE) == 0) {
 		memcpy(o->sample, io->error_text, RECORD_TEXT);
@@ -106,6 +107,8 @@ void record_op(struct recorder *r, const struct io *io)
 	uint64_t service = io->end_ns - io->start_ns;
 	uint64_t lateness = io->start_ns - io->due_ns;
 
+	if (__builtin_expect(io->attempts > 0, 0))
+		count_up(&o->retries, io->attempts);
 	if (__builtin_expect(io->error != OP_OK, 0)) {
 		record_failure(o, io);
 		return;
@@ -153,6 +156,7 @@ int record_delta(
 	for (unsigned e = 0; e < OP_ERRORS; e++)
 		delta->errors[e] += count_since(&o->errors[e], &o->seen.errors[e]);
 	delta->bytes += count_since(&o->bytes, &o->seen.bytes);
+	delta->retries += count_since(&o->retries, &o->seen.retries);
 	if (__atomic_load_n(&o->sample_ready, __ATOMIC_ACQUIRE)) {
 		if (!*sample)
 			memcpy(sample, o->sample, RECORD_TEXT);

@@ -24,7 +24,7 @@ struct op_record {
 
 	/* live: over all buckets */
 	struct hist response, service; /* 2 digits */
-	uint64_t bytes;
+	uint64_t bytes, retries;
 	uint64_t errors[OP_ERRORS];
 	uint64_t late_max_ns;
 	/* hand-over of one error text per delta: the thread fills it while 0, the reader empties */
@@ -34,7 +34,7 @@ struct op_record {
 	/* of the reader alone: what it has seen */
 	struct {
 		struct hist response, service;
-		uint64_t bytes;
+		uint64_t bytes, retries;
 		uint64_t errors[OP_ERRORS];
 	} seen;
 };

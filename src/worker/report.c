@@ -14,7 +14,7 @@ static void clear_part(struct report_part *p)
 		struct op_delta *d = &p->deltas[k];
 
 		d->kind = (enum op_kind)k;
-		d->count = d->bytes = 0;
+		d->count = d->bytes = d->retries = 0;
 		memset(d->errors, 0, sizeof(d->errors));
 		hist_reset(&d->response);
 		hist_reset(&d->service);
@@ -102,7 +102,7 @@ int report_gather(struct report *r, struct work *work)
 static bool has_ops(const struct op_delta *d)
 {
 	/* the bytes of an op may come an interval after its count */
-	return d->count > 0 || d->bytes > 0 || sum_errors(d) > 0;
+	return d->count > 0 || d->bytes > 0 || d->retries > 0 || sum_errors(d) > 0;
 }
 
 bool report_pending(const struct report *r, enum part part)
@@ -185,6 +185,7 @@ static int totals_line(struct results *r, enum op_kind kind, struct buf *out)
 		.count = t.count,
 		.drained = t.drained,
 		.abandoned = t.abandoned,
+		.retries = t.retries,
 		.pages = t.pages,
 		.entries = t.entries,
 		.error_sample = t.first_error[0] ? t.first_error : NULL,
@@ -219,6 +220,29 @@ static int hist_line(struct results *r, enum op_kind kind, unsigned bucket,
 	return rc;
 }
 
+/* Behind those of the ops: 1, 0 when there are no more, or -ENOMEM. */
+static int endpoint_line(struct results *r, uint64_t index, struct buf *out)
+{
+	const uint32_t n = engine_endpoints(r->engine);
+	struct msg m = {.type = MSG_ENDPOINT};
+	struct msg_endpoint *line = &m.u.endpoint;
+	int rc;
+
+	if (n == 0 || index > n)
+		return 0;
+	*line = (struct msg_endpoint){
+		.generation = r->generation,
+		.uri = index < n ? r->endpoints->uris[index] : (char[]){""},
+	};
+	hist_init(&line->hist, 3);
+	rc = engine_endpoint(
+		r->engine, (uint32_t)index, &line->hist, &line->bytes, line->errors);
+	if (rc == 0)
+		rc = msg_encode(&m, out);
+	hist_finish(&line->hist);
+	return rc < 0 ? rc : 1;
+}
+
 int results_next(struct results *r, struct buf *out)
 {
 	for (;;) {
@@ -226,8 +250,13 @@ int results_next(struct results *r, struct buf *out)
 		unsigned at = (unsigned)(r->next % LINES_PER_OP);
 		int rc;
 
-		if (kind >= OP_KINDS)
-			return 0;
+		if (kind >= OP_KINDS) {
+			rc = endpoint_line(
+				r, r->next - (uint64_t)OP_KINDS * LINES_PER_OP, out);
+			r->next += rc > 0;
+			r->lines += rc > 0;
+			return rc;
+		}
 		r->next++;
 		if (!(r->kinds & 1u << kind))
 			continue;

@@ -57,7 +57,8 @@ struct results {
 	const struct engine *engine;
 	uint32_t generation;
 	unsigned kinds; /* ops of the job */
-	uint64_t next;  /* position */
+	const struct job_endpoints *endpoints;
+	uint64_t next; /* position */
 	uint64_t lines;
 };
 

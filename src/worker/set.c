@@ -8,11 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backends/backend.h"
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/text.h"
 #include "worker/names.h"
+#include "worker/storage.h"
 
 CLEANUP_DEFINE(json_t, json_decref)
 #define AUTO_JSON CLEANUP(cleanup_json_decref)
@@ -20,6 +20,35 @@ CLEANUP_DEFINE(json_t, json_decref)
 #define OWNER_MAX 4096
 /* Indices have to fit into memory as bits, and into names. */
 #define COUNT_MAX UINT64_C(100000000000)
+
+size_t set_key_room(const struct job_set *spec)
+{
+	return strlen(spec->uri) + NAMES_SHARD + strlen(spec->name) + 1 + NAMES_INDEX;
+}
+
+size_t set_key(const struct job_set *spec, uint64_t index, char *out)
+{
+	size_t len = strlen(spec->uri), name_len = strlen(spec->name);
+
+	memcpy(out, spec->uri, len);
+	if (spec->shards)
+		len += names_put_shard(out + len, spec->shards, index);
+	memcpy(out + len, spec->name, name_len);
+	len += name_len;
+	out[len++] = '-';
+	return len + names_put_index(out + len, index);
+}
+
+bool set_index(const struct job_set *spec, const char *name, uint64_t *ret_index)
+{
+	char shard[NAMES_SHARD];
+
+	if (!spec->shards)
+		return names_index(name, spec->name, ret_index);
+	return strlen(name) > NAMES_SHARD - 1 &&
+	       names_index(name + NAMES_SHARD - 1, spec->name, ret_index) &&
+	       memcmp(name, shard, names_put_shard(shard, spec->shards, *ret_index)) == 0;
+}
 
 char *set_owner_uri(const struct set *s)
 {
@@ -69,8 +98,7 @@ static int parse_owner(struct set *s, const char *text, struct err *err)
 	return 1;
 }
 
-int set_read_owner(
-	struct set *s, const struct backend *backend, void *job, struct err *err)
+int set_read_owner(struct set *s, const struct storage *store, struct err *err)
 {
 	AUTO_FREE char *uri = set_owner_uri(s);
 	char text[OWNER_MAX];
@@ -81,7 +109,7 @@ int set_read_owner(
 	if (!uri)
 		return err_sys(err, ENOMEM, "no memory");
 	s->owner_written = false;
-	len = backend->read_small(job, uri, text, sizeof(text), &why);
+	len = storage_read_small(store, uri, text, sizeof(text), &why);
 	if (len == -ENOENT)
 		return 0;
 	if (len < 0) {
@@ -93,8 +121,7 @@ int set_read_owner(
 	return rc;
 }
 
-static int write_owner(
-	struct set *s, const struct backend *backend, void *job, struct err *err)
+static int write_owner(struct set *s, const struct storage *store, struct err *err)
 {
 	AUTO_FREE char *uri = set_owner_uri(s);
 	AUTO_FREE char *spec = describe_spec(s->spec);
@@ -114,20 +141,20 @@ static int write_owner(
 	text = json ? json_dumps(json, JSON_COMPACT) : NULL;
 	if (!uri || !text)
 		return err_sys(err, ENOMEM, "cannot write the owner of %s", s->spec->uri);
-	if (backend->write_small(job, uri, text, err) < 0)
+	if (storage_write_small(store, uri, text, err) < 0)
 		return -1;
 	s->owner_written = true;
 	s->owner_count = count;
 	return 0;
 }
 
-int set_take(struct set *s, const struct backend *backend, void *job, struct err *err)
+int set_take(struct set *s, const struct storage *store, struct err *err)
 {
 	if (s->owner == SET_FOREIGN)
 		return 0;
-	if (set_read_owner(s, backend, job, err) < 0)
+	if (set_read_owner(s, store, err) < 0)
 		return -1;
-	return write_owner(s, backend, job, err);
+	return write_owner(s, store, err);
 }
 
 struct inspection {
@@ -147,7 +174,7 @@ static bool see_object(const struct list_entry *e, void *user)
 	if (__atomic_load_n(in->cancel, __ATOMIC_RELAXED))
 		return false;
 	if (strncmp(e->uri, s->spec->uri, in->prefix_len) != 0 ||
-		!names_index(e->uri + in->prefix_len, s->spec->name, &index))
+		!set_index(s->spec, e->uri + in->prefix_len, &index))
 		return true;
 	in->of_set++;
 	/* the size is only ours to judge when the set is; whose it is is known by now */
@@ -172,7 +199,7 @@ static void count_share(struct set *s, struct share share)
 }
 
 int set_inspect(struct set *s, const struct job_set *spec, struct share share,
-	const struct backend *backend, void *job, const uint32_t *cancel, struct err *err)
+	const struct storage *store, const uint32_t *cancel, struct err *err)
 {
 	struct inspection in = {.s = s,
 		.share = share,
@@ -189,11 +216,11 @@ int set_inspect(struct set *s, const struct job_set *spec, struct share share,
 	if (!s->complete)
 		return err_sys(err, ENOMEM, "no memory for a set of %" PRIu64 " objects",
 			spec->count);
-	if (set_read_owner(s, backend, job, err) < 0)
+	if (set_read_owner(s, store, err) < 0)
 		return -1;
-	if (!s->owner_written && backend->holder_missing)
-		s->made_holder = backend->holder_missing(job, spec->uri);
-	if (backend->list(job, spec->uri, see_object, &in, err) < 0)
+	if (!s->owner_written)
+		s->made_holder = storage_holder_missing(store, spec->uri);
+	if (storage_list(store, spec->uri, see_object, &in, err) < 0)
 		return -1;
 	if (!s->owner_written && in.of_set > 0) {
 		s->owner = SET_FOREIGN;

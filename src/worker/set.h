@@ -7,7 +7,7 @@
 #include "proto/job.h"
 #include "worker/sizes.h"
 
-struct backend;
+struct storage;
 struct err;
 
 enum set_owner {
@@ -45,11 +45,16 @@ static inline bool set_is_complete(const struct set *s, uint64_t index)
 	       1;
 }
 
+/* Writes the URI of an object, with a NUL, to out (set_key_room bytes); returns its length. */
+size_t set_key(const struct job_set *spec, uint64_t index, char *out);
+size_t set_key_room(const struct job_set *spec);
+/* Whether an object of this name below the set's uri is one of its names, and which index it has. */
+bool set_index(const struct job_set *spec, const char *name, uint64_t *ret_index);
+
 /* Looks at the store. Returns 0, or -1 with err: it cannot be read, or the place belongs to a set of
  * another spec (ERR_INPUT). cancel (atomic) ends a long listing early. */
 int set_inspect(struct set *s, const struct job_set *spec, struct share share,
-	const struct backend *backend, void *job, const uint32_t *cancel,
-	struct err *err);
+	const struct storage *store, const uint32_t *cancel, struct err *err);
 void set_finish(struct set *s);
 
 /* Takes over what an earlier job of this run has made in the same set. */
@@ -60,11 +65,10 @@ void set_mark_made(struct set *s, uint64_t index);
 bool set_was_made(const struct set *s, uint64_t index);
 
 /* Reads the owner object again. 1: it is there and names this spec; 0: none; -1: err. */
-int set_read_owner(
-	struct set *s, const struct backend *backend, void *job, struct err *err);
+int set_read_owner(struct set *s, const struct storage *store, struct err *err);
 /* Makes the set this spec's, before its first object: reads the owner object again, since another run may
  * have taken the place after the inspection (-1 with err, ERR_INPUT, when its spec is another), and writes
  * it when it is not there, or when its count is lower. Nothing to do for a foreign set. */
-int set_take(struct set *s, const struct backend *backend, void *job, struct err *err);
+int set_take(struct set *s, const struct storage *store, struct err *err);
 /* Its URI; malloc, NULL when out of memory. */
 char *set_owner_uri(const struct set *s);

@@ -1,9 +1,8 @@
-/* task: a job made ready on this machine. */
+/* task: a job made ready on this machine: its backend, its threads, and what it keeps. task_check.c looks
+ * at what is asked of the store. */
 #include "worker/task.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,22 +11,10 @@
 #include "common/text.h"
 #include "worker/engine.h"
 #include "worker/limits.h"
+#include "worker/names.h"
+#include "worker/task_check.h"
 
 #define SLOTS_MAX 65536u
-
-static int warn(struct task *t, char *text)
-{
-	char **list = reallocarray(t->warnings, t->n_warnings + 2, sizeof(*list));
-
-	if (!list || !text) {
-		free(text);
-		return -ENOMEM;
-	}
-	t->warnings = list;
-	list[t->n_warnings++] = text;
-	list[t->n_warnings] = NULL;
-	return 0;
-}
 
 static uint32_t cpus(void)
 {
@@ -60,9 +47,37 @@ static int choose_backend(struct task *t, const char *uri, const char *place,
 		return err_set(err, ERR_INPUT,
 			"%s: a job has one scheme, and this one is %s already", uri,
 			t->backend->schemes);
-	if (strlen(uri) > ENGINE_URI - 512)
+	if (strlen(uri) + task_growth(t) > ENGINE_URI - 512)
 		return err_set(err, ERR_INPUT, "%.60s...: URI too long", uri);
 	t->backend = b;
+	return 0;
+}
+
+size_t task_growth(const struct task *t)
+{
+	const struct job_endpoints *e = &t->job.endpoints;
+	size_t base = e->base ? strlen(e->base) : 0, growth = 0;
+
+	for (char **uri = e->uris; uri && *uri; uri++)
+		if (strlen(*uri) > base + growth)
+			growth = strlen(*uri) - base;
+	return growth;
+}
+
+/* What stands in an op besides its kind and place. */
+static int check_words(const struct task *t, const struct job_op *op, struct err *err)
+{
+	const struct backend *b = t->backend;
+	if (!(b->ops & 1u << op->kind))
+		return err_set(err, ERR_INPUT, "%s cannot do %s", b->schemes,
+			op_infos[op->kind].name);
+	if (op->batch > 1 && b->batch_max < 2)
+		return err_set(err, ERR_INPUT,
+			"%s deletes one object per request: leave batch out", b->schemes);
+	if (op->batch > 1 && op->batch > b->batch_max)
+		return err_set(err, ERR_INPUT,
+			"%s deletes at most %u objects per request, not %u", b->schemes,
+			b->batch_max, op->batch);
 	return 0;
 }
 
@@ -75,14 +90,21 @@ static int choose_backends(struct task *t, const char **at, struct err *err)
 
 		if (choose_backend(t, op->uri, op->place, at, err) < 0)
 			return -1;
-		if (!(t->backend->ops & 1u << op->kind))
-			return err_set(err, ERR_INPUT, "%s cannot do %s",
-				t->backend->schemes, op_infos[op->kind].name);
+		if (op->to && choose_backend(t, op->to, op->place, at, err) < 0)
+			return -1;
+		if (check_words(t, op, err) < 0)
+			return -1;
 	}
 	for (size_t i = 0; i < j->n_sets; i++)
 		if (choose_backend(t, j->sets[i].uri, j->sets[i].place, at, err) < 0)
 			return -1;
 	*at = NULL;
+	for (char **uri = j->endpoints.uris; uri && *uri; uri++)
+		if (choose_backend(t, *uri, NULL, at, err) < 0)
+			return err_prefix(err, "endpoint");
+	if (storage_endpoints(&j->endpoints) > ENDPOINTS_MAX)
+		return err_set(err, ERR_INPUT, "there are more than %u endpoints",
+			ENDPOINTS_MAX);
 	if (!t->backend)
 		return err_set(
 			err, ERR_INPUT, "the job has neither ops nor objects to prepare");
@@ -100,6 +122,8 @@ static int init_backend(struct task *t, struct err *err)
 		.threads = t->threads,
 		.data = t->data,
 		.page = engine_page,
+		.store = &t->job.store,
+		.name = t->name,
 	};
 
 	void *state = calloc(1, t->backend->job_size);
@@ -111,145 +135,11 @@ static int init_backend(struct task *t, struct err *err)
 		return -1;
 	}
 	t->job_state = state;
-	return 0;
-}
-
-static int inspect_sets(
-	struct task *t, const char **at, const uint32_t *cancel, struct err *err)
-{
-	const struct job *j = &t->job;
-
-	for (size_t i = 0; i < j->n_sets; i++) {
-		struct set *s = &t->sets[i];
-
-		*at = j->sets[i].place;
-		if (t->backend->check(t->job_state, OP_PUT, j->sets[i].uri, err) < 0)
-			return -1;
-		holders_note(
-			&t->holders, t->backend, t->job_state, j->target, j->sets[i].uri);
-		if (set_inspect(s, &j->sets[i], task_share(t), t->backend, t->job_state,
-			    cancel, err) < 0)
-			return -1;
-		if (j->load && !j->prepare && s->to_make > 0)
-			return err_set(err, ERR_INPUT,
-				"%s: %" PRIu64
-				" objects are missing, and nothing prepares them",
-				j->sets[i].uri, s->to_make);
-		if (s->owner == SET_FOREIGN)
-			warn(t, text_printf("%s holds objects that muster did not make: "
-					    "they are "
-					    "used and stay",
-					j->sets[i].uri));
-	}
-	return 0;
-}
-
-/* A list may begin with an empty or missing place when something of this job will fill it. */
-static bool will_exist(const struct job *j, const char *uri)
-{
-	for (size_t i = 0; i < j->n_sets; i++)
-		if (text_starts_with(j->sets[i].uri, uri))
-			return true;
-	for (size_t i = 0; i < j->n_ops; i++)
-		if (j->ops[i].kind == OP_PUT && text_starts_with(j->ops[i].uri, uri))
-			return true;
-	return false;
-}
-
-/* The put op whose names a delete's uri means: the same prefix, as it stands or with a '*'. */
-static uint32_t put_op_of(const struct job *j, const char *uri)
-{
-	size_t len = strlen(uri);
-
-	if (len > 0 && uri[len - 1] == '*')
-		len--;
-	for (size_t i = 0; i < j->n_ops; i++)
-		if (j->ops[i].kind == OP_PUT && strncmp(j->ops[i].uri, uri, len) == 0 &&
-			j->ops[i].uri[len] == '\0')
-			return (uint32_t)i;
-	return UINT32_MAX;
-}
-
-static bool covers_any(const struct task *t, const char *uri)
-{
-	for (size_t i = 0; i < t->job.n_sets; i++)
-		if (keyset_covers(uri, &t->job.sets[i]))
-			return true;
-	return false;
-}
-
-/* A delete only touches what muster made. */
-static int check_delete(struct task *t, size_t i, struct err *err)
-{
-	const struct keyset *k = &t->keys[i];
-
-	for (size_t p = 0; p < k->n_parts; p++)
-		if (k->parts[p].set->owner == SET_FOREIGN)
-			return err_set(err, ERR_INPUT,
-				"delete on foreign objects (%s) needs --allow-foreign, "
-				"which is not "
-				"supported yet",
-				k->parts[p].set->spec->uri);
-	return 0;
-}
-
-static int check_op(struct task *t, size_t i, const uint32_t *cancel, struct err *err)
-{
-	const struct job *j = &t->job;
-	const struct job_op *op = &j->ops[i];
-
-	t->puts_of[i] = UINT32_MAX;
-	switch (op->kind) {
-	case OP_PUT:
-		holders_note(&t->holders, t->backend, t->job_state, j->target, op->uri);
-		return t->backend->check(t->job_state, OP_PUT, op->uri, err);
-	case OP_LIST:
-		return will_exist(j, op->uri)
-			       ? 0
-			       : t->backend->check(t->job_state, OP_LIST, op->uri, err);
-	case OP_DELETE:
-		if (!covers_any(t, op->uri)) {
-			t->puts_of[i] = put_op_of(j, op->uri);
-			if (t->puts_of[i] != UINT32_MAX)
-				return 0;
-			if (!t->backend->any_object)
-				return err_set(err, ERR_INPUT,
-					"delete on foreign objects (%s is neither "
-					"prepared nor put by "
-					"this workload) needs --allow-foreign, which is "
-					"not supported "
-					"yet",
-					op->uri);
-		}
-		break;
-	default:
-		break;
-	}
-	if (keyset_resolve(&t->keys[i], op, t->sets, j->n_sets, task_share(t), t->backend,
-		    t->job_state, cancel, err) < 0)
-		return -1;
-	return op->kind == OP_DELETE ? check_delete(t, i, err) : 0;
-}
-
-static int check_ops(
-	struct task *t, const char **at, const uint32_t *cancel, struct err *err)
-{
-	const struct job *j = &t->job;
-
-	for (size_t i = 0; j->load && i < j->n_ops; i++) {
-		*at = j->ops[i].place;
-		if (check_op(t, i, cancel, err) < 0)
-			return err_prefix(err, "%s", op_infos[j->ops[i].kind].name);
-		if (j->ops[i].concurrency > j->concurrency)
-			warn(t, text_printf("%s: concurrency %u of %s is more than all "
-					    "slots (%u)",
-					j->ops[i].place ? j->ops[i].place : "",
-					j->ops[i].concurrency,
-					op_infos[j->ops[i].kind].name, j->concurrency));
-	}
-	*at = NULL;
-	if (j->load && j->n_ops == 0)
-		return err_set(err, ERR_INPUT, "the workload has no ops");
+	t->store = (struct storage){
+		.backend = t->backend, .job = state, .endpoints = &t->job.endpoints};
+	/* the workers ask different ones */
+	if (storage_endpoints(&t->job.endpoints))
+		t->store.home = t->job.index % storage_endpoints(&t->job.endpoints);
 	return 0;
 }
 
@@ -260,9 +150,10 @@ static int make(struct task *t, const char **at, const uint32_t *cancel, struct 
 	t->sets = calloc(t->job.n_sets + 1, sizeof(*t->sets));
 	t->keys = calloc(t->job.n_ops + 1, sizeof(*t->keys));
 	t->puts_of = calloc(t->job.n_ops + 1, sizeof(*t->puts_of));
+	t->name = text_printf("%s-%s", t->job.run, t->job.worker);
 	if (samples && *samples)
 		t->samples_path = text_printf("%s.%s", samples, t->job.worker);
-	if (!t->sets || !t->keys || !t->puts_of ||
+	if (!t->sets || !t->keys || !t->puts_of || !t->name ||
 		(samples && *samples && !t->samples_path))
 		return err_sys(err, ENOMEM, "no memory");
 	if (choose_backends(t, at, err) < 0)
@@ -270,9 +161,7 @@ static int make(struct task *t, const char **at, const uint32_t *cancel, struct 
 	plan_threads(t);
 	if (init_backend(t, err) < 0)
 		return -1;
-	if (inspect_sets(t, at, cancel, err) < 0)
-		return -1;
-	return check_ops(t, at, cancel, err);
+	return task_check(t, at, cancel, err);
 }
 
 /* What an earlier job of this run made is still muster's. */
@@ -339,9 +228,24 @@ void task_destroy(struct task *t)
 	free(t->keys);
 	free(t->puts_of);
 	holders_finish(&t->holders);
+	free(t->name);
 	free(t->samples_path);
 	job_finish(&t->job);
 	free(t);
+}
+
+void task_own_holders(struct task *t, const struct job_set *spec)
+{
+	size_t len = strlen(spec->uri);
+	AUTO_FREE char *uri = malloc(len + NAMES_SHARD);
+
+	holders_add(&t->holders, spec->uri, len);
+	if (!uri)
+		return;
+	memcpy(uri, spec->uri, len);
+	for (uint32_t i = 0; i < spec->shards && i < spec->count; i++)
+		holders_add(&t->holders, uri,
+			len + names_put_shard(uri + len, spec->shards, i));
 }
 
 int task_ready(const struct task *t, struct msg_ready *ret)

@@ -11,6 +11,7 @@
 #include "worker/holders.h"
 #include "worker/keyset.h"
 #include "worker/set.h"
+#include "worker/storage.h"
 
 struct err;
 
@@ -18,6 +19,8 @@ struct task {
 	struct job job; /* owned */
 	const struct backend *backend;
 	void *job_state;
+	struct storage store;    /* backend and job_state, through the job's endpoints */
+	char *name;              /* unique to run and worker */
 	const struct data *data; /* not owned */
 	struct set *sets;        /* one per job.sets */
 	struct keyset *keys;     /* one per job.ops */
@@ -44,6 +47,12 @@ static inline struct share task_share(const struct task *t)
 	return (struct share){
 		t->job.share_index, t->job.share_count ? t->job.share_count : 1};
 }
+
+/* Bytes that a URI may grow by when it goes to an endpoint. */
+size_t task_growth(const struct task *t);
+
+/* Notes that what holds the objects of a set is muster's to remove when it is empty. */
+void task_own_holders(struct task *t, const struct job_set *spec);
 
 /* Fills what ready says, but for the generation; strings are the task's. sets needs free(). */
 int task_ready(const struct task *t, struct msg_ready *ret);

@@ -47,6 +47,7 @@ static struct engine_config engine_config(struct work *w)
 		.job = t->job_state,
 		.threads = t->threads,
 		.slots = t->slots,
+		.endpoints = &t->job.endpoints,
 		.gate = &w->gate,
 		.op_timeout_ns = t->job.op_timeout_ns,
 	};
@@ -108,7 +109,7 @@ static int make_listed(const struct task *t, struct err *err)
 		const struct job_op *op = &t->job.ops[i];
 
 		if (op->kind == OP_LIST && holders_has(&t->holders, op->uri) &&
-			t->backend->holder_make(t->job_state, op->uri, err) < 0)
+			storage_holder_make(&t->store, op->uri, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -122,6 +123,7 @@ static int do_load(struct work *w)
 
 	cfg.source = &load_source;
 	cfg.source_user = w->task;
+	cfg.more_bytes = load_more_bytes(t);
 	cfg.kinds = load_kinds(t);
 	cfg.warmup_ns = w->phase == PHASE_WARMUP ? t->job.warmup_ns : 0;
 	cfg.measure_ns = t->job.duration_ns;
@@ -152,26 +154,26 @@ static int do_load(struct work *w)
 static void judge_cleanup(struct work *w, const struct cleanup *c)
 {
 	const bool strict = w->task->job.cleanup_mode == CLEANUP_STRICT;
-	struct engine_totals t;
-	uint64_t gone;
 
-	add_totals(w, OP_DELETE, &t);
-	gone = t.errors[OP_ERR_NOT_FOUND];
-	w->result.left = c->n - t.count - gone;
+	w->result.left = c->n - c->removed - c->gone;
 	w->result.foreign = c->foreign;
-	if (strict) {
-		w->result.errors += c->missing;
-	} else {
-		w->result.errors -= gone;
-		w->result.done += gone;
-	}
+	w->result.done = c->removed;
+	w->result.errors = c->failed;
+	if (strict)
+		w->result.errors += c->missing + c->gone;
+	else
+		w->result.done += c->gone;
 	if (w->task->job.cleanup_mode == CLEANUP_BEST_EFFORT)
 		return;
-	if (t.first_error[0] && w->result.errors > 0)
-		w->result.text = strdup(t.first_error);
+	if (c->first_error[0])
+		w->result.text = strdup(c->first_error);
 	else if (strict && c->missing)
 		w->result.text = text_printf(
 			"%" PRIu64 " prepared objects were missing", c->missing);
+	else if (strict && c->gone)
+		w->result.text = text_printf("%" PRIu64 " objects were gone before they "
+					     "could be removed",
+			c->gone);
 }
 
 static int do_cleanup(struct work *w)
@@ -184,9 +186,10 @@ static int do_cleanup(struct work *w)
 		return 0;
 	if (cleanup_plan(c, w->task, &w->cancel, &w->err) < 0)
 		return -1;
-	__atomic_store_n(&w->total, c->n, __ATOMIC_RELAXED);
+	__atomic_store_n(&w->total, c->n, __ATOMIC_RELEASE);
 	cfg.source = &cleanup_source;
 	cfg.source_user = c;
+	cfg.more_bytes = c->more_bytes;
 	cfg.kinds = 1u << OP_DELETE;
 	if (run_engine(w, &cfg) < 0)
 		return -1;
@@ -300,6 +303,13 @@ int work_delta(struct work *w, enum part part, struct op_delta deltas[OP_KINDS],
 
 	pthread_mutex_unlock(&w->lock);
 	return e ? engine_delta(e, part, deltas, late_max_ns, sample) : 0;
+}
+
+uint64_t work_removed(const struct work *w)
+{
+	bool planned = __atomic_load_n(&w->total, __ATOMIC_ACQUIRE) > 0;
+
+	return w->phase == PHASE_CLEANUP && planned ? cleanup_done(&w->cleanup) : 0;
 }
 
 bool work_destroy(struct work *w)

@@ -77,6 +77,9 @@ void work_stop(struct work *w, bool now);
 int work_delta(struct work *w, enum part part, struct op_delta deltas[OP_KINDS],
 	uint64_t *late_max_ns, char *sample);
 
+/* Cleanup: objects that are gone by now. An op of it may be for many. */
+uint64_t work_removed(const struct work *w);
+
 /* Releases a work that is done; NULL is fine. One with stuck threads is leaked on purpose, with the
  * task it uses. Returns false then. */
 bool work_destroy(struct work *w);

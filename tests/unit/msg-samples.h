@@ -201,11 +201,17 @@ static struct msg samples[] = {
 			.count = 8412,
 			.drained = 31,
 			.abandoned = 1,
+			.retries = 6,
 			.pages = 4,
 			.entries = 5,
 			.error_sample =
 				S("put /mnt/data/host1/out/k3v9x0q2m7ab-host1-0-17: "
 				  "No space left on device")}},
+	{.type = MSG_ENDPOINT,
+		.u.endpoint = {.generation = 1,
+			.uri = S("s3://10.0.0.1:9000/bench/"),
+			.bytes = 12288,
+			.errors = {[OP_ERR_TIMEOUT] = 1}}},
 	{.type = MSG_BYE, .u.bye = {.generation = 1, .lines = 14, .reason = S("quit")}},
 	{.type = MSG_NET_OPEN,
 		.u.net_open = {.pair = 7,

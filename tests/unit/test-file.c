@@ -9,6 +9,7 @@
 #include "common/text.h"
 #include "worker-run.h"
 #include "worker/holders.h"
+#include "worker/storage.h"
 
 static char root[] = "/tmp/muster-test-file-XXXXXX";
 static const struct backend *file;
@@ -272,19 +273,20 @@ static void test_holders(void)
 {
 	AUTO_FREE char *target = uri_of("target/"), *uri = uri_of("target/x/y/name-");
 	AUTO_FREE char *made = uri_of("target/x/y/name-1"), *above = uri_of("list/");
+	const struct storage store = {.backend = file, .job = job};
 	struct holders h = {0};
 
-	holders_note(&h, file, job, target, uri);
+	holders_note(&h, &store, target, uri);
 	CHECK(h.n == 3);
-	holders_note(&h, file, job, target, uri);
+	holders_note(&h, &store, target, uri);
 	CHECK(h.n == 3);
-	holders_note(&h, file, job, target, above);
+	holders_note(&h, &store, target, above);
 	CHECK(h.n == 3);
 	run_op(OP_PUT, strdup(made), (struct io){.size = 1});
-	holders_remove(&h, file, job);
+	holders_remove(&h, &store);
 	CHECK(!file->holder_missing(job, target));
 	run_op(OP_DELETE, strdup(made), (struct io){.size = 1});
-	holders_remove(&h, file, job);
+	holders_remove(&h, &store);
 	CHECK(file->holder_missing(job, target));
 	holders_finish(&h);
 }

@@ -34,6 +34,8 @@ static void fill_samples(void)
 		if (samples[i].type == MSG_RESULT &&
 			samples[i].u.result.kind != SAMPLE_KINDS)
 			fill_hist(&samples[i].u.result.hist, 3);
+		if (samples[i].type == MSG_ENDPOINT)
+			fill_hist(&samples[i].u.endpoint.hist, 3);
 		if (samples[i].type == MSG_NET_RESULT) {
 			fill_hist(&samples[i].u.net_result.latency, 3);
 			fill_hist(&samples[i].u.net_result.connect, 3);

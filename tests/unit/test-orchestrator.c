@@ -169,10 +169,23 @@ static void test_op_line(void)
 	hist_alloc(&h);
 	for (int i = 0; i < 100; i++)
 		hist_record(&h, 95000);
-	display_op(&out, OP_GET, 198820, 198820 * 1024, &h, 0, 10, true);
+	struct display_counts c = {.what = "GET",
+		.moves_data = true,
+		.count = 198820,
+		.bytes = 198820 * 1024,
+		.seconds = 10,
+		.response = &h};
+
+	display_counts(&out, &c, true);
 	CHECK_STR(out.data,
 		"GET: 19882 ops/s, 19.4 MiB/s (mean: 95µs, p50: 95µs, p95: 95µs, p99: "
 		"95µs, errors: 0)");
+	buf_clear(&out);
+	c = (struct display_counts){.what = "STAT", .errors = 2, .retries = 12};
+	display_counts(&out, &c, true);
+	CHECK_STR(out.data,
+		"STAT: 0.00 ops/s (mean: 0µs, p50: 0µs, p95: 0µs, p99: 0µs, errors: 2, "
+		"retries: 12)");
 	hist_finish(&h);
 }
 

@@ -9,20 +9,22 @@
 #include "common/text.h"
 #include "common/units.h"
 
-void display_op(struct buf *out, enum op_kind op, uint64_t count, uint64_t bytes,
-	const struct hist *h, uint64_t errors, double seconds, bool utf8)
+void display_counts(struct buf *out, const struct display_counts *c, bool utf8)
 {
-	double s = seconds > 0 ? seconds : 1;
+	static const struct hist none = {0};
+	const struct hist *h = c->response ? c->response : &none;
+	double s = c->seconds > 0 ? c->seconds : 1;
 	struct display_rates r = {
-		.operation = op_infos[op].display,
-		.moves_data = op_infos[op].moves_data,
-		.ops_per_s = (double)count / s,
-		.bytes_per_s = (double)bytes / s,
+		.operation = c->what,
+		.moves_data = c->moves_data,
+		.ops_per_s = (double)c->count / s,
+		.bytes_per_s = (double)c->bytes / s,
 		.mean_us = hist_mean(h) / 1e3,
 		.p50_us = (double)hist_percentile(h, 50) / 1e3,
 		.p95_us = (double)hist_percentile(h, 95) / 1e3,
 		.p99_us = (double)hist_percentile(h, 99) / 1e3,
-		.errors = errors,
+		.errors = c->errors,
+		.retries = c->retries,
 	};
 
 	display_rates(out, &r, utf8);
@@ -34,10 +36,13 @@ void display_rates(struct buf *out, const struct display_rates *r, bool utf8)
 		r->ops_per_s);
 	if (r->moves_data)
 		buf_printf(out, ", %s", units_mib_per_s(r->bytes_per_s).s);
-	buf_printf(out, " (mean: %s, p50: %s, p95: %s, p99: %s, errors: %" PRIu64 ")",
+	buf_printf(out, " (mean: %s, p50: %s, p95: %s, p99: %s, errors: %" PRIu64,
 		units_latency(r->mean_us, utf8).s, units_latency(r->p50_us, utf8).s,
 		units_latency(r->p95_us, utf8).s, units_latency(r->p99_us, utf8).s,
 		r->errors);
+	if (r->retries)
+		buf_printf(out, ", retries: %" PRIu64, r->retries);
+	buf_putc(out, ')');
 }
 
 static const char *const bar_parts[] = {"█", "░", "#", "-"};

@@ -9,9 +9,17 @@
 
 struct buf;
 
-/* "GET: 19882 ops/s, 19.4 MiB/s (mean: 95µs, p50: 96µs, p95: 135µs, p99: 160µs, errors: 0)" */
-void display_op(struct buf *out, enum op_kind op, uint64_t count, uint64_t bytes,
-	const struct hist *response, uint64_t errors, double seconds, bool utf8);
+/* What there is to say of operations. */
+struct display_counts {
+	const char *what; /* "GET" */
+	bool moves_data;
+	uint64_t count, bytes, errors, retries;
+	double seconds;
+	const struct hist *response; /* NULL: none succeeded */
+};
+/* "GET: 19882 ops/s, 19.4 MiB/s (mean: 95µs, p50: 96µs, p95: 135µs, p99: 160µs, errors: 0)", with
+ * "retries: 12" behind the errors when there were any. */
+void display_counts(struct buf *out, const struct display_counts *c, bool utf8);
 
 /* The same of numbers that were written down. */
 struct display_rates {
@@ -19,7 +27,7 @@ struct display_rates {
 	bool moves_data;
 	double ops_per_s, bytes_per_s;
 	double mean_us, p50_us, p95_us, p99_us;
-	uint64_t errors;
+	uint64_t errors, retries;
 };
 void display_rates(struct buf *out, const struct display_rates *r, bool utf8);
 

@@ -75,11 +75,11 @@ static json_t *live_json(const struct live_op *r)
 {
 	double s = r->seconds > 0 ? r->seconds : 1;
 
-	return json_pack("{s:s, s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f}",
+	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f}",
 		"operation", op_infos[r->op].display, "count", (json_int_t)r->count,
-		"bytes", (json_int_t)r->bytes, "errors", (json_int_t)r->errors,
-		"ops_per_sec", (double)r->count / s, "throughput_mibps",
-		(double)r->bytes / s / 1048576.0, "mean_us",
+		"bytes", (json_int_t)r->bytes, "errors", (json_int_t)r->errors, "retries",
+		(json_int_t)r->retries, "ops_per_sec", (double)r->count / s,
+		"throughput_mibps", (double)r->bytes / s / 1048576.0, "mean_us",
 		hist_mean(&r->response) / 1e3, "p50_us",
 		(double)hist_percentile(&r->response, 50) / 1e3, "p95_us",
 		(double)hist_percentile(&r->response, 95) / 1e3, "p99_us",

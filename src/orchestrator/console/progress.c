@@ -64,6 +64,7 @@ static void take_op(struct progress *p, const json_t *o)
 			.p95_us = number_of(o, "p95_us"),
 			.p99_us = number_of(o, "p99_us"),
 			.errors = count_of(o, "errors"),
+			.retries = count_of(o, "retries"),
 		};
 		p->n_ops++;
 		return;

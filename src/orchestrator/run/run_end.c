@@ -244,32 +244,31 @@ int run_fill_info(struct run *r, struct run_info *ret, struct err *err)
 	return 0;
 }
 
-static uint64_t sum_errors(const struct agg_row *row)
-{
-	uint64_t n = 0;
-
-	for (size_t e = OP_OK + 1; e < OP_ERRORS; e++)
-		n += row->errors[e];
-	return n;
-}
-
 /* Totals per op, and what people must know about them. */
 static void show_totals(
 	struct run *r, const struct agg_row *rows, size_t n, double seconds)
 {
-	static const struct hist none = {0};
 	struct console *con = r->ctx.console;
 
 	for (size_t i = 0; i < n; i++) {
 		AUTO_BUF struct buf line = BUF_INIT;
 		const struct agg_row *row = &rows[i];
-		const struct hist *h = row->kinds[SAMPLE_RESPONSE];
-		uint64_t errors = sum_errors(row);
+		uint64_t errors = op_errors_total(row->errors);
 
 		if (row->bucket != BUCKET_ALL)
 			continue;
-		display_op(&line, row->op, row->count, row->bytes, h ? h : &none, errors,
-			seconds, console_utf8(con));
+		display_counts(&line,
+			&(struct display_counts){
+				.what = op_infos[row->op].display,
+				.moves_data = op_infos[row->op].moves_data,
+				.count = row->count,
+				.bytes = row->bytes,
+				.errors = errors,
+				.retries = row->retries,
+				.seconds = seconds,
+				.response = row->kinds[SAMPLE_RESPONSE],
+			},
+			console_utf8(con));
 		console_always(con, "%s", line.data);
 		console_always(con, "    %s operations%s%s in %.1f s",
 			units_count(row->count).s,
@@ -287,6 +286,37 @@ static void show_totals(
 				op_infos[row->op].display, row->drained + row->abandoned,
 				row->abandoned);
 	}
+}
+
+/* Where a workload has endpoints: which of them took what, and how fast it was. */
+static void show_endpoints(struct run *r, double seconds)
+{
+	struct console *con = r->ctx.console;
+	struct err ignored = ERR_INIT;
+	struct agg_endpoint *list;
+	size_t n;
+
+	if (agg_endpoints(r->agg, AGG_ALL, &list, &n, &ignored) < 0)
+		return;
+	if (n)
+		console_line(con, "Per endpoint, all operations:");
+	for (size_t i = 0; i < n; i++) {
+		AUTO_BUF struct buf line = BUF_INIT;
+
+		display_counts(&line,
+			&(struct display_counts){
+				.what = *list[i].uri ? list[i].uri : "elsewhere",
+				.moves_data = true,
+				.count = list[i].count,
+				.bytes = list[i].bytes,
+				.errors = op_errors_total(list[i].errors),
+				.seconds = seconds,
+				.response = &list[i].response,
+			},
+			console_utf8(con));
+		console_line(con, "  %s", line.data ? line.data : "");
+	}
+	agg_endpoints_free(list, n);
 }
 
 static void show_workers(struct run *r, double seconds)
@@ -446,6 +476,7 @@ static int show_results(struct run *r, struct err *err)
 	free(rows);
 	console_line(r->ctx.console, "Elapsed: %.1f s, %.1f s of them measured",
 		(double)(clock_ns() - r->began_ns) / 1e9, seconds);
+	show_endpoints(r, seconds);
 	if (r->n > 1)
 		show_workers(r, seconds);
 	show_limits(r);

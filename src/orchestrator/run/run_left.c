@@ -18,7 +18,7 @@ static bool makes_data(const struct run *r)
 	if (!j || (r->plan.target && text_starts_with(r->plan.target, "null:")))
 		return false;
 	for (size_t i = 0; i < j->n_ops; i++)
-		if (j->ops[i].kind == OP_PUT)
+		if (job_op_puts(&j->ops[i]))
 			return true;
 	return r->plan.prepare_objects != 0;
 }

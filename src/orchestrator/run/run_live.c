@@ -46,8 +46,17 @@ static void load(struct run *r, struct live_block *b, uint64_t now)
 		struct buf *line = live_add(b);
 
 		buf_puts(line, "  ");
-		display_op(line, rows[i].op, rows[i].count, rows[i].bytes,
-			&rows[i].response, rows[i].errors, rows[i].seconds,
+		display_counts(line,
+			&(struct display_counts){
+				.what = op_infos[rows[i].op].display,
+				.moves_data = op_infos[rows[i].op].moves_data,
+				.count = rows[i].count,
+				.bytes = rows[i].bytes,
+				.errors = rows[i].errors,
+				.retries = rows[i].retries,
+				.seconds = rows[i].seconds,
+				.response = &rows[i].response,
+			},
 			console_utf8(con));
 	}
 	if (n == 0 || rows[0].interval == r->shown_interval)

@@ -154,6 +154,14 @@ static void on_result(struct run *r, struct run_member *m, struct msg *msg)
 		fleet_fail(m->w, WORKER_LOST, err.text);
 }
 
+static void on_endpoint(struct run *r, struct run_member *m, struct msg *msg)
+{
+	struct err err = ERR_INIT;
+
+	if (agg_add_endpoint(r->agg, m->w->index, &msg->u.endpoint, &err) < 0)
+		fleet_fail(m->w, WORKER_LOST, err.text);
+}
+
 static void on_bye(struct run *r, struct run_member *m, struct msg *msg)
 {
 	m->bye = true;
@@ -183,13 +191,14 @@ void run_message(struct fleet_worker *w, struct msg *msg, void *user)
 		[MSG_STATS] = {on_stats, offsetof(struct msg, u.stats.generation)},
 		[MSG_PHASE] = {on_phase, offsetof(struct msg, u.phase.generation)},
 		[MSG_RESULT] = {on_result, 0},
+		[MSG_ENDPOINT] = {on_endpoint, 0},
 		[MSG_BYE] = {on_bye, 0},
 	};
 	size_t at = table[msg->type].generation;
 
 	if (!table[msg->type].handle)
 		return;
-	if (r->measured && msg->type != MSG_RESULT)
+	if (r->measured && msg->type != MSG_RESULT && msg->type != MSG_ENDPOINT)
 		agg_results_end(r->agg, w->index);
 	if (at && *(const uint32_t *)((const char *)msg + at) != r->generation)
 		return; /* of a job that has been replaced */

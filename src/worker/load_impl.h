@@ -1,0 +1,63 @@
+/* load_impl: what load.c and load_fill.c share: a thread's own view of the ops. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/rng.h"
+#include "proto/job.h"
+#include "worker/keyset.h"
+#include "worker/mix.h"
+#include "worker/names.h"
+#include "worker/sizes.h"
+
+struct io;
+
+/* Puts that a later delete may take, per op; older ones are left to cleanup. */
+#define RING 4096u
+
+struct ring {
+	uint64_t seq[RING];
+	uint32_t head, n;
+};
+
+/* Names that a put comes back to; n 0: each is new. */
+struct pool {
+	uint32_t n, next;
+	uint8_t *in_ring; /* per name: whether the ring has it, which it must not twice */
+};
+
+struct load_op {
+	const struct job_op *spec;
+	const struct keyset *keys;
+	struct sizes sizes;
+	char *put_prefix; /* of what it makes: "<uri>RUN-WORKER-THREAD-"; or NULL */
+	size_t put_prefix_len;
+	struct pool pool;
+	struct ring *ring;   /* of what it made: those that a delete may take; or NULL */
+	uint32_t puts_of;    /* delete: the op that made them, or UINT32_MAX */
+	uint32_t cap, busy;  /* ops in flight */
+	uint64_t next, step; /* delete: the next key of this thread */
+};
+
+struct load_thread {
+	struct rng rng;
+	struct mix mix;
+	double *weights;
+	struct load_op *ops;
+	uint32_t n_ops;
+	bool exhausted;  /* nothing is left to draw */
+	bool may_refuse; /* caps or rings: the op drawn may not be possible now */
+	uint64_t seq;    /* of the next put */
+	uint64_t stamp;
+	uint64_t data_mask;
+};
+
+/* Chooses object, size and content of an op that was drawn, and writes its names to uri and more. */
+void load_fill(
+	struct load_thread *l, struct load_op *op, struct io *io, char *uri, char *more);
+/* What an op with a ring has made is there, and may be deleted. */
+void load_put_ended(struct load_op *op, uint64_t seq);
+/* Takes ops that have no key left in this thread out of the draw. */
+void load_rebuild(struct load_thread *l);

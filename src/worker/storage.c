@@ -1,0 +1,133 @@
+/* storage: the store of a job outside the measured path, through its endpoints where there are any. */
+#include "worker/storage.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/err.h"
+#include "common/text.h"
+#include "worker/engine.h"
+
+uint32_t storage_endpoints(const struct job_endpoints *e)
+{
+	uint32_t n = 0;
+
+	while (e && e->uris && e->uris[n])
+		n++;
+	return n;
+}
+
+/* Where uri is at an endpoint: uri itself, or text in buf (ENGINE_URI bytes; the length of all URIs was
+ * looked at when the job came). */
+static const char *at_endpoint(
+	const struct storage *s, uint32_t endpoint, const char *uri, char *buf)
+{
+	const struct job_endpoints *e = s->endpoints;
+
+	if (!storage_endpoints(e) || !text_starts_with(uri, e->base))
+		return uri;
+	snprintf(buf, ENGINE_URI, "%s%s", e->uris[endpoint], uri + strlen(e->base));
+	return buf;
+}
+
+static const char *at_home(const struct storage *s, const char *uri, char *buf)
+{
+	return at_endpoint(s, s->home, uri, buf);
+}
+
+int storage_check(
+	const struct storage *s, enum op_kind kind, const char *uri, struct err *err)
+{
+	uint32_t n = storage_endpoints(s->endpoints);
+	char buf[ENGINE_URI];
+
+	if (!n || !text_starts_with(uri, s->endpoints->base))
+		return s->backend->check(s->job, kind, uri, err);
+	for (uint32_t i = 0; i < n; i++)
+		if (s->backend->check(s->job, kind, at_endpoint(s, i, uri, buf), err) < 0)
+			return -1;
+	return 0;
+}
+
+/* A listing of an endpoint, told as one of the base. */
+struct renaming {
+	list_fn *fn;
+	void *user;
+	const char *base;
+	size_t skip; /* length of the endpoint's own URI */
+	char *buf;   /* ENGINE_URI bytes */
+};
+
+static bool rename_entry(const struct list_entry *e, void *user)
+{
+	const struct renaming *r = user;
+	const struct list_entry renamed = {.uri = r->buf, .size = e->size};
+
+	snprintf(r->buf, ENGINE_URI, "%s%s", r->base, e->uri + r->skip);
+	return r->fn(&renamed, r->user);
+}
+
+int storage_list(const struct storage *s, const char *uri, list_fn *fn, void *user,
+	struct err *err)
+{
+	char place[ENGINE_URI], entry[ENGINE_URI];
+	const char *at = at_home(s, uri, place);
+
+	if (at == uri)
+		return s->backend->list(s->job, uri, fn, user, err);
+	return s->backend->list(s->job, at, rename_entry,
+		&(struct renaming){.fn = fn,
+			.user = user,
+			.base = s->endpoints->base,
+			.skip = strlen(s->endpoints->uris[s->home]),
+			.buf = entry},
+		err);
+}
+
+long storage_read_small(
+	const struct storage *s, const char *uri, char *out, size_t size, struct err *err)
+{
+	char buf[ENGINE_URI];
+
+	return s->backend->read_small(s->job, at_home(s, uri, buf), out, size, err);
+}
+
+int storage_write_small(
+	const struct storage *s, const char *uri, const char *text, struct err *err)
+{
+	char buf[ENGINE_URI];
+
+	return s->backend->write_small(s->job, at_home(s, uri, buf), text, err);
+}
+
+int storage_remove_small(const struct storage *s, const char *uri, struct err *err)
+{
+	char buf[ENGINE_URI];
+
+	return s->backend->remove_small(s->job, at_home(s, uri, buf), err);
+}
+
+bool storage_holder_missing(const struct storage *s, const char *prefix)
+{
+	char buf[ENGINE_URI];
+
+	return s->backend->holder_missing &&
+	       s->backend->holder_missing(s->job, at_home(s, prefix, buf));
+}
+
+int storage_holder_make(const struct storage *s, const char *prefix, struct err *err)
+{
+	char buf[ENGINE_URI];
+
+	return s->backend->holder_make
+		       ? s->backend->holder_make(s->job, at_home(s, prefix, buf), err)
+		       : 0;
+}
+
+void storage_holder_remove(const struct storage *s, const char *prefix)
+{
+	char buf[ENGINE_URI];
+
+	if (s->backend->holder_remove)
+		s->backend->holder_remove(s->job, at_home(s, prefix, buf));
+}

@@ -1,0 +1,40 @@
+/* storage: the store of a job outside the measured path: checks, listings, small objects, holders.
+ *
+ * Where a job has endpoints, what lies below their base is asked for at one of them, and what a listing
+ * finds there is named as if it lay below the base: only here and in endpoints.c are the two told apart. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "backends/backend.h"
+#include "proto/job.h"
+
+struct err;
+
+struct storage {
+	const struct backend *backend;
+	void *job;                             /* the backend's job state */
+	const struct job_endpoints *endpoints; /* NULL, or without uris: there are none */
+	uint32_t home; /* the endpoint that is asked outside of ops */
+};
+
+/* How many endpoints there are. */
+uint32_t storage_endpoints(const struct job_endpoints *e);
+
+/* backend.check, at every endpoint. */
+int storage_check(
+	const struct storage *s, enum op_kind kind, const char *uri, struct err *err);
+/* As the backend's own. */
+int storage_list(const struct storage *s, const char *uri, list_fn *fn, void *user,
+	struct err *err);
+long storage_read_small(const struct storage *s, const char *uri, char *out, size_t size,
+	struct err *err);
+int storage_write_small(
+	const struct storage *s, const char *uri, const char *text, struct err *err);
+int storage_remove_small(const struct storage *s, const char *uri, struct err *err);
+/* False, and nothing to do, where the backend has no holders. */
+bool storage_holder_missing(const struct storage *s, const char *prefix);
+int storage_holder_make(const struct storage *s, const char *prefix, struct err *err);
+void storage_holder_remove(const struct storage *s, const char *prefix);
