@@ -11,12 +11,14 @@ struct http_fetcher;
 
 /* Never changes once it has an index, and lives as long as the space. */
 struct http_server {
+	struct http_space *space;
 	bool tls;
 	bool address; /* host is an address: no SNI, the certificate must name the address */
 	uint16_t port;
 	char *host;
-	char *url;            /* "https://host:port", IPv6 in brackets */
-	SSL_SESSION *session; /* own engine: the newest, guarded by the space's lock */
+	char *url; /* "https://host:port", IPv6 in brackets */
+	struct ssl_session_st
+		*session; /* own engine: the newest, guarded by the space's lock */
 };
 
 /* An engine. space_init fills s->engine; space_fini runs when that was done, after the last client. The others are

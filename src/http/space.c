@@ -156,12 +156,14 @@ static bool is_host(const char *host)
 	       (is_address(host) || strspn(host, letters) == len);
 }
 
-static struct http_server *server_create(bool tls, const char *host, uint16_t port)
+static struct http_server *server_create(
+	struct http_space *s, bool tls, const char *host, uint16_t port)
 {
 	struct http_server *v = calloc(1, sizeof(*v));
 
 	if (!v)
 		return NULL;
+	v->space = s;
 	v->tls = tls;
 	v->port = port;
 	v->address = is_address(host);
@@ -196,7 +198,7 @@ static int add_server(struct http_space *s, bool tls, const char *host, uint16_t
 		if (!s->trusted)
 			return -1;
 	}
-	s->servers[s->n_servers] = server_create(tls, host, port);
+	s->servers[s->n_servers] = server_create(s, tls, host, port);
 	if (!s->servers[s->n_servers])
 		return err_set(err, ERR_SYSTEM, "no memory");
 	*ret_index = s->n_servers++;
