@@ -1,0 +1,124 @@
+"""What tests of muster on real stores share: the same workloads for all of them, and what must hold between
+the results of a run and what the store has."""
+
+import contextlib
+import pathlib
+import re
+import sys
+
+sys.path[:0] = [str(pathlib.Path(__file__).resolve().parent),
+                str(pathlib.Path(__file__).resolve().parents[1] / "e2e"),
+                str(pathlib.Path(__file__).resolve().parents[1] / "lab")]
+
+from runs import Results  # noqa: E402
+
+# Objects that are somebody else's: no run may touch them.
+STRANGERS = {"strangers/one": b"1", "data/not-prepared": b"22", "out/mine": b"333", "copies/mine": b"4444",
+             "big/mine": b"55555"}
+
+PREPARED = 40
+PUT_BYTES = 4096
+RANGE_BYTES = 512
+COPIED = ("copies/",)
+
+# Every operation that a store of objects knows; {more} are keys of the top level.
+MIXED = """
+duration: {duration}
+concurrency: {concurrency}
+{more}
+prepare:
+  ensure_objects:
+    - {{base_uri: "data/", count: 40, min_size: 1KiB, max_size: 64KiB}}
+  cleanup: {cleanup}
+workload:
+  - {{op: get, path: "data/*", weight: 40}}
+  - {{op: range_get, path: "data/*", weight: 10, range_size: 512}}
+  - {{op: put, path: "out/", weight: 20, object_size: 4KiB}}
+  - {{op: multipart_put, path: "big/", weight: 1, object_size: 11MiB, part_size: 5MiB}}
+  - {{op: stat, path: "data/*", weight: 10}}
+  - {{op: list, path: "data/", weight: 5, max_keys: 15}}
+  - {{op: copy, path: "data/*", to: "copies/", weight: 5}}
+"""
+
+
+def mixed(duration="2s", concurrency=8, cleanup="false", more=""):
+    """The mix of all operations but delete, whose target is given on the command line."""
+    return MIXED.format(duration=duration, concurrency=concurrency, cleanup=cleanup, more=more)
+
+
+def plant(store):
+    """Objects of others, in and beside the places that runs use."""
+    for key, data in STRANGERS.items():
+        store.put(key, data)
+
+
+
+def untouched(t, store):
+    """The store holds the strangers and nothing besides."""
+    t.eq(store.objects(), {key: len(data) for key, data in STRANGERS.items()})
+    for key, data in STRANGERS.items():
+        t.eq(store.get(key), data, key)
+
+
+def ended(results, operation):
+    """How many operations succeeded, those after the last second of the phase included."""
+    row = results.row(operation)
+    return int(row["count"]) + int(row["drained"]) if row else 0
+
+
+def no_errors(t, results, done=None):
+    errors = {op["operation"]: (op["errors"], op.get("error_sample")) for op in results.json["ops"]
+              if op["errors_total"]}
+    t.eq(errors, {}, done and done.out + done.err)
+
+
+def moved(results, operation):
+    """Bytes of an operation within the measured phase."""
+    row = results.row(operation)
+    return round(float(row["avg_bytes"]) * int(row["count"]))
+
+
+def agree(t, results, store):
+    """Counts and bytes of a run of `mixed` are what the store holds."""
+    no_errors(t, results)
+    found = store.objects()
+
+    def below(prefix):
+        return {key: size for key, size in found.items() if key.startswith(prefix) and key not in STRANGERS}
+
+    for operation, prefix, size in (("PUT", "out/", PUT_BYTES), ("MULTIPART_PUT", "big/", 11 << 20),
+                                    ("COPY", "copies/", None)):
+        t.check(ended(results, operation) > 0, f"no {operation}")
+        t.eq(len(below(prefix)), ended(results, operation), operation)
+        if size:
+            t.eq(set(below(prefix).values()), {size}, operation)
+            t.eq(moved(results, operation), size * results.count(operation), operation)
+    prepared = {key: size for key, size in below("data/").items() if key.endswith(".dat")}
+    t.eq(sorted(prepared), [f"data/prepared-{i:08d}.dat" for i in range(PREPARED)])
+    t.check(all(1024 <= size <= 65536 for size in prepared.values()), prepared)
+    sources = set(prepared.values())
+    t.check(set(below("copies/").values()) <= sources, "copies are as long as what they are of")
+    t.eq(moved(results, "RANGE_GET"), RANGE_BYTES * results.count("RANGE_GET"))
+    mean = moved(results, "GET") / results.count("GET")
+    t.check(min(sources) <= mean <= max(sources), mean)
+
+
+def nowhere(t, folder, done, secrets):
+    """None of these texts stands in what a run printed or wrote."""
+    texts = {"stdout": done.out, "stderr": done.err}
+    for path in pathlib.Path(folder).rglob("*"):
+        if path.is_file():
+            with contextlib.suppress(OSError):
+                texts[str(path)] = path.read_bytes().decode("utf-8", "replace")
+    for name, text in texts.items():
+        for secret in secrets:
+            t.check(secret not in text, f"a secret stands in {name}")
+
+
+def sentences(done):
+    """The lines of stderr that are no progress."""
+    return [line for line in done.err.splitlines() if line and not re.match(r"^\s*\d+/\d+s", line)]
+
+
+__all__ = ["MIXED", "Results", "STRANGERS", "agree", "ended", "mixed", "moved", "no_errors", "nowhere", "plant",
+           "sentences", "untouched"]

@@ -1,0 +1,302 @@
+#!/usr/bin/env python3
+"""What objects can be: keys of any bytes, empty ones, and larger than memory; and where they can be: behind
+shards of a prefix, several endpoints, redirects."""
+
+import pathlib
+import re
+import sys
+
+sys.path[:0] = [str(pathlib.Path(__file__).resolve().parent),
+                str(pathlib.Path(__file__).resolve().parents[1] / "e2e")]
+
+from harness import *  # noqa: E402,F403
+from azurite import Azurite  # noqa: E402
+from front import Front  # noqa: E402
+from gcs import Gcs  # noqa: E402
+from radosgw import Radosgw  # noqa: E402
+from service import served  # noqa: E402
+from sink import Sink  # noqa: E402
+from stores import *  # noqa: E402,F403
+
+GIB = 1 << 30
+# Names that somebody's code is sure to get wrong. Those of the first list are fine for all three.
+ODD = ["plain", "with blank", "a+b", "100%", "%41", "a&b=c", "q?x=1", "#hash", "quo'te", 'quo"te', "<tag>", "a;b",
+       "semi,colon:", "*.dat", "[x]", "{y}", "~tilde_-.", "é", "日本語", "😀", "at@$!()", "x//y", "|^`"]
+STRANGER = ["tab\there", "new\nline", "return\rhere", "back\\slash", "\x01\x1f", "ends/"]
+
+
+@fixture
+def s3():
+    with served(lambda: Radosgw(scratch("radosgw"), ports=2)) as server:
+        yield server
+
+
+@fixture
+def az():
+    with served(lambda: Azurite(scratch("azurite"))) as server:
+        yield server
+
+
+@fixture
+def gcs():
+    with served(lambda: Gcs(scratch("gcs"))) as server:
+        yield server
+
+
+@fixture
+def sink():
+    with served(lambda: Sink(scratch("sink"))) as server:
+        yield server
+
+
+def run_it(t, server, workload, *args, env=None, timeout=60, rc=0):
+    t.write("w.yaml", workload)
+    done = t.muster("run", "w.yaml", "--target", server.target, "--output", "out", *args,
+                    env=env or server.env, timeout=timeout)
+    t.ends(done, rc)
+    return done, Results(t.tmp / "out")
+
+
+ODD_KEYS = """
+duration: 1s
+concurrency: 4
+prepare: {ensure_objects: [{base_uri: "pad/", count: 1, min_size: 1, max_size: 1}]}
+workload:
+  - {op: get, path: "odd/", weight: 5}
+  - {op: stat, path: "odd/", weight: 5}
+  - {op: copy, path: "odd/", to: "copies/", weight: 1}
+  - {op: list, path: "odd/", max_keys: 5, weight: 1}
+"""
+ODD_DELETES = """
+duration: 1s
+concurrency: 4
+workload:
+  - {op: delete, path: "odd/", weight: 1, batch: %d}
+"""
+
+
+def odd_keys(t, server, names, prefix="odd/"):
+    """Each is read, asked for, copied, listed, and in the end deleted."""
+    store = server.store()
+    batched = len(names) // 2
+    for name in names:
+        store.put(prefix + name, name.encode() * 3)
+    with Front(server.port if hasattr(server, "port") else server.ports[0]) as front:
+        base = server.endpoint.split("/", 3)[3:]
+        env = server.env_at("/".join([front.endpoint, *base]))
+        done, results = run_it(t, server, ODD_KEYS, env=env)
+        no_errors(t, results, done)
+        asked = {line.split()[1] for line in front.requests if line.startswith("GET") and "odd" in line
+                 and "list" not in line and "prefix" not in line}
+        t.eq(len(asked), len(names), asked)
+        row = results.row("GET")
+        lengths = {len(name.encode()) * 3 for name in names}
+        t.check(min(lengths) <= float(row["avg_bytes"]) <= max(lengths), row)
+    t.write("w.yaml", ODD_DELETES % (10 if batched else 1))
+    done = t.muster("run", "w.yaml", "--target", server.target, "--allow-foreign", "--output", "deletes",
+                    env=server.env, timeout=60)
+    t.ends(done, 0)
+    t.eq(ended(Results(t.tmp / "deletes"), "DELETE"), len(names))
+    t.eq(store.objects(prefix), {})
+
+
+def test_odd_keys_s3(t, s3):
+    odd_keys(t, s3, ODD + STRANGER + ["../up", "./here"])
+
+
+def test_odd_keys_azure(t, az):
+    odd_keys(t, az, ODD)
+
+
+def test_odd_keys_gcs(t, gcs):
+    odd_keys(t, gcs, ODD + ["tab\there", "back\\slash", "\x01\x1f", "ends/", "../up"])
+
+
+EMPTY = """
+duration: 1s
+concurrency: 4
+prepare:
+  ensure_objects:
+    - {base_uri: "data/", count: 20, min_size: 0, max_size: 0}
+workload:
+  - {op: get, path: "data/*", weight: 1}
+  - {op: put, path: "out/", weight: 1, object_size: 0}
+  - {op: copy, path: "data/*", to: "copies/", weight: 1}
+"""
+
+
+def empty_objects(t, server):
+    done, results = run_it(t, server, EMPTY)
+    no_errors(t, results, done)
+    found = server.store().objects()
+    t.eq(set(found.values()), {0})
+    t.eq(sum(key.startswith("out/") for key in found), ended(results, "PUT"))
+    t.eq((moved(results, "GET"), results.row("GET", "zero")["count"]), (0, results.row("GET")["count"]))
+
+
+def test_empty_objects_s3(t, s3):
+    empty_objects(t, s3)
+
+
+def test_empty_objects_azure(t, az):
+    empty_objects(t, az)
+
+
+def test_empty_objects_gcs(t, gcs):
+    empty_objects(t, gcs)
+
+
+SHARDS = """
+duration: 1s
+concurrency: 4
+prepare:
+  key_prefix_shards: 8
+  cleanup: %s
+  ensure_objects:
+    - {base_uri: "data/", count: 50, min_size: 100, max_size: 100}
+workload:
+  - {op: get, path: "data/*", weight: 1}
+"""
+
+
+def test_shards_of_a_prefix(t, s3):
+    store = s3.store("shards")
+    s3.client().create_bucket(Bucket="shards")
+    t.write("w.yaml", SHARDS % "false")
+    arguments = ("run", "w.yaml", "--target", "s3://shards/")
+    t.ends(t.muster(*arguments, "--output", "one", env=s3.env, timeout=60), 0)
+    found = [key for key in store.objects() if key.endswith(".dat")]
+    t.eq(len(found), 50)
+    for key in found:
+        shard, index = t.match(key, r"([0-9a-f]{2})/prepared-(\d+)\.dat$").groups()
+        t.eq(int(shard, 16), int(index) % 8, key)
+    store.client.delete_object(Bucket="shards", Key=found[7])
+    t.write("w.yaml", SHARDS % "true")
+    t.ends(t.muster(*arguments, "--output", "two", env=s3.env, timeout=60), 0, r"Prepared 1 object\b")
+    t.eq(store.objects(), {})
+
+
+GLOB = """
+duration: 1s
+concurrency: 2
+workload:
+  - {op: get, path: "logs/2024-*/part-?.csv", weight: 1}
+"""
+
+
+def test_globs_are_listed(t, s3):
+    store = s3.store()
+    for day in ("2024-01", "2024-02", "2025-01"):
+        for part in ("part-1.csv", "part-10.csv", "other"):
+            store.put(f"logs/{day}/{part}", b"12345")
+    with Front(s3.ports[0]) as front:
+        done, results = run_it(t, s3, GLOB, env=s3.env_at(front.endpoint))
+        no_errors(t, results, done)
+        asked = {line.split()[1] for line in front.requests if re.match(r"GET \S+\.csv ", line)}
+    t.eq(asked, {f"/bench/logs/{day}/part-1.csv" for day in ("2024-01", "2024-02")})
+
+
+ENDPOINTS = """
+duration: 2s
+concurrency: 8
+multi_endpoint:
+  strategy: {strategy}
+  endpoints: [{endpoints}]
+prepare:
+  cleanup: true
+  ensure_objects:
+    - {{base_uri: "data/", count: 40, min_size: 1000, max_size: 1000}}
+workload:
+  - {{op: get, path: "data/*", weight: 3}}
+  - {{op: put, path: "out/", object_size: 1000, weight: 1}}
+"""
+
+
+def endpoints(t, s3, strategy):
+    """Two frontends of the same store, each behind a front that counts."""
+    plant(s3.store())
+    with Front(s3.ports[0]) as one, Front(s3.ports[1]) as two:
+        uris = ", ".join(f'"s3://{front.endpoint.removeprefix("http://")}/bench/"' for front in (one, two))
+        done, results = run_it(t, s3, ENDPOINTS.format(strategy=strategy, endpoints=uris), env=s3.env)
+        no_errors(t, results, done)
+        gets = [sum(".dat HTTP" in line and line.startswith("GET") for line in front.requests)
+                for front in (one, two)]
+    t.eq(sum(gets), ended(results, "GET"))
+    untouched(t, s3.store())
+    return done, results, gets
+
+
+def test_endpoints_in_turn(t, s3):
+    done, results, gets = endpoints(t, s3, "round_robin")
+    t.check(abs(gets[0] - gets[1]) <= sum(gets) / 10 + 8, gets)
+    text = done.out + (t.tmp / "out/results.json").read_text()
+    t.match(text, r"endpoint")
+
+
+def test_endpoints_by_what_is_in_flight(t, s3):
+    _, _, gets = endpoints(t, s3, "least_connections")
+    t.check(min(gets) > 0, gets)
+
+
+LARGE = """
+duration: 1s
+concurrency: 1
+workload:
+  - {op: %s, path: "big/", object_size: %d, weight: 1}
+"""
+
+
+def peak_kib(pid):
+    """The most memory that a process ever had, or 0 when it is gone."""
+    try:
+        text = pathlib.Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    return int(re.search(r"VmHWM:\s*(\d+)", text).group(1)) if "VmHWM" in text else 0
+
+
+def children(pid):
+    try:
+        return [int(child) for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
+
+
+def watch_memory(run, timeout):
+    """Wait for a run; the most memory in KiB that one of its processes had."""
+    peak = 0
+
+    def ended_yet():
+        nonlocal peak
+        peak = max([peak, *(peak_kib(pid) for pid in [run.pid, *children(run.pid)])])
+        return not run.running
+
+    wait_until(ended_yet, timeout, "the run's end", interval=0.05)
+    return peak
+
+
+def large(t, sink, op, size):
+    t.write("w.yaml", LARGE % (op, size))
+    run = t.spawn(t.muster_argv("run", "w.yaml", "--target", sink.target, "--output", "out"), env=sink.env)
+    peak = watch_memory(run, 90)
+    done = run.wait(10)
+    t.ends(done, 0)
+    results = Results(t.tmp / "out")
+    no_errors(t, results, done)
+    found = sink.store().objects("big/")
+    t.eq(set(found.values()), {size})
+    t.eq(len(found), ended(results, op.upper()))
+    t.check(peak < 512 << 10, f"{peak} KiB of memory")
+
+
+def test_a_large_object_in_parts(t, sink):
+    large(t, sink, "multipart_put", GIB + 12345)
+    t.check(sink.store().largest_part() <= GIB // 2)
+
+
+def test_a_large_object_at_once(t, sink):
+    large(t, sink, "put", GIB + 12345)
+
+
+if __name__ == "__main__":
+    main()
