@@ -130,21 +130,23 @@ static int find_credentials(struct object_job *job, struct azure_job *a, struct 
 	return check_expiry(job, a->credentials.expires_s, err);
 }
 
-static int azure_job_init(struct object_job *job, struct err *err)
-{
-	struct azure_job *a = job->state;
-
-	if (find_credentials(job, a, err) < 0)
-		return -1;
-	return find_endpoint(a, &job->options, err);
-}
-
 static void azure_job_fini(struct object_job *job)
 {
 	struct azure_job *a = job->state;
 
 	azure_credentials_finish(&a->credentials);
 	free(a->endpoint);
+}
+
+static int azure_job_init(struct object_job *job, struct err *err)
+{
+	struct azure_job *a = job->state;
+
+	if (find_credentials(job, a, err) == 0 &&
+		find_endpoint(a, &job->options, err) == 0)
+		return 0;
+	azure_job_fini(job);
+	return -1;
 }
 
 /* A key that cannot be used is told before any load. */
@@ -196,6 +198,21 @@ static void add(struct url *u, const char *text, size_t len)
 	}
 }
 
+static bool ends_with(const char *text, size_t len, const char *suffix)
+{
+	size_t n = strlen(suffix);
+
+	return len >= n && memcmp(text + len - n, suffix, n) == 0;
+}
+
+/* A host in a URI speaks TLS when the endpoint that is set does, else when its port is one for TLS. */
+static bool guess_tls(const struct azure_job *a, const char *host, size_t len)
+{
+	if (a->endpoint)
+		return text_starts_with(a->endpoint, "https:");
+	return ends_with(host, len, ":443") || ends_with(host, len, ":8443");
+}
+
 static void add_text(struct url *u, const char *text)
 {
 	add(u, text, strlen(text));
@@ -206,9 +223,7 @@ static void endpoint_url(const struct azure_job *a, const struct object_place *p
 	const char *host, size_t host_len, struct url *ret)
 {
 	if (host_len) {
-		bool tls = a->endpoint && text_starts_with(a->endpoint, "https:");
-
-		add_text(ret, tls ? "https://" : "http://");
+		add_text(ret, guess_tls(a, host, host_len) ? "https://" : "http://");
 		add(ret, host, host_len);
 	} else if (a->endpoint) {
 		add_text(ret, a->endpoint);

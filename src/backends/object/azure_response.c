@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "backends/object/azure_xml.h"
-#include "cloud/encode.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/err.h"
@@ -17,8 +16,6 @@
 
 /* A copy that is pending is looked at again after this. */
 #define COPY_POLL_NS (100 * NS_PER_MS)
-/* Azure takes requests that are up to 15 minutes old. */
-#define CLOCK_TOLERANCE_S 840
 
 /* --- responses */
 
@@ -195,38 +192,13 @@ static void by_code(struct object_error *ret)
 		}
 }
 
-/* How far the store's clock is from ours, in seconds; 0: it does not say. */
-static int64_t clock_difference(const struct object_op *op)
-{
-	size_t len;
-	const char *date = http_header(&op->ex, "date", &len);
-	char text[64];
-	uint64_t theirs;
-
-	if (!date || len >= sizeof(text))
-		return 0;
-	memcpy(text, date, len);
-	text[len] = '\0';
-	if (!decode_time(text, &theirs))
-		return 0;
-	return (int64_t)(clock_wall_ns() / NS_PER_SEC) - (int64_t)theirs;
-}
-
 /* Why a signature may have been refused; in the thread's memory. */
 static const char *denied_hint(const struct object_op *op)
 {
 	const struct azure_credentials *c = &azure_job_of(op)->credentials;
 	struct azure_thread *t = op->thread->state;
-	int64_t ahead = clock_difference(op);
 
-	if (c->key && (ahead > CLOCK_TOLERANCE_S || ahead < -CLOCK_TOLERANCE_S))
-		snprintf(t->hint, sizeof(t->hint),
-			"this host's clock is %s %s the store's: set it",
-			units_duration(
-				(uint64_t)(ahead < 0 ? -ahead : ahead) * NS_PER_SEC)
-				.s,
-			ahead < 0 ? "behind" : "ahead of");
-	else if (c->key)
+	if (c->key)
 		snprintf(t->hint, sizeof(t->hint),
 			"is the key of %s that of account '%.*s'?", c->origin,
 			(int)op->place.account_len, op->place.account);

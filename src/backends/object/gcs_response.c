@@ -1,0 +1,317 @@
+/* gcs_response: what the JSON API's responses mean: pages, sessions of uploads, rewrites, errors and what to do
+ * about them. */
+#include "backends/object/gcs.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backends/object/batch.h"
+#include "backends/object/gcs_json.h"
+#include "common/cleanup.h"
+#include "common/err.h"
+#include "common/text.h"
+
+#define RESUME_INCOMPLETE 308
+
+/* --- responses */
+
+static enum object_next unreadable(
+	struct object_op *op, const char *what, const struct err *why)
+{
+	object_fail(op, OP_ERR_OTHER, "%s cannot be read: %s", what, why->text);
+	return OBJECT_DONE;
+}
+
+static enum object_next response_list(struct object_op *op)
+{
+	struct gcs_page page;
+	struct err err = ERR_INIT;
+
+	if (gcs_page_parse(op->answer.data, op->answer.len, NULL, NULL, &page, &err) < 0)
+		return unreadable(op, "the page", &err);
+	op->io->entries += page.items + page.prefixes;
+	free(op->token);
+	op->token = page.next;
+	return op->token ? OBJECT_AGAIN : OBJECT_DONE;
+}
+
+static enum object_next response_copy(struct object_op *op)
+{
+	struct err err = ERR_INIT;
+	char *token = NULL;
+	bool done;
+
+	if (gcs_rewrite_parse(op->answer.data, op->answer.len, &done, &token, &err) < 0)
+		return unreadable(op, "the rewrite's answer", &err);
+	free(op->token);
+	op->token = token;
+	return done ? OBJECT_DONE : OBJECT_AGAIN;
+}
+
+/* The session is a URL of the store that we are talking to, and only its path counts: emulators behind another
+ * address than they know tell one that leads nowhere. */
+static enum object_next response_create(struct object_op *op)
+{
+	size_t len = 0;
+	const char *url = http_header(&op->ex, "location", &len), *path;
+
+	path = url ? memmem(url, len, "://", 3) : NULL;
+	path = path ? memchr(path + 3, '/', len - (size_t)(path + 3 - url)) : url;
+	free(op->token);
+	op->token =
+		path && *path == '/' ? strndup(path, len - (size_t)(path - url)) : NULL;
+	if (!op->token || strpbrk(op->token, " \t")) {
+		object_fail(op, OP_ERR_OTHER,
+			"the store began an upload and did not say where it goes on");
+		return OBJECT_DONE;
+	}
+	op->step = OBJECT_PART;
+	return OBJECT_AGAIN;
+}
+
+/* What the store has of an upload that is not whole: "bytes=0-N"; without a Range nothing. */
+static bool read_progress(const struct object_op *op, uint64_t *ret)
+{
+	size_t len;
+	const char *range = http_header(&op->ex, "range", &len);
+	char text[40], *end;
+	uint64_t last;
+
+	*ret = 0;
+	if (!range)
+		return true;
+	if (len >= sizeof(text) || len < 9 || memcmp(range, "bytes=0-", 8) != 0)
+		return false;
+	memcpy(text, range + 8, len - 8);
+	text[len - 8] = '\0';
+	last = strtoull(text, &end, 10);
+	if (*end || last >= op->io->size)
+		return false;
+	*ret = last + 1;
+	return true;
+}
+
+static enum object_next response_part(struct object_op *op)
+{
+	uint64_t have;
+
+	if (op->ex.status != RESUME_INCOMPLETE)
+		return OBJECT_DONE;
+	/* no step forward: an error, so that this cannot go on for ever */
+	if (!read_progress(op, &have) || have <= op->at)
+		return OBJECT_FAILED;
+	op->at = have;
+	op->part++;
+	return OBJECT_AGAIN;
+}
+
+/* What the responses of a batch come to. */
+struct tally {
+	uint64_t deleted;
+	int failed; /* the status of the first that failed, or 0 */
+	struct gcs_fault fault;
+};
+
+static bool count(void *user, int status, const char *text, size_t len)
+{
+	struct tally *t = user;
+	const char *json;
+
+	if (status >= 200 && status < 300) {
+		t->deleted++;
+	} else if (!t->failed) {
+		t->failed = status;
+		json = memchr(text, '{', len);
+		while (json && len && text[len - 1] != '}')
+			len--;
+		if (json)
+			gcs_fault_parse(json, len - (size_t)(json - text), &t->fault);
+	}
+	return true;
+}
+
+static void tally(const struct object_op *op, struct tally *ret)
+{
+	*ret = (struct tally){.deleted = 0};
+	batch_parse(op->answer.data ? op->answer.data : "", op->answer.len, count, ret);
+}
+
+static enum object_next response_delete(struct object_op *op)
+{
+	struct tally t;
+
+	if (!op->io->n_more)
+		return OBJECT_DONE;
+	tally(op, &t);
+	op->io->entries = t.deleted;
+	if (t.failed)
+		return OBJECT_FAILED;
+	if (t.deleted != (uint64_t)op->io->n_more + 1)
+		object_fail(op, OP_ERR_OTHER,
+			"%" PRIu64 " of %" PRIu32 " objects are in the response",
+			t.deleted, op->io->n_more + 1);
+	return OBJECT_DONE;
+}
+
+enum object_next gcs_response(struct object_op *op, struct err *err)
+{
+	(void)err;
+	if (op->step == OBJECT_CREATE)
+		return response_create(op);
+	if (op->step == OBJECT_PART)
+		return response_part(op);
+	switch (op->io->kind) {
+	case OP_LIST:
+		return response_list(op);
+	case OP_COPY:
+		return response_copy(op);
+	case OP_DELETE:
+		return response_delete(op);
+	default:
+		return op->ex.status == RESUME_INCOMPLETE ? OBJECT_FAILED : OBJECT_DONE;
+	}
+}
+
+/* --- entries */
+
+struct lister {
+	struct buf uri; /* bucket_uri, and a key behind it */
+	size_t base_len;
+	list_fn *fn;
+	void *user;
+	bool ended, failed;
+};
+
+static bool take_item(void *user, const char *name, uint64_t size)
+{
+	struct lister *l = user;
+
+	l->uri.len = l->base_len;
+	if (buf_puts(&l->uri, name) < 0) {
+		l->failed = true;
+		return false;
+	}
+	l->ended = !l->fn(&(struct list_entry){l->uri.data, size}, l->user);
+	return !l->ended;
+}
+
+int gcs_entries(struct object_op *op, const char *bucket_uri, list_fn *fn, void *user,
+	struct err *err)
+{
+	struct lister l = {.base_len = strlen(bucket_uri), .fn = fn, .user = user};
+	struct gcs_page page = {.next = NULL};
+	int r = buf_puts(&l.uri, bucket_uri);
+
+	if (r == 0)
+		r = gcs_page_parse(
+			op->answer.data, op->answer.len, take_item, &l, &page, err);
+	else
+		err_sys(err, -r, "a page");
+	buf_finish(&l.uri);
+	if (r == 0 && l.failed)
+		r = err_set(err, ERR_FAILED, "no memory for a page");
+	free(op->token);
+	op->token = page.next;
+	if (r < 0)
+		return -1;
+	return op->token && !l.ended;
+}
+
+/* --- errors */
+
+struct reason {
+	const char *name;
+	enum op_error error;
+	bool retry;
+	const char *hint;
+};
+
+/* "HTTP status and error codes for JSON". */
+static const struct reason reasons[] = {
+	{"accountDisabled", OP_ERR_DENIED, false, NULL},
+	{"authError", OP_ERR_DENIED, false, NULL},
+	{"backendError", OP_ERR_IO, true, NULL},
+	{"conditionNotMet", OP_ERR_EXISTS, false, NULL},
+	{"conflict", OP_ERR_EXISTS, false, NULL},
+	{"forbidden", OP_ERR_DENIED, false, NULL},
+	{"insufficientPermissions", OP_ERR_DENIED, false,
+		"the token may read and not write"},
+	{"internalError", OP_ERR_IO, true, NULL},
+	{"notFound", OP_ERR_NOT_FOUND, false, NULL},
+	{"rateLimitExceeded", OP_ERR_THROTTLED, true, NULL},
+	{"requestedRangeNotSatisfiable", OP_ERR_SHORT, false, NULL},
+	{"required", OP_ERR_OTHER, false, NULL},
+	{"userProjectMissing", OP_ERR_DENIED, false,
+		"the bucket wants a project that pays for requests"},
+	{"userRateLimitExceeded", OP_ERR_THROTTLED, true, NULL},
+};
+
+static void by_reason(struct object_error *ret)
+{
+	for (size_t i = 0; i < ARRAY_LEN(reasons); i++)
+		if (strcmp(reasons[i].name, ret->code) == 0) {
+			ret->error = reasons[i].error;
+			ret->retry = reasons[i].retry;
+			ret->hint = reasons[i].hint;
+		}
+}
+
+/* The token was refused: with another one the request goes out again. */
+static void refused(struct object_op *op, struct object_error *ret)
+{
+	struct gcs_job *g = op->thread->job->state;
+	struct gcs_thread *t = op->thread->state;
+	char trouble[160];
+
+	ret->error = OP_ERR_DENIED;
+	if (g->tokens && gcs_tokens_renew(g->tokens, t->generation)) {
+		ret->renewed = true;
+		return;
+	}
+	if (g->tokens) {
+		gcs_tokens_trouble(g->tokens, trouble, sizeof(trouble));
+		if (*trouble)
+			snprintf(t->hint, sizeof(t->hint), "%s", trouble);
+		else
+			snprintf(t->hint, sizeof(t->hint), "it refuses the token of %s",
+				g->credentials.origin ? g->credentials.origin
+						      : "the metadata server");
+	} else if (g->credentials.kind == GCS_TOKEN) {
+		snprintf(t->hint, sizeof(t->hint), "has the token of %s ended?",
+			g->credentials.origin);
+	} else {
+		snprintf(t->hint, sizeof(t->hint), "it wants credentials");
+	}
+	ret->hint = t->hint;
+}
+
+void gcs_error(struct object_op *op, struct object_error *ret)
+{
+	struct gcs_fault fault;
+	struct tally t;
+
+	if (op->ex.status == RESUME_INCOMPLETE) {
+		ret->error = OP_ERR_IO;
+		ret->retry = true;
+		snprintf(ret->message, sizeof(ret->message),
+			"the store took nothing of a part");
+		return;
+	}
+	if (op->ex.status / 100 == 2) { /* of a batch */
+		tally(op, &t);
+		fault = t.fault;
+		object_error_of_status(t.failed, ret);
+	} else {
+		gcs_fault_parse(
+			op->answer.data ? op->answer.data : "", op->answer.len, &fault);
+	}
+	snprintf(ret->code, sizeof(ret->code), "%s", fault.reason);
+	snprintf(ret->message, sizeof(ret->message), "%s", fault.message);
+	text_sanitize_inplace(ret->code);
+	text_sanitize_inplace(ret->message);
+	by_reason(ret);
+	if (op->ex.status == 401)
+		refused(op, ret);
+}
