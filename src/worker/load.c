@@ -34,8 +34,10 @@ static void load_fini(void *state)
 	for (uint32_t i = 0; i < l->n_ops; i++) {
 		free(l->ops[i].put_prefix);
 		free(l->ops[i].ring);
-		free(l->ops[i].pool.in_ring);
 	}
+	for (uint32_t i = 0; i < l->n_pools; i++)
+		free(l->pools[i].made);
+	free(l->pools);
 	free(l->ops);
 	free(l->weights);
 	mix_finish(&l->mix);
@@ -77,26 +79,35 @@ static int share_weights(
 	return 0;
 }
 
-/* This thread's share of the names that an op comes back to; each thread has one at least. */
-static int init_pool(
-	struct load_thread *l, struct load_op *op, uint32_t index, uint32_t n)
+/* Pools have small numbers; the job's own bound is that of its ops. */
+static int init_pools(struct load_thread *l, const struct task *t)
 {
-	uint32_t all = op->spec->pool;
+	uint32_t most = 0;
 
-	if (op->spec->kind != OP_PUT || all == 0)
+	for (size_t i = 0; i < t->job.n_ops; i++)
+		if (t->job.ops[i].pool > most && t->job.ops[i].pool <= t->job.n_ops)
+			most = t->job.ops[i].pool;
+	if (most == 0)
 		return 0;
-	op->pool.n = all / n + (index < all % n);
-	if (op->pool.n == 0)
-		op->pool.n = 1;
-	/* names of other ops with the same prefix begin behind those of the pool */
-	if (l->seq < op->pool.n)
-		l->seq = op->pool.n;
-	op->pool.in_ring = calloc(op->pool.n, sizeof(*op->pool.in_ring));
-	return op->pool.in_ring ? 0 : -ENOMEM;
+	l->pools = calloc(most + 1, sizeof(*l->pools));
+	l->n_pools = l->pools ? most + 1 : 0;
+	return l->pools ? 0 : -ENOMEM;
 }
 
-static int init_op(struct load_thread *l, const struct task *t, uint32_t i,
-	uint32_t index, uint32_t n)
+static int init_pool(struct load_thread *l, struct load_op *op)
+{
+	uint32_t i = op->spec->pool;
+
+	if (i == 0 || i >= l->n_pools)
+		return 0;
+	op->pool = &l->pools[i];
+	if (!op->pool->made)
+		op->pool->made = calloc(POOL, sizeof(*op->pool->made));
+	return op->pool->made ? 0 : -ENOMEM;
+}
+
+static int init_op(
+	struct load_thread *l, const struct task *t, uint32_t i, uint32_t index)
 {
 	const struct job *j = &t->job;
 	struct load_op *op = &l->ops[i];
@@ -106,6 +117,8 @@ static int init_op(struct load_thread *l, const struct task *t, uint32_t i,
 	op->keys = &t->keys[i];
 	op->puts_of = t->puts_of[i];
 	sizes_init(&op->sizes, &op->spec->size);
+	if (init_pool(l, op) < 0)
+		return -ENOMEM;
 	if (op->spec->kind == OP_DELETE && op->puts_of != UINT32_MAX) {
 		struct load_op *put = &l->ops[op->puts_of];
 
@@ -122,7 +135,7 @@ static int init_op(struct load_thread *l, const struct task *t, uint32_t i,
 	if (!op->put_prefix)
 		return -ENOMEM;
 	op->put_prefix_len = strlen(op->put_prefix);
-	return init_pool(l, op, index, n);
+	return 0;
 }
 
 size_t load_more_bytes(const struct task *t)
@@ -180,8 +193,10 @@ static int load_init(void *user, uint32_t index, uint32_t n, uint32_t slots,
 		l->n_ops = l->ops ? (uint32_t)t->job.n_ops : 0;
 		rc = l->ops && l->weights ? 0 : -ENOMEM;
 	}
+	if (rc == 0)
+		rc = init_pools(l, t);
 	for (uint32_t i = 0; rc == 0 && i < l->n_ops; i++)
-		rc = init_op(l, t, i, index, n);
+		rc = init_op(l, t, i, index);
 	if (rc == 0)
 		rc = share_weights(l, t, index, n);
 	if (rc < 0) {
@@ -254,8 +269,8 @@ static void load_done(void *state, const struct io *io)
 	struct load_op *op = &l->ops[io->entry];
 
 	op->busy--;
-	if (op->ring && !io->error)
-		load_put_ended(op, io->tag);
+	if ((op->ring || op->pool) && op->put_prefix && !io->error)
+		load_put_ended(l, op, io);
 }
 
 const struct source load_source = {

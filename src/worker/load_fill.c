@@ -11,21 +11,10 @@ static size_t put_name(const struct load_op *op, uint64_t seq, char *out)
 	return op->put_prefix_len + names_put_seq(out + op->put_prefix_len, seq);
 }
 
-static uint64_t next_seq(struct load_thread *l, struct load_op *op)
-{
-	struct pool *p = &op->pool;
-	uint32_t at = p->next;
-
-	if (p->n == 0)
-		return l->seq++;
-	p->next = at + 1 == p->n ? 0 : at + 1;
-	return at;
-}
-
 static void fill_put(
 	struct load_thread *l, struct load_op *op, struct io *io, char *uri, char *more)
 {
-	uint64_t seq = next_seq(l, op);
+	uint64_t seq = l->seq++;
 
 	(void)more;
 	put_name(op, seq, uri);
@@ -49,17 +38,28 @@ static void fill_list(
 	io->delimiter = op->spec->delimiter;
 }
 
+/* Of the set, and of what puts of the pool have made since. */
 static void fill_key(
 	struct load_thread *l, struct load_op *op, struct io *io, char *uri, char *more)
 {
+	uint64_t n = op->keys->n, at;
+
 	(void)more;
-	keyset_key(op->keys, rng_below(&l->rng, op->keys->n), uri, &io->size);
+	at = rng_below(&l->rng, n + (op->pool ? op->pool->n : 0));
+	if (__builtin_expect(at >= n, 0)) {
+		const struct made *m = &op->pool->made[at - n];
+
+		put_name(&l->ops[m->op], m->seq, uri);
+		io->size = m->size;
+		return;
+	}
+	keyset_key(op->keys, at, uri, &io->size);
 }
 
 static void fill_copy(
 	struct load_thread *l, struct load_op *op, struct io *io, char *uri, char *more)
 {
-	uint64_t seq = next_seq(l, op);
+	uint64_t seq = l->seq++;
 
 	fill_key(l, op, io, uri, more);
 	put_name(op, seq, more);
@@ -94,8 +94,6 @@ static bool own_name(struct load_op *put, char *out, size_t *ret_len)
 	seq = r->seq[r->head];
 	r->head = (r->head + 1) % RING;
 	r->n--;
-	if (put->pool.n && seq < put->pool.n)
-		put->pool.in_ring[seq] = 0;
 	*ret_len = put_name(put, seq, out);
 	return true;
 }
@@ -157,22 +155,28 @@ void load_fill(
 	fills[io->kind](l, op, io, uri, more);
 }
 
-void load_put_ended(struct load_op *op, uint64_t seq)
+static void keep_for_delete(struct ring *r, uint64_t seq)
 {
-	struct ring *r = op->ring;
-
-	if (op->pool.n && seq < op->pool.n) {
-		if (op->pool.in_ring[seq])
-			return;
-		op->pool.in_ring[seq] = 1;
-	}
 	if (r->n == RING) {
-		uint64_t oldest = r->seq[r->head];
-
-		if (op->pool.n && oldest < op->pool.n)
-			op->pool.in_ring[oldest] = 0;
 		r->head = (r->head + 1) % RING;
 		r->n--;
 	}
 	r->seq[(r->head + r->n++) % RING] = seq;
+}
+
+/* The oldest one makes room. */
+static void keep_for_reads(struct pool *p, uint32_t op, const struct io *io)
+{
+	p->made[p->next] = (struct made){.seq = io->tag, .size = io->size, .op = op};
+	p->next = (p->next + 1) % POOL;
+	p->n += p->n < POOL;
+}
+
+void load_put_ended(struct load_thread *l, struct load_op *op, const struct io *io)
+{
+	/* what a delete takes is not there for reads */
+	if (op->ring)
+		keep_for_delete(op->ring, io->tag);
+	else if (op->pool && op->spec->kind != OP_COPY)
+		keep_for_reads(op->pool, (uint32_t)(op - l->ops), io);
 }

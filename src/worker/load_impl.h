@@ -22,10 +22,17 @@ struct ring {
 	uint32_t head, n;
 };
 
-/* Names that a put comes back to; n 0: each is new. */
+/* Puts of a thread that its reads of the same pool choose from, too: the newest of them. */
+#define POOL 65536u
+
+struct made {
+	uint64_t seq, size;
+	uint32_t op; /* that made it */
+};
+
 struct pool {
-	uint32_t n, next;
-	uint8_t *in_ring; /* per name: whether the ring has it, which it must not twice */
+	struct made *made; /* POOL of them; NULL: no op of the job is in this pool */
+	uint32_t next, n;
 };
 
 struct load_op {
@@ -34,7 +41,7 @@ struct load_op {
 	struct sizes sizes;
 	char *put_prefix; /* of what it makes: "<uri>RUN-WORKER-THREAD-"; or NULL */
 	size_t put_prefix_len;
-	struct pool pool;
+	struct pool *pool;   /* of the thread's; NULL: none */
 	struct ring *ring;   /* of what it made: those that a delete may take; or NULL */
 	uint32_t puts_of;    /* delete: the op that made them, or UINT32_MAX */
 	uint32_t cap, busy;  /* ops in flight */
@@ -47,6 +54,8 @@ struct load_thread {
 	double *weights;
 	struct load_op *ops;
 	uint32_t n_ops;
+	struct pool *pools;
+	uint32_t n_pools;
 	bool exhausted;  /* nothing is left to draw */
 	bool may_refuse; /* caps or rings: the op drawn may not be possible now */
 	uint64_t seq;    /* of the next put */
@@ -57,7 +66,7 @@ struct load_thread {
 /* Chooses object, size and content of an op that was drawn, and writes its names to uri and more. */
 void load_fill(
 	struct load_thread *l, struct load_op *op, struct io *io, char *uri, char *more);
-/* What an op with a ring has made is there, and may be deleted. */
-void load_put_ended(struct load_op *op, uint64_t seq);
+/* What op has made is there, and may be deleted or chosen. */
+void load_put_ended(struct load_thread *l, struct load_op *op, const struct io *io);
 /* Takes ops that have no key left in this thread out of the draw. */
 void load_rebuild(struct load_thread *l);
