@@ -15,7 +15,6 @@
 #define NAME_MAX_BYTES 200u
 #define BATCH_MAX 10000u
 #define SHARDS_MAX 256u
-#define ENDPOINTS_MAX 1000u
 
 const char *const fill_names[] = {"random", "zero", "unique", NULL};
 const char *const cleanup_mode_names[] = {"tolerant", "strict", "besteffort", NULL};
@@ -176,7 +175,7 @@ static const struct field endpoints_fields[] = {
 	MEMBER(job_endpoints, strategy, FIELD_NAME, .names = &strategies,
 		.optional = true),
 	MEMBER(job_endpoints, base, FIELD_EXACT, .max = FIELD_EXACT_MAX),
-	MEMBER(job_endpoints, uris, FIELD_EXACTS, .max = ENDPOINTS_MAX),
+	MEMBER(job_endpoints, uris, FIELD_EXACTS, .max = JOB_ENDPOINTS_MAX),
 	MEMBERS_END,
 };
 

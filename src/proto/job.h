@@ -96,6 +96,7 @@ struct job_set {
  * strategy, per engine thread. */
 enum endpoint_strategy { ENDPOINT_ROUND_ROBIN, ENDPOINT_LEAST_CONNECTIONS };
 extern const char *const endpoint_strategy_names[]; /* NULL-terminated */
+#define JOB_ENDPOINTS_MAX 1000u
 struct job_endpoints {
 	enum endpoint_strategy strategy;
 	char *base; /* absolute, ends with '/': the worker's target */

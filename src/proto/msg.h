@@ -226,7 +226,6 @@ struct msg_result {
 };
 
 /* One more line of the authority: what went through one of the endpoints, over all kinds of ops. */
-#define ENDPOINTS_MAX 1000u
 struct msg_endpoint {
 	uint32_t generation;
 	char *uri; /* "": ops that were at none of them */

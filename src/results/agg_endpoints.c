@@ -37,9 +37,9 @@ static int add(struct worker_sum *w, const struct msg_endpoint *m, struct err *e
 				"worker %s sent the numbers of endpoint %s twice", w->id,
 				*m->uri ? m->uri : "(none)");
 	/* one more than there may be endpoints: what went through none */
-	if (w->n_endpoints > ENDPOINTS_MAX)
+	if (w->n_endpoints > JOB_ENDPOINTS_MAX)
 		return err_set(err, ERR_FAILED, "worker %s sent more than %u endpoints",
-			w->id, ENDPOINTS_MAX);
+			w->id, JOB_ENDPOINTS_MAX);
 	grown = reallocarray(w->endpoints, w->n_endpoints + 1, sizeof(*grown));
 	if (!grown)
 		return no_memory(err);

@@ -2,6 +2,7 @@
  *
  * At most one piece of work goes on. What is to be replaced is cancelled first, and what comes next
  * waits until it has ended; when it hangs, it is left behind. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include "common/units.h"
 #include "worker/control_impl.h"
 #include "worker/data.h"
+#include "worker/environment.h"
 #include "worker/task.h"
 
 /* How long a cancelled work may take before it is left behind. */
@@ -73,30 +75,14 @@ static void cancel_work(struct control *c)
 
 /* ---- jobs ---- */
 
-static int set_env(char **env)
-{
-	for (size_t i = 0; env && env[i]; i++) {
-		char *equals = strchr(env[i], '=');
-
-		if (!equals)
-			continue;
-		*equals = '\0';
-		int rc = setenv(env[i], equals + 1, 1);
-
-		*equals = '=';
-		if (rc < 0)
-			return -1;
-	}
-	return 0;
-}
-
 static void check_next_job(struct control *c)
 {
 	struct err err = ERR_INIT;
 
 	c->has_next_job = false;
-	set_env(c->next_job.env);
-	if (c->data.size || data_init(&c->data, &err) == 0)
+	if (environment_set(&c->next_job) < 0)
+		err_sys(&err, ENOMEM, "no memory for the environment");
+	else if (c->data.size || data_init(&c->data, &err) == 0)
 		c->work = work_check(&c->next_job, &c->data, c->task, c->wake_fd, &err);
 	if (c->work)
 		return;

@@ -102,9 +102,6 @@ static int choose_backends(struct task *t, const char **at, struct err *err)
 	for (char **uri = j->endpoints.uris; uri && *uri; uri++)
 		if (choose_backend(t, *uri, NULL, at, err) < 0)
 			return err_prefix(err, "endpoint");
-	if (storage_endpoints(&j->endpoints) > ENDPOINTS_MAX)
-		return err_set(err, ERR_INPUT, "there are more than %u endpoints",
-			ENDPOINTS_MAX);
 	if (!t->backend)
 		return err_set(
 			err, ERR_INPUT, "the job has neither ops nor objects to prepare");

@@ -127,7 +127,7 @@ static int check_op(struct task *t, size_t i, const uint32_t *cancel, struct err
 	t->puts_of[i] = UINT32_MAX;
 	if (job_op_puts(op)) {
 		holders_note(&t->holders, &t->store, j->target, job_op_puts(op));
-		if (storage_check(&t->store, op->kind, job_op_puts(op), err) < 0)
+		if (storage_check(&t->store, OP_PUT, job_op_puts(op), err) < 0)
 			return -1;
 	}
 	switch (op->kind) {

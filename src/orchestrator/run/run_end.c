@@ -504,6 +504,7 @@ int run_finish(struct run *r, struct err *err)
 	int shown = 0, written;
 	struct err second = ERR_INIT;
 
+	run_tell_gone(r);
 	if (measured_ns(r))
 		shown = show_results(r, err);
 	else if (!r->failure)

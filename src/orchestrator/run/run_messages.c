@@ -261,15 +261,6 @@ static void lose(struct run *r, struct run_member *m, uint64_t since)
 	}
 }
 
-static void say_gone(struct run *r, const struct fleet_worker *w)
-{
-	AUTO_FREE char *line = text_printf("❌ %s %s: %s", w->id,
-		w->state == WORKER_LOST ? "lost" : "error", w->reason);
-
-	if (line)
-		console_stderr(r->ctx.console, line);
-}
-
 void run_gone(struct fleet_worker *w, void *user)
 {
 	struct run *r = user;
@@ -280,7 +271,7 @@ void run_gone(struct fleet_worker *w, void *user)
 	m->in = false;
 	m->lost_ns = clock_ns();
 	m->lost_in = phase_now(r, m->lost_ns, &since);
-	say_gone(r, w);
+	run_is_gone(r, m);
 	events_state(&r->ctx, r->dir, w);
 	if (r->stage >= RUN_QUIT) {
 		run_check(r);
@@ -353,7 +344,9 @@ void run_on_timer(struct loop_timer *t, void *user)
 {
 	struct run *r = user;
 
-	if (r->stage == RUN_PAUSE) {
+	if (r->stage == RUN_JOB) {
+		run_tell_gone(r);
+	} else if (r->stage == RUN_PAUSE) {
 		run_start_load(r);
 	} else if (r->stage == RUN_ARM) {
 		run_arm_timeout(r);

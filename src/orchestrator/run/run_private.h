@@ -5,6 +5,7 @@
  *   run_stages.c  the stages, and when each ends
  *   run_arm.c     the common start of a phase
  *   run_messages.c  what workers say, loss, timers, signals
+ *   run_alike.c   what several workers say alike
  *   run_live.c    the live display
  *   run_end.c     run_info, the final report
  *   run_left.c    what was left behind
@@ -40,7 +41,8 @@ enum run_stage {
 /* A worker as the run sees it; fleet_worker.user. */
 struct run_member {
 	struct fleet_worker *w;
-	bool in; /* takes part in this generation */
+	bool in;     /* takes part in this generation */
+	bool untold; /* gone, and people have not been told yet */
 	bool ready, armed, done, bye;
 	unsigned starts, answers; /* sent and answered since the arming began */
 	char **warnings;          /* of ready */
@@ -95,7 +97,8 @@ struct run {
 	uint64_t quit_ns; /* when it was said to all */
 	unsigned signals;
 	int signo;
-	bool begun; /* the first phase was started */
+	bool begun;   /* the first phase was started */
+	bool telling; /* the timer of RUN_JOB runs: some are gone, and not told yet */
 	bool checking,
 		check_again; /* run_check is at work; something changed meanwhile */
 	bool refused, aborted, failed, degraded, measured;
@@ -156,6 +159,14 @@ void run_progress(struct fleet_worker *w, uint64_t sent, uint64_t size, void *us
 void run_signal(int signo, void *user);
 void run_on_wait(struct loop_timer *t, void *user);
 void run_on_timer(struct loop_timer *t, void *user);
+
+/* run_alike.c: what several workers say alike is said once */
+/* A worker is gone: says so, or, while all answer to their jobs, a little later with others of its kind. */
+void run_is_gone(struct run *r, struct run_member *m);
+/* Tells who has gone and was not told of. */
+void run_tell_gone(struct run *r);
+/* Warnings of those that are ready. */
+void run_tell_warnings(struct run *r);
 
 /* run_live.c: the live display */
 void run_on_show(struct loop_timer *t, void *user);

@@ -180,14 +180,7 @@ static void show_ready(struct run *r)
 	const struct plan *p = &r->plan;
 	size_t in = run_count_in(r);
 
-	for (size_t i = 0; i < r->n; i++) {
-		struct run_member *m = &r->members[i];
-
-		for (char **w = m->in ? m->warnings : NULL; w && *w; w++) {
-			log_warn("%s: %s", m->w->id, *w);
-			run_remark(r, "%s: %s", m->w->id, *w);
-		}
-	}
+	run_tell_warnings(r);
 	console_line(r->ctx.console,
 		"✅ %s %zu worker%s ready - starting workload execution",
 		in == r->n ? "All" : "The", in, in == 1 ? "" : "s");
@@ -205,6 +198,9 @@ static void check_job(struct run *r)
 		answered += r->members[i].in && r->members[i].ready;
 	if (answered < in)
 		return;
+	if (r->telling)
+		loop_timer_stop(r->timer);
+	run_tell_gone(r);
 	if (in == 0 && r->measured) {
 		run_fail(r, 1, "no worker is left to clean up");
 		return;

@@ -1,0 +1,121 @@
+/* run_alike: what several workers say in the same words is said once. A wrong key is wrong on a hundred
+ * hosts, and a hundred lines of it hide the one host that has another trouble. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/buf.h"
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/units.h"
+#include "orchestrator/console/console.h"
+#include "orchestrator/console/display.h"
+#include "orchestrator/run/run_private.h"
+
+#define NAMES_SHOWN 8
+/* How long the first one waits for others that say the same. */
+#define TOGETHER_NS (NS_PER_SEC / 2)
+
+/* --- workers that are out --- */
+
+static bool is_untold(const struct run *r, size_t i)
+{
+	return r->members[i].untold && r->members[i].w->reason;
+}
+
+static bool same_end(const struct fleet_worker *a, const struct fleet_worker *b)
+{
+	return a->state == b->state && strcmp(a->reason, b->reason) == 0;
+}
+
+/* One line for all that went as members[first] did. */
+static void tell_group(struct run *r, size_t first)
+{
+	const struct fleet_worker *w = r->members[first].w;
+	const char *how = w->state == WORKER_LOST ? "lost" : "error";
+	const char **names = calloc(r->n, sizeof(*names));
+	AUTO_BUF struct buf line = BUF_INIT;
+	size_t n = 0;
+
+	for (size_t i = first; i < r->n; i++) {
+		if (!is_untold(r, i) || !same_end(w, r->members[i].w))
+			continue;
+		r->members[i].untold = false;
+		if (names)
+			names[n++] = r->members[i].w->id;
+	}
+	if (n > 1) {
+		buf_printf(&line, "❌ %zu workers %s: %s (", n, how, w->reason);
+		display_names(&line, names, n, NAMES_SHOWN);
+		buf_putc(&line, ')');
+	} else {
+		buf_printf(&line, "❌ %s %s: %s", w->id, how, w->reason);
+	}
+	free(names);
+	if (line.data)
+		console_stderr(r->ctx.console, line.data);
+}
+
+void run_tell_gone(struct run *r)
+{
+	r->telling = false;
+	for (size_t i = 0; i < r->n; i++)
+		if (is_untold(r, i))
+			tell_group(r, i);
+}
+
+void run_is_gone(struct run *r, struct run_member *m)
+{
+	m->untold = true;
+	if (r->stage != RUN_JOB || r->begun) {
+		run_tell_gone(r);
+		return;
+	}
+	/* the others are about to answer */
+	if (!r->telling)
+		loop_timer_set(r->timer, clock_ns() + TOGETHER_NS, 0);
+	r->telling = true;
+}
+
+/* --- warnings of those that are ready --- */
+
+static bool warns(const struct run_member *m, const char *text)
+{
+	for (char **w = m->in ? m->warnings : NULL; w && *w; w++)
+		if (strcmp(*w, text) == 0)
+			return true;
+	return false;
+}
+
+/* Who says it, behind those before members[first], none of which does. */
+static void who_warns(struct run *r, size_t first, const char *text, struct buf *out)
+{
+	size_t n = 0, in = run_count_in(r);
+
+	for (size_t i = first; i < r->n; i++)
+		n += warns(&r->members[i], text);
+	if (n == 1)
+		buf_printf(out, "%s", r->members[first].w->id);
+	else
+		buf_printf(out, n == in ? "all %zu workers" : "%zu workers", n);
+}
+
+void run_tell_warnings(struct run *r)
+{
+	for (size_t i = 0; i < r->n; i++) {
+		struct run_member *m = &r->members[i];
+
+		for (char **w = m->in ? m->warnings : NULL; w && *w; w++) {
+			AUTO_BUF struct buf who = BUF_INIT;
+			bool said = false;
+
+			for (size_t k = 0; k < i && !said; k++)
+				said = warns(&r->members[k], *w);
+			if (said)
+				continue;
+			who_warns(r, i, *w, &who);
+			log_warn("%s: %s", who.data ? who.data : m->w->id, *w);
+			run_remark(r, "%s: %s", who.data ? who.data : m->w->id, *w);
+		}
+	}
+}
