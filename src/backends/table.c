@@ -3,9 +3,10 @@
 
 #include <string.h>
 
-extern const struct backend backend_null, backend_file;
+extern const struct backend backend_null, backend_file, backend_az;
 
-const struct backend *const backends[] = {&backend_null, &backend_file, NULL};
+const struct backend *const backends[] = {
+	&backend_null, &backend_file, &backend_az, NULL};
 
 /* schemes is "file://,direct://". */
 static bool has_scheme(const char *schemes, const char *uri)
