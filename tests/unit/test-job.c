@@ -62,25 +62,73 @@ static void test_all_members(void)
 		"true,"
 		"'place':'w.yaml:2:1'},"
 		"{'op':'list','weight':0.0,'uri':'file:///d/','max_keys':5,'delimiter':'/"
-		"','place':''}],"
+		"','place':''},"
+		"{'op':'range_get','weight':1.0,'uri':'u','range_size':9,'range_align':4,"
+		"'pool':1,'place':''},"
+		"{'op':'copy','weight':1.0,'uri':'u','to':'v/','place':''},"
+		"{'op':'multipart_put','weight':1.0,'uri':'u','part_size':5,'pool':1,"
+		"'place':''},"
+		"{'op':'delete','weight':1.0,'uri':'u','batch':1000,'place':''}],"
 		"'sets':[{'uri':'file:///d/a/"
-		"','name':'prepared','count':3,'size':{'type':'mix',"
+		"','name':'prepared','count':3,'shards':256,'size':{'type':'mix',"
 		"'parts':[{'weight':1.0,'min':0,'max':9},{'weight':2.0,'min':5,'max':5}]}"
 		","
 		"'fill':'zero','id':'18446744073709551615','place':'w.yaml:3:1'}],"
-		"'env':['A=','B=c=d','C=\\u00e9\\u001b'],'heirs_of':['host2']}");
+		"'env':['A=','B=c=d','C=\\u00e9\\u001b'],'env_default':['K=v'],"
+		"'store':{'endpoint':'https://h:1','region':'r','addressing':'virtual',"
+		"'payload':'signed','engine':'curl','anonymous':true,'insecure_tls':true,"
+		"'presigned':true,'expect_continue':true,'ca_pem':'a\\nb',"
+		"'client_cert_pem':'c','client_key_pem':'k','proxy':'http://p',"
+		"'connect_timeout_ns':1,'first_byte_timeout_ns':2,'stall_timeout_ns':3,"
+		"'retries':4,'retry_delay_ns':5,'retry_delay_max_ns':6,"
+		"'retry_multiplier':2.0,'retry_jitter':0.25},"
+		"'endpoints':{'strategy':'least_connections','base':'s3://b/',"
+		"'uris':['s3://h:1/b/','s3://h:2/b/']},'heirs_of':['host2']}");
 	AUTO_JSON json_t *again = NULL;
 	struct err err = ERR_INIT;
 	struct job j;
 
 	if (!CHECK(job_from_json(json, &j, &err) == 0, "%s", err.text))
 		return;
-	CHECK(j.n_ops == 3 && j.n_sets == 1 && j.cleanup_mode == CLEANUP_BEST_EFFORT);
+	CHECK(j.n_ops == 7 && j.n_sets == 1 && j.cleanup_mode == CLEANUP_BEST_EFFORT);
 	CHECK(j.sets[0].id == UINT64_MAX && j.sets[0].size.parts[1].weight == 2);
 	CHECK_STR(j.env[2], "C=\xc3\xa9\x1b"); /* exact, not made safe to show */
+	CHECK(j.ops[3].range_size == 9 && j.ops[3].pool == 1 && j.ops[6].batch == 1000);
+	CHECK(j.sets[0].shards == 256);
+	CHECK(j.store.addressing == STORE_ADDRESSING_VIRTUAL &&
+		j.store.engine == STORE_ENGINE_CURL && j.store.retries == 4);
+	CHECK_STR(j.store.ca_pem, "a\nb");
+	CHECK(j.endpoints.strategy == ENDPOINT_LEAST_CONNECTIONS);
+	CHECK_STR(j.endpoints.uris[1], "s3://h:2/b/");
 	again = job_to_json(&j);
 	CHECK(again && json_equal(json, again));
 	job_finish(&j);
+}
+
+/* A bundle of certificates goes through whole, and no more than one. */
+static void test_large_texts(void)
+{
+	AUTO_FREE char *large = calloc(1, STORE_PEM_MAX + 2);
+	AUTO_JSON json_t *json = json_of(MINIMAL "}");
+	struct err err = ERR_INIT;
+	json_t *env = json_array();
+	struct job j;
+
+	memset(large, 'x', STORE_PEM_MAX);
+	large[1] = '=';
+	json_object_set_new(json, "store", json_pack("{s:s}", "ca_pem", large));
+	json_array_append_new(env, json_string(large));
+	json_object_set_new(json, "env_default", env);
+	if (!CHECK(job_from_json(json, &j, &err) == 0, "%s", err.text))
+		return;
+	CHECK(strlen(j.store.ca_pem) == STORE_PEM_MAX);
+	CHECK(strlen(j.env_default[0]) == STORE_PEM_MAX);
+	job_finish(&j);
+	large[STORE_PEM_MAX] = 'x';
+	json_object_set_new(json, "store", json_pack("{s:s}", "ca_pem", large));
+	CHECK(job_from_json(json, &j, &err) < 0);
+	CHECK_STR(err.text, "job message: member \"store.ca_pem\" must be a string of at "
+			    "most 524288 bytes");
 }
 
 static void test_refusals(void)
@@ -109,6 +157,35 @@ static void test_refusals(void)
 		{MINIMAL ",'env':['A']}", "job message: \"env\" must hold NAME=VALUE"},
 		{MINIMAL ",'env':['A=1',7]}", "job message: member \"env[1]\" must be a "
 					      "string of at most 65536 bytes"},
+		{MINIMAL ",'env_default':['=x']}",
+			"job message: \"env_default\" must hold NAME=VALUE"},
+		{MINIMAL ",'store':7}",
+			"job message: member \"store\" must be an object"},
+		{MINIMAL ",'store':{'engine':'none'}}",
+			"job message: member \"store.engine\" must be one of \"own\", "
+			"\"curl\""},
+		{MINIMAL ",'store':{'retry_jitter':2}}",
+			"job message: member \"store.retry_jitter\" must be a number "
+			"from 0 to 1"},
+		{MINIMAL ",'endpoints':{'base':'b/','uris':[]}}",
+			"job message: member \"endpoints\" needs uris, and a base that "
+			"ends with '/'"},
+		{MINIMAL ",'endpoints':{'base':'b','uris':['c/']}}",
+			"job message: member \"endpoints\" needs uris, and a base that "
+			"ends with '/'"},
+		{MINIMAL ",'endpoints':{'base':'b/','uris':['c']}}",
+			"job message: member \"endpoints\" has a uri that does not end "
+			"with '/'"},
+		{OP(",'to':'x/'"),
+			"job message: member \"ops[0]\" has a \"to\", and is no copy"},
+		{MINIMAL ",'ops':[{'op':'copy','weight':1,'uri':'u','place':''}]}",
+			"job message: member \"ops[0]\" is a copy without \"to\""},
+		{MINIMAL ",'ops':[{'op':'range_get','weight':1,'uri':'u','place':''}]}",
+			"job message: member \"ops[0]\" reads a range of no bytes"},
+		{SET("'uri':'u/','name':'a','shards':257"),
+			"job message: member \"sets[0].shards\" must be an integer from "
+			"0 "
+			"to 256"},
 		{MINIMAL ",'seed':1}", "job message: member \"seed\" must be a string "
 				       "with an integer from 0 to "
 				       "2^64-1"},
@@ -250,5 +327,5 @@ static void test_buckets(void)
 	CHECK_STR(bucket_names[BUCKETS - 1], ">2GiB");
 }
 
-TEST_MAIN(TEST(test_minimal), TEST(test_all_members), TEST(test_refusals),
-	TEST(test_sizes), TEST(test_names), TEST(test_buckets))
+TEST_MAIN(TEST(test_minimal), TEST(test_all_members), TEST(test_large_texts),
+	TEST(test_refusals), TEST(test_sizes), TEST(test_names), TEST(test_buckets))
