@@ -16,6 +16,7 @@
 
 static const struct http_engine_ops *const engines[] = {
 	[HTTP_ENGINE_OWN] = &http_own,
+	[HTTP_ENGINE_CURL] = &http_curl,
 };
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;

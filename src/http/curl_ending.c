@@ -1,0 +1,177 @@
+/* curl_ending: what libcurl's codes mean as outcomes. */
+#include <openssl/x509_vfy.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/units.h"
+#include "http/curl_engine.h"
+
+#define CLOSED "the connection was closed before a response"
+#define MALFORMED "what came is no HTTP/1.1 response: "
+
+/* The system's words for what libcurl says with a prefix: "Recv failure: Connection reset by peer". */
+static const char *words(const struct curl_slot *s, CURLcode code)
+{
+	static const char *const prefixes[] = {"Recv failure: ", "Send failure: "};
+	const char *text = s->error[0] ? s->error : curl_easy_strerror(code);
+
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
+		if (strncmp(text, prefixes[i], strlen(prefixes[i])) == 0)
+			text += strlen(prefixes[i]);
+	return text;
+}
+
+/* --- failures that callbacks and sweeps find */
+
+static double seconds(uint64_t ns)
+{
+	return (double)ns / NS_PER_SEC;
+}
+
+static void end_refused(struct curl_slot *s, enum http_fail fail)
+{
+	const struct http_config *cfg = &s->group->client->base.space->cfg;
+	struct http_exchange *ex = s->ex;
+
+	switch (fail) {
+	case HTTP_FAIL_FIRST_BYTE_TIMEOUT:
+		http_set_fail(ex, fail, "no response within %.3g s",
+			seconds(cfg->first_byte_timeout_ns));
+		break;
+	case HTTP_FAIL_STALL_TIMEOUT:
+		http_set_fail(ex, fail, "nothing was %s for %.3g s",
+			s->uploaded < ex->body_size && !s->have_head ? "taken"
+								     : "received",
+			seconds(cfg->stall_timeout_ns));
+		break;
+	case HTTP_FAIL_RESET:
+		http_set_fail(ex, fail, CLOSED);
+		break;
+	case HTTP_FAIL_MALFORMED:
+		http_set_fail(ex, fail, MALFORMED "its status line or header fields");
+		break;
+	case HTTP_FAIL_CANCELLED:
+		http_set_fail(ex, fail, "given up");
+		break;
+	default:
+		http_set_fail(ex, HTTP_FAIL_MEMORY, "no memory");
+	}
+}
+
+/* --- libcurl's codes */
+
+/* Its certificate, or anything else. */
+static void end_tls(struct curl_slot *s, CURLcode code)
+{
+	long result = 0;
+
+	if (code != CURLE_PEER_FAILED_VERIFICATION) {
+		http_set_fail(s->ex, HTTP_FAIL_TLS, "TLS cannot be agreed on: %.120s",
+			words(s, code));
+		return;
+	}
+	curl_easy_getinfo(s->easy, CURLINFO_SSL_VERIFYRESULT, &result);
+	if (result == X509_V_OK)
+		http_set_fail(
+			s->ex, HTTP_FAIL_TLS, "its certificate is for another name");
+	else
+		http_set_fail(s->ex, HTTP_FAIL_TLS, "its certificate is not accepted: %s",
+			X509_verify_cert_error_string(result));
+}
+
+static void end_unconnected(struct curl_slot *s, CURLcode code)
+{
+	const struct http_config *cfg = &s->group->client->base.space->cfg;
+	struct http_exchange *ex = s->ex;
+	long number = 0;
+
+	curl_easy_getinfo(s->easy, CURLINFO_OS_ERRNO, &number);
+	if (code == CURLE_OPERATION_TIMEDOUT)
+		http_set_fail(ex, HTTP_FAIL_CONNECT_TIMEOUT,
+			"no connection within %.3g s", seconds(cfg->connect_timeout_ns));
+	else if (cfg->proxy)
+		http_set_fail(ex, HTTP_FAIL_PROXY, "the proxy: %.140s", words(s, code));
+	else if (code == CURLE_COULDNT_RESOLVE_HOST)
+		http_set_fail(ex, HTTP_FAIL_RESOLVE, "its name cannot be resolved");
+	else
+		http_set_fail(ex, HTTP_FAIL_CONNECT, "%.150s",
+			number ? strerror((int)number) : words(s, code));
+}
+
+static void end_broken(struct curl_slot *s, CURLcode code)
+{
+	struct http_exchange *ex = s->ex;
+
+	switch (code) {
+	case CURLE_PARTIAL_FILE:
+	case CURLE_OK: /* in the middle of a head */
+	case CURLE_GOT_NOTHING:
+		if (!s->have_head)
+			http_set_fail(ex, HTTP_FAIL_RESET, CLOSED);
+		else
+			http_set_fail(ex, HTTP_FAIL_SHORT,
+				"the connection was closed in the middle of the body, "
+				"after %llu bytes",
+				(unsigned long long)ex->received);
+		break;
+	case CURLE_SEND_ERROR:
+	case CURLE_RECV_ERROR:
+		/* one code for a broken connection and for broken chunks */
+		if (strstr(s->error, "chunked-encoding"))
+			http_set_fail(ex, HTTP_FAIL_MALFORMED, MALFORMED "its chunks");
+		else
+			http_set_fail(ex, HTTP_FAIL_RESET, "%.150s", words(s, code));
+		break;
+	default:
+		http_set_fail(ex, HTTP_FAIL_MALFORMED,
+			MALFORMED "its status line or header fields");
+	}
+}
+
+static bool is_tls(CURLcode code)
+{
+	static const CURLcode codes[] = {CURLE_SSL_CONNECT_ERROR, CURLE_SSL_CERTPROBLEM,
+		CURLE_SSL_CIPHER, CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_ISSUER_ERROR,
+		CURLE_SSL_INVALIDCERTSTATUS, CURLE_SSL_CLIENTCERT};
+
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+		if (codes[i] == code)
+			return true;
+	return false;
+}
+
+static void end_failed(struct curl_slot *s, CURLcode code)
+{
+	if (code == CURLE_OUT_OF_MEMORY)
+		end_refused(s, HTTP_FAIL_MEMORY);
+	else if (is_tls(code))
+		end_tls(s, code);
+	else if (s->requests == 0)
+		end_unconnected(s, code);
+	else
+		end_broken(s, code);
+}
+
+void curl_slot_end(struct curl_slot *s, CURLcode code)
+{
+	struct http_exchange *ex = s->ex;
+	/* libcurl was about to ask again by itself */
+	bool whole = code == CURLE_OK || code == CURLE_ABORTED_BY_CALLBACK;
+	curl_off_t sent = 0, first_us = 0;
+
+	ex->end_ns = clock_ns();
+	curl_easy_getinfo(s->easy, CURLINFO_SIZE_UPLOAD_T, &sent);
+	ex->sent = (uint64_t)sent;
+	if (s->fail != HTTP_OK)
+		end_refused(s, s->fail);
+	else if (!whole || !s->have_head)
+		end_failed(s, code);
+	/* of a head without a whole line */
+	curl_easy_getinfo(s->easy, CURLINFO_STARTTRANSFER_TIME_T, &first_us);
+	if (ex->fail == HTTP_FAIL_MALFORMED && ex->first_byte_ns == 0)
+		ex->first_byte_ns = ex->start_ns + (uint64_t)first_us * NS_PER_US;
+	if (s->have_head) {
+		ex->response = s->head->text.data;
+		ex->response_len = s->head->text.len;
+	}
+}
