@@ -1,10 +1,11 @@
-/* digest: SHA-256 by libcrypto's low-level calls; base64 by a small strict codec (EVP's trims
+/* digest: SHA-256 and MD5 by libcrypto's low-level calls; base64 by a small strict codec (EVP's trims
  * white space, counts padding as data and enlarges the static worker). */
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "common/digest.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/md5.h>
 #include <openssl/sha.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +37,17 @@ void digest_sha256_hex(const void *data, size_t len, char out[DIGEST_SHA256_HEX]
 	SHA256_Update(&ctx, data, len);
 	SHA256_Final(hash, &ctx);
 	hex(hash, sizeof(hash), out);
+}
+
+void digest_md5_base64(const void *data, size_t len, char out[DIGEST_MD5_BASE64])
+{
+	uint8_t hash[MD5_DIGEST_LENGTH];
+	MD5_CTX ctx;
+
+	MD5_Init(&ctx);
+	MD5_Update(&ctx, data, len);
+	MD5_Final(hash, &ctx);
+	digest_base64_encode(hash, sizeof(hash), out);
 }
 
 int digest_sha256_file(const char *path, char out[DIGEST_SHA256_HEX], struct err *err)

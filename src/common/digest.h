@@ -17,6 +17,10 @@ void digest_sha256_hex(const void *data, size_t len, char out[DIGEST_SHA256_HEX]
 /* Hash of a file's content. -1 with err when it cannot be read. */
 int digest_sha256_file(const char *path, char out[DIGEST_SHA256_HEX], struct err *err);
 
+/* MD5 as Content-MD5 has it (RFC 1864): base64 of the 16 bytes. It checks transfers, it proves nothing. */
+#define DIGEST_MD5_BASE64 25 /* with the NUL */
+void digest_md5_base64(const void *data, size_t len, char out[DIGEST_MD5_BASE64]);
+
 /* base64 of RFC 4648 with padding. out needs digest_base64_len(len) + 1 bytes. */
 size_t digest_base64_len(size_t len);
 size_t digest_base64_encode(const void *data, size_t len, char *out);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "backends/object/object_impl.h"
+#include "cloud/credentials.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/err.h"
@@ -42,8 +43,12 @@ static struct http_config http_config_of(const struct store_options *o)
 
 static int begin_job(struct object_job *job, struct err *err)
 {
-	struct http_config http = http_config_of(&job->options);
+	struct http_config http;
 
+	if (!job->options.ca_pem && !job->options.insecure_tls && job->store->find_ca &&
+		job->store->find_ca(&cloud_env_own, &job->options.ca_pem, err) < 0)
+		return -1;
+	http = http_config_of(&job->options);
 	job->http = http_space_create(&http, err);
 	if (!job->http)
 		return -1;

@@ -19,6 +19,7 @@
 #include "http/http.h"
 #include "proto/store.h"
 
+struct cloud_env;
 struct err;
 struct store;
 struct object_extra;
@@ -167,6 +168,10 @@ struct store {
 	/* A redirect is followed to other hosts too: what proves who we are cannot be used there by
 	 * somebody else. False (tokens, SAS): it must stay on the host. */
 	bool redirects_abroad;
+
+	/* Certificates that servers are verified with where options name none: 1 with PEM (malloc), 0: the
+	 * machine's, -1 with err; NULL: the machine's. */
+	int (*find_ca)(const struct cloud_env *env, char **ret_pem, struct err *err);
 
 	/* Finds credentials (cloud_env_own) and endpoint defaults. -1 with err, which says what to set. */
 	int (*job_init)(struct object_job *job, struct err *err);
