@@ -2,7 +2,6 @@
  *
  * At most one piece of work goes on. What is to be replaced is cancelled first, and what comes next
  * waits until it has ended; when it hangs, it is left behind. */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,9 +79,8 @@ static void check_next_job(struct control *c)
 	struct err err = ERR_INIT;
 
 	c->has_next_job = false;
-	if (environment_set(&c->next_job) < 0)
-		err_sys(&err, ENOMEM, "no memory for the environment");
-	else if (c->data.size || data_init(&c->data, &err) == 0)
+	if (environment_set(&c->next_job, &err) == 0 &&
+		(c->data.size || data_init(&c->data, &err) == 0))
 		c->work = work_check(&c->next_job, &c->data, c->task, c->wake_fd, &err);
 	if (c->work)
 		return;

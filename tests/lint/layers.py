@@ -22,7 +22,7 @@ LAYERS = {
     "http": Layer(("common",), ("curl", "crypto")),
     "backends": Layer(("common", "proto", "cloud", "http"), ("uring", "expat", "jansson")),
     "net": Layer(("common", "proto"), ()),
-    "worker": Layer(("common", "proto", "backends", "net"), ()),
+    "worker": Layer(("common", "proto", "cloud", "backends", "net"), ()),
     "transport": Layer(("common", "inventory"), ("ssh2", "crypto")),
     "results": Layer(("common", "proto"), ("zlib", "jansson")),
     "orchestrator": Layer(
@@ -35,8 +35,10 @@ FILES = {
     "worker/describe": ("jansson",),  # --describe prints JSON
     "worker/set": ("jansson",),  # the .muster-owner object that marks a prepared set
 }
-# Of a folder, another may use only these files: the words both sides name operations by.
-ONLY = {("backends", "proto"): {"ops", "store"}}
+# Of a folder, another may use only these files: the words both sides name operations by, and whose
+# variables count.
+ONLY = {("backends", "proto"): {"ops", "store"},
+        ("worker", "cloud"): {"environment"}}
 
 # library -> (what its headers are called, what its symbols begin with)
 LIBRARIES = {
