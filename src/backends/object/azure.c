@@ -90,6 +90,20 @@ static int check_sas(const char *sas, struct err *err)
 	return 0;
 }
 
+/* A key that cannot be used is told before any load. */
+static int check_key(const struct azure_credentials *c, struct err *err)
+{
+	struct err ignored =
+		ERR_INIT; /* it would name an account, which is not known yet */
+	struct sharedkey *probe = sharedkey_create("any", c->key, &ignored);
+
+	if (!probe)
+		return err_set(err, ERR_INPUT,
+			"the key of %s is not base64, as Azure shows it", c->origin);
+	sharedkey_destroy(probe);
+	return 0;
+}
+
 /* Whether the credentials still hold, and for long enough. */
 static int check_expiry(struct object_job *job, uint64_t expires_s, struct err *err)
 {
@@ -123,8 +137,8 @@ static int find_credentials(struct object_job *job, struct azure_job *a, struct 
 			"AZURE_STORAGE_ACCOUNT, AZURE_STORAGE_SAS_TOKEN or "
 			"AZURE_STORAGE_CONNECTION_STRING, or 'anonymous: true' in the "
 			"workload");
-	if (a->credentials.key) /* a key can do all that a SAS can */
-		return 0;
+	if (a->credentials.key) /* which can do all that a SAS can */
+		return check_key(&a->credentials, err);
 	if (check_sas(a->credentials.sas, err) < 0)
 		return -1;
 	return check_expiry(job, a->credentials.expires_s, err);
@@ -147,21 +161,6 @@ static int azure_job_init(struct object_job *job, struct err *err)
 		return 0;
 	azure_job_fini(job);
 	return -1;
-}
-
-/* A key that cannot be used is told before any load. */
-static int azure_thread_init(struct object_thread *t, struct err *err)
-{
-	struct azure_job *a = t->job->state;
-	struct sharedkey *probe;
-
-	if (!a->credentials.key)
-		return 0;
-	probe = sharedkey_create("probe", a->credentials.key, err);
-	if (!probe)
-		return err_prefix(err, "%s", a->credentials.origin);
-	sharedkey_destroy(probe);
-	return 0;
 }
 
 static void azure_thread_fini(struct object_thread *t)
@@ -308,7 +307,6 @@ static const struct store store_azure = {
 	.thread_size = sizeof(struct azure_thread),
 	.job_init = azure_job_init,
 	.job_fini = azure_job_fini,
-	.thread_init = azure_thread_init,
 	.thread_fini = azure_thread_fini,
 	.place = azure_place,
 	.begin = azure_begin,

@@ -157,15 +157,19 @@ static int authorize(struct azure_draft *d, char *out, size_t size, struct err *
 	return 0;
 }
 
-/* The x-ms- fields as they go over the wire: "name:value" lines as they were signed. */
+/* The x-ms- fields as they go over the wire, from the "name:value" lines that are signed. The blank is for readers
+ * of batches, which look for it. */
 static void put_fields(struct azure_draft *d)
 {
 	const char *p = d->ms, *end = d->ms + d->ms_len;
 
 	while (p < end) {
+		const char *colon = memchr(p, ':', (size_t)(end - p));
 		const char *nl = memchr(p, '\n', (size_t)(end - p));
 
-		put_head(d, p, (size_t)(nl - p));
+		put_head(d, p, (size_t)(colon + 1 - p));
+		put_head(d, " ", 1);
+		put_head(d, colon + 1, (size_t)(nl - colon - 1));
 		put_head(d, "\r\n", 2);
 		p = nl + 1;
 	}
