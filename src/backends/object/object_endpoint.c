@@ -167,6 +167,7 @@ no_memory:
 struct object_endpoint *object_endpoint(
 	struct object_job *job, const char *url, size_t len, bool tls, struct err *err)
 {
+	struct object_endpoint **newest = &job->endpoints;
 	struct object_endpoint *e = find(job, url, len, tls), *first;
 
 	if (e)
@@ -177,8 +178,8 @@ struct object_endpoint *object_endpoint(
 	pthread_mutex_lock(&job->lock);
 	first = find(job, url, len, tls);
 	if (!first) {
-		e->next = job->endpoints;
-		__atomic_store_n(&job->endpoints, e, __ATOMIC_RELEASE);
+		e->next = *newest;
+		__atomic_store_n(newest, e, __ATOMIC_RELEASE);
 	}
 	pthread_mutex_unlock(&job->lock);
 	if (!first)

@@ -44,9 +44,11 @@ static const struct s3_bucket *find(const struct s3_state *s, const char *rest)
 
 static void enter(struct s3_state *s, struct s3_bucket *b)
 {
+	struct s3_bucket **newest = &s->buckets;
+
 	pthread_mutex_lock(&s->lock);
-	b->older = s->buckets;
-	__atomic_store_n(&s->buckets, b, __ATOMIC_RELEASE);
+	b->older = *newest;
+	__atomic_store_n(newest, b, __ATOMIC_RELEASE);
 	pthread_mutex_unlock(&s->lock);
 }
 
