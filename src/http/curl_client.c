@@ -250,13 +250,13 @@ static size_t client_wait(struct http_client *base, struct http_exchange **done,
 	size_t n;
 
 	take_back(c);
-	n = hand_out(c, done, max);
-	while (n == 0) {
-		step(c, deadline_ns);
+	/* a response may have come while its request was sent; the others have their turn all the same */
+	for (uint32_t i = 0; i < c->n_groups; i++)
+		take_messages(c, &c->groups[i]);
+	do {
+		step(c, c->first_done ? 0 : deadline_ns);
 		n = hand_out(c, done, max);
-		if (clock_ns() >= deadline_ns)
-			break;
-	}
+	} while (n == 0 && clock_ns() < deadline_ns);
 	return n;
 }
 
