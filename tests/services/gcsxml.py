@@ -77,8 +77,11 @@ def listing(fake, request, bucket):
     objects, prefixes, last = fake.store.page(bucket, query.get("prefix", ""), query.get("delimiter", ""),
                                               after, min(int(query.get("max-keys", 1000)), 1000))
     # as the real one: names are encoded only where that was asked for
-    name = urllib.parse.quote if query.get("encoding-type") == "url" else escape
+    encoded = query.get("encoding-type") == "url"
+    name = urllib.parse.quote if encoded else escape
     inner = f"<Name>{bucket}</Name><IsTruncated>{str(last is not None).lower()}</IsTruncated>"
+    if encoded:
+        inner += "<EncodingType>url</EncodingType>"
     if last is not None:
         inner += f"<{'NextContinuationToken' if second else 'NextMarker'}>{escape(last)}" \
                  f"</{'NextContinuationToken' if second else 'NextMarker'}>"
