@@ -93,6 +93,7 @@ static int put_authorization(struct draft *d, struct err *err)
 			return err_sys(err, ENOMEM, "a token");
 		t->generation = generation;
 	}
+	d->op->credentials = t->generation;
 	if (t->authorization)
 		put(d, t->authorization);
 	return 0;

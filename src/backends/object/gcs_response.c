@@ -266,7 +266,7 @@ static void refused(struct object_op *op, struct object_error *ret)
 	char trouble[160];
 
 	ret->error = OP_ERR_DENIED;
-	if (g->tokens && gcs_tokens_renew(g->tokens, t->generation)) {
+	if (g->tokens && gcs_tokens_renew(g->tokens, op->credentials)) {
 		ret->renewed = true;
 		return;
 	}
@@ -282,7 +282,9 @@ static void refused(struct object_op *op, struct object_error *ret)
 		snprintf(t->hint, sizeof(t->hint), "has the token of %s ended?",
 			g->credentials.origin);
 	} else {
-		snprintf(t->hint, sizeof(t->hint), "it wants credentials");
+		snprintf(t->hint, sizeof(t->hint),
+			"there are no credentials: GOOGLE_APPLICATION_CREDENTIALS names "
+			"some");
 	}
 	ret->hint = t->hint;
 }

@@ -26,7 +26,8 @@
 #define METADATA_TIMEOUT_NS (3 * NS_PER_SEC)
 #define ANSWER_MAX 65536
 /* Renewed so long before its end, or at three quarters of a short life. */
-#define AHEAD_S 300
+#define AHEAD_NS (300 * NS_PER_SEC)
+#define LASTS_MAX_S (30 * 86400)
 #define AGAIN_NS (10 * NS_PER_SEC) /* after a failure */
 /* A token that is younger and refused will not be bettered by another one. */
 #define YOUNG_NS (5 * NS_PER_SEC)
@@ -41,7 +42,7 @@ struct gcs_tokens {
 	pthread_cond_t wake;
 	char *token;
 	uint32_t generation; /* also read without the lock */
-	uint64_t fetched_ns, renew_ns;
+	uint64_t fetched_ns, renew_ns, ends_ns;
 	char trouble[160];
 };
 
@@ -105,6 +106,9 @@ static int read_answer(int status, const struct buf *answer, const char *where,
 {
 	const char *text = answer->data ? answer->data : "";
 
+	if (status / 100 != 2 && *text != '{')
+		return err_set(err, ERR_HOST, "no access token from %s: it answers %d",
+			where, status);
 	if (gcs_token_parse(text, answer->len, ret, ret_lasts_s, err) == 0)
 		return 0;
 	if (strstr(err->text, "timeframe") || strstr(err->text, "iat"))
@@ -124,7 +128,7 @@ static int fetch_by_form(
 	int status;
 
 	if (!form)
-		return err_prefix(err, "%s", c->origin);
+		return -1;
 	status = object_fetch(
 		t->job, "POST", url, FORM, form, &answer, FETCH_TIMEOUT_NS, err);
 	wipe(form);
@@ -164,13 +168,15 @@ static int fetch_metadata(
 /* Puts a new token in the place of the old one. */
 static void take(struct gcs_tokens *t, char *token, uint64_t lasts_s)
 {
-	uint64_t ahead_s = lasts_s / 4 < AHEAD_S ? lasts_s / 4 : AHEAD_S;
+	uint64_t lasts_ns = (lasts_s < LASTS_MAX_S ? lasts_s : LASTS_MAX_S) * NS_PER_SEC;
+	uint64_t ahead_ns = lasts_ns / 4 < AHEAD_NS ? lasts_ns / 4 : AHEAD_NS;
 
 	pthread_mutex_lock(&t->lock);
 	wipe(t->token);
 	t->token = token;
 	t->fetched_ns = clock_ns();
-	t->renew_ns = t->fetched_ns + (lasts_s - ahead_s) * NS_PER_SEC;
+	t->ends_ns = t->fetched_ns + lasts_ns;
+	t->renew_ns = t->ends_ns - ahead_ns;
 	t->trouble[0] = '\0';
 	__atomic_store_n(&t->generation, t->generation + 1, __ATOMIC_RELEASE);
 	pthread_cond_signal(&t->wake);
@@ -316,7 +322,7 @@ bool gcs_tokens_renew(struct gcs_tokens *t, uint32_t refused)
 	pthread_mutex_lock(&t->fetching);
 	pthread_mutex_lock(&t->lock);
 	newer = t->generation != refused;
-	old = clock_ns() >= t->fetched_ns + YOUNG_NS;
+	old = clock_ns() >= t->fetched_ns + YOUNG_NS || clock_ns() >= t->ends_ns;
 	pthread_mutex_unlock(&t->lock);
 	if (!newer && old)
 		renewed = fetch(t, &ignored) == 0;

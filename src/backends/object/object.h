@@ -110,6 +110,7 @@ struct object_op {
 	char *token; /* list: where the next page begins; multipart: upload id or session */
 	struct buf parts;  /* multipart: what complete needs (etags) */
 	struct buf answer; /* ex.body */
+	uint32_t credentials; /* of the store: those that the request at hand was made with */
 	char *head;        /* OBJECT_HEAD_MAX */
 	size_t head_len;
 	uint8_t *stamped; /* fill unique: one piece; made on first use */
