@@ -1,14 +1,18 @@
 /* digest: SHA-256 and base64, by libcrypto (the one library that common/ uses: the worker must
  * name its own file by hash, and histograms travel as base64).
  *
- * SHA-256 uses the low-level SHA256_* functions on purpose: EVP would bring all of libcrypto's
- * providers into the static worker, 4.3 MB instead of 0.7, and the worker is what travels. */
+ * SHA-256 uses the low-level SHA256_* functions on purpose: `muster-worker --version`, which setup runs on every
+ * host, need not set up all of OpenSSL for them. */
 #pragma once
 
 #include <stddef.h>
 #include <stdint.h>
 
 struct err;
+
+/* First in a program that runs on machines of others: OpenSSL does not read their openssl.cnf, which may name
+ * modules to load that are not for this program. */
+void digest_ignore_config(void);
 
 #define DIGEST_SHA256_HEX 65 /* with the NUL */
 

@@ -115,6 +115,7 @@ int main(int argc, char **argv)
 	int rc;
 
 	log_set_program("muster-worker");
+	digest_ignore_config();
 	rc = opts_parse(tables, argc - 1, argv + 1, &o, &operands, &rest, &err);
 	if (rc == 0 && operands.n > 0)
 		rc = err_set(&err, ERR_INPUT, "unexpected \"%s\"", operands.items[0]);
