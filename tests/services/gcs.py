@@ -39,6 +39,9 @@ class BackDoor:
     def put(self, key, data):
         self.ask("object", data, name=key)
 
+    def clear(self):
+        self.ask("clear", b"")
+
     def counts(self):
         """tokens given out to service accounts, requests, uploads that nobody completed."""
         return json.loads(self.ask("counts"))

@@ -257,7 +257,10 @@ class Fake:
         if what == "objects":
             found, _, _ = store.page(query["bucket"], query.get("prefix", ""), limit=1 << 60)
             return Answer(200, {entry.name: len(entry.data) for entry in found})
-        if what == "make":
+        if what == "clear":
+            for name in list(store.buckets[query["bucket"]]):
+                store.delete(query["bucket"], name)
+        elif what == "make":
             store.make(query["bucket"])
         elif what == "object" and request.method == "PUT":
             store.put(query["bucket"], query["name"], request.body)

@@ -2,7 +2,7 @@
 here for Azure. (The GCS fake is ours, and is asked by its own back door: gcs.py.) Each gives the same:
 
     store.objects("prefix/")    # {key: bytes}
-    store.get(key), store.put(key, data)
+    store.get(key), store.put(key, data), store.clear()
 """
 
 import base64
@@ -47,6 +47,10 @@ class S3:
 
     def put(self, key, data):
         self.client.put_object(Bucket=self.bucket, Key=key, Body=data)
+
+    def clear(self):
+        for key in self.objects():
+            self.client.delete_object(Bucket=self.bucket, Key=key)
 
     def etag(self, key):
         """Of an upload in parts it ends in -N."""
@@ -121,6 +125,10 @@ class Azure:
 
     def put(self, key, data):
         self._ask("put", "PUT", f"/{self.container}/{key}", data, headers={"x-ms-blob-type": "BlockBlob"})
+
+    def clear(self):
+        for key in self.objects():
+            self._ask("delete", "DELETE", f"/{self.container}/{key}")
 
     def sas(self, permissions, lasts_s):
         """A shared access signature for the container (its text, without '?') that lasts so long from now."""

@@ -47,7 +47,8 @@ def mixed(duration="2s", concurrency=8, cleanup="false", more=""):
 
 
 def plant(store):
-    """Objects of others, in and beside the places that runs use."""
+    """Nothing but objects of others, in and beside the places that runs use."""
+    store.clear()
     for key, data in STRANGERS.items():
         store.put(key, data)
 
