@@ -39,32 +39,13 @@ static void note_known(struct object_job *job, uint64_t hash)
 	pthread_mutex_unlock(&job->lock);
 }
 
-static const char *scheme_of(const struct object_place *place)
-{
-	return place->tls ? "https" : "http";
-}
-
-/* "s3://bucket/key at http://host:port: 403 AccessDenied: ...". */
-static int fail(
-	struct object_job *job, const char *doing, const char *uri, struct err *err)
-{
-	struct object_place place = {0};
-	struct err ignored = ERR_INIT;
-	AUTO_FREE char *shown = text_sanitize(uri, strlen(uri));
-
-	if (job->store->place(job, uri, &place, &ignored) < 0)
-		return err_prefix(err, "%s %.300s", doing, shown ? shown : "");
-	return err_prefix(err, "%s %.300s at %s://%.200s%.100s", doing,
-		shown ? shown : "", scheme_of(&place), place.host, place.base);
-}
-
 static int probe_list(struct object_job *job, const char *uri, struct err *err)
 {
 	struct io io = {.kind = OP_LIST, .uri = uri, .size = UINT64_MAX};
 	struct object_extra extra = {.probe = true};
 
 	if (object_control_run(job, &io, NULL, &extra, err) < 0)
-		return fail(job, "cannot list", uri, err);
+		return object_cannot(job, "list", uri, err);
 	return 0;
 }
 
@@ -74,7 +55,7 @@ static int probe_object(struct object_job *job, const char *uri, struct err *err
 	struct object_extra extra = {0};
 
 	if (object_control_run(job, &io, NULL, &extra, err) < 0)
-		return fail(job, "cannot find", uri, err);
+		return object_cannot(job, "find", uri, err);
 	return 0;
 }
 
@@ -85,11 +66,11 @@ static int read_probe(struct object_job *job, const char *uri, struct err *err)
 	struct object_extra extra = {.body = &body};
 
 	if (object_control_run(job, &io, NULL, &extra, err) < 0)
-		return fail(job, "cannot read back", uri, err);
+		return object_cannot(job, "read back", uri, err);
 	if (body.len != strlen(PROBE_TEXT) ||
 		memcmp(body.data, PROBE_TEXT, body.len) != 0) {
 		err_set(err, ERR_FAILED, "what was read is not what was written");
-		return fail(job, "cannot read back", uri, err);
+		return object_cannot(job, "read back", uri, err);
 	}
 	return 0;
 }
@@ -107,12 +88,12 @@ static int probe_write(struct object_job *job, const char *prefix, struct err *e
 	if (!uri)
 		return err_sys(err, ENOMEM, "no memory");
 	if (object_control_run(job, &put, PROBE_TEXT, &extra, err) < 0)
-		return fail(job, "cannot write", uri, err);
+		return object_cannot(job, "write", uri, err);
 	rc = read_probe(job, uri, err);
 	/* it goes also when it could not be read */
 	if (object_control_run(job, &gone, NULL, &extra_gone, &late) < 0 && rc == 0) {
 		*err = late;
-		return fail(job, "cannot remove", uri, err);
+		return object_cannot(job, "remove", uri, err);
 	}
 	return rc;
 }

@@ -217,3 +217,20 @@ void object_fail(struct object_op *op, enum op_error error, const char *fmt, ...
 	if (op->extra && op->extra->why && !op->extra->why->text[0])
 		err_set(op->extra->why, ERR_FAILED, "%s", text);
 }
+
+int object_cannot(
+	struct object_job *job, const char *what, const char *uri, struct err *err)
+{
+	struct object_place place = {0};
+	struct err ignored = ERR_INIT;
+	char shown[300];
+
+	print_cut(shown, sizeof(shown), "%s", uri);
+	text_sanitize_inplace(shown);
+	/* who cannot be reached is named by the error itself */
+	if (text_starts_with(err->text, "http") ||
+		job->store->place(job, uri, &place, &ignored) < 0)
+		return err_prefix(err, "cannot %s %s", what, shown);
+	return err_prefix(err, "cannot %s %s at %s://%.200s%.100s", what, shown,
+		place.tls ? "https" : "http", place.host, place.base);
+}

@@ -40,6 +40,9 @@ bool object_op_ended(struct object_op *op);
 void object_error_of_http(const struct object_op *op, struct object_error *ret);
 /* Writes io->error and error_text. */
 void object_error_set(struct object_op *op, const struct object_error *e);
+/* Puts what failed in front of a reason: "cannot list s3://b/p/ at http://host:port: 403 AccessDenied". -1. */
+int object_cannot(
+	struct object_job *job, const char *what, const char *uri, struct err *err);
 /* Retry-After of the response; 0: none. */
 uint64_t object_error_wait_ns(const struct object_op *op);
 

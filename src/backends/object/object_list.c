@@ -9,17 +9,6 @@
 #include "common/err.h"
 #include "common/text.h"
 
-/* Puts what failed in front: "cannot list s3://b/p/: 403 AccessDenied". */
-static int cannot(const char *what, const char *uri, struct err *err)
-{
-	char shown[256];
-
-	strncpy(shown, uri, sizeof(shown) - 1);
-	shown[sizeof(shown) - 1] = '\0';
-	text_sanitize_inplace(shown);
-	return err_prefix(err, "cannot %s %s", what, shown);
-}
-
 int object_list(void *state, const char *uri, list_fn *fn, void *user, struct err *err)
 {
 	struct object_job *job = state;
@@ -39,7 +28,7 @@ int object_list(void *state, const char *uri, list_fn *fn, void *user, struct er
 	struct object_extra extra = {.fn = fn, .user = user, .bucket_uri = bucket_uri};
 
 	if (object_control_run(job, &io, NULL, &extra, err) < 0)
-		return cannot("list", uri, err);
+		return object_cannot(job, "list", uri, err);
 	return 0;
 }
 
@@ -51,7 +40,7 @@ long object_read_small(
 	struct object_extra extra = {.body = &body};
 
 	if (object_control_run(state, &io, NULL, &extra, err) < 0) {
-		cannot("read", uri, err);
+		object_cannot(state, "read", uri, err);
 		return io.error == OP_ERR_NOT_FOUND ? -ENOENT : -EIO;
 	}
 	if (io.bytes != body.len || body.len >= size) {
@@ -71,7 +60,7 @@ int object_write_small(void *state, const char *uri, const char *text, struct er
 	struct object_extra extra = {0};
 
 	if (object_control_run(state, &io, text, &extra, err) < 0)
-		return cannot("write", uri, err);
+		return object_cannot(state, "write", uri, err);
 	return 0;
 }
 
@@ -82,6 +71,6 @@ int object_remove_small(void *state, const char *uri, struct err *err)
 
 	if (object_control_run(state, &io, NULL, &extra, err) < 0 &&
 		io.error != OP_ERR_NOT_FOUND)
-		return cannot("remove", uri, err);
+		return object_cannot(state, "remove", uri, err);
 	return 0;
 }

@@ -189,7 +189,6 @@ static enum object_next response_delete(struct object_op *op)
 	uint64_t failed;
 	const struct code_class *c;
 
-	op->io->entries = 1;
 	if (op->io->n_more == 0)
 		return OBJECT_DONE;
 	if (is_error(op))
