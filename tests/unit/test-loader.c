@@ -67,11 +67,13 @@ static void test_start(void)
 		const char *text;
 		bool lacks;
 	} rows[] = {
-		{"/bin/sh: 1: /root/.cache/muster-0/w-1.part.1.a: not found", true},
-		{"/bin/sh: line 1: /root/w-1.part.1.a: No such file or directory", true},
-		{"/bin/sh: line 1: /root/w-1: cannot execute: required file not found\n",
+		{"/bin/sh: 1: /home/bench/.cache/muster-0/w-1.part.1.a: not found", true},
+		{"/bin/sh: line 1: /home/bench/w-1.part.1.a: No such file or directory",
 			true},
-		{"/bin/sh: 1: /root/w-1: Permission denied", false},
+		{"/bin/sh: line 1: /home/bench/w-1: cannot execute: required file not "
+		 "found\n",
+			true},
+		{"/bin/sh: 1: /home/bench/w-1: Permission denied", false},
 		{"no answer", false},
 		{"", false},
 	};
