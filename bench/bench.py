@@ -36,7 +36,7 @@ ROWS = (
     Row("net-rr", "tcp rr over loopback; against a bare ping-pong in C, and sockperf", net.rr, False),
     Row("net-rr-many", "tcp rr with many flows", net.rr_many, False),
     Row("check", "check of 100 hosts, worker there; against clush running true", fleet.check, True),
-    Row("copy", "5 MiB to 32 hosts (setup); against clush --copy", fleet.copy, True),
+    Row("copy", "8 MiB to 32 hosts (setup); against clush --copy", fleet.copy, True),
     Row("skew", "start skew over 8 hosts", fleet.skew, True),
     Row("first-op", "from command to first op on 8 hosts, worker there", fleet.first_op, True),
 )

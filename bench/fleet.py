@@ -24,7 +24,7 @@ HOSTS = 100
 PAIRS = 7
 STARTS = 50
 FIRST_OPS = 7
-COPY_BYTES = 5 << 20
+COPY_BYTES = 8 << 20
 # One key exchange for both, set at the servers. OpenSSH's own first choice (sntrup761) costs its
 # clients several times as much, and would be a comparison of key exchanges.
 SSHD = "KexAlgorithms curve25519-sha256"

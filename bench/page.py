@@ -30,7 +30,7 @@ larger, as the goal says. A row without a goal is for information.
   choice. clush runs with the fanout that suits it best here (32), which is quicker than its default.
 - **check** does more than `true` does: it starts the worker, waits for its hello with hash and
   facts, and measures the clock with 20 pings. **copy** is `muster setup` after `muster clean`, with the
-  worker padded to 5 MiB: hash, upload, verification on the host and a first start are in it.
+  worker padded to 8 MiB: hash, upload, verification on the host and a first start are in it.
 - **start skew** is the last first op minus the first, over all workers of a start, as in the run's
   metadata.json. The hosts of the lab share one monotonic clock, which muster does not know; so the
   row below it is the truth. The store takes 1 ms for an op. With none, eight busy workers fight for

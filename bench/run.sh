@@ -38,8 +38,10 @@ if [ -n "$rivals" ]; then
 fi
 
 {
-	[ -e build/bench/build.ninja ] ||
-		meson setup build/bench -Dbuildtype=release -Dworker=static
+	tools/static-curl.sh build/static-curl
+	again=
+	[ ! -e build/bench/build.ninja ] || again=--reconfigure
+	meson setup $again build/bench -Dbuildtype=release -Dworker=static -Dstatic_curl=build/static-curl
 	# shellcheck disable=SC2046 # a list of words
 	ninja -C build/bench src/orchestrator/muster "src/worker/worker-linux-$(uname -m)" \
 		tests/lab/labhelper $(cd bench && printf 'bench/bench-%s ' *.c | sed 's/\.c / /g')
