@@ -12,8 +12,8 @@
 #include "common/text.h"
 
 #define ITEMS_MAX 16
-/* The protocol's bound on one string of a job is 64 KiB. */
-#define VALUE_MAX 65000
+/* The protocol's bound on one variable of a job is 512 KiB, with its name. */
+#define VALUE_MAX 500000
 #define FILE_MAX (4u << 20)
 
 void cloud_forwarded_finish(struct cloud_forwarded *f)

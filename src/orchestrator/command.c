@@ -60,6 +60,7 @@ static const char *const examples_setup[] = {"muster setup --hosts hosts.yaml",
 	"muster setup --hosts hosts.yaml --engine iperf3", NULL};
 static const char *const examples_run[] = {"muster run workloads/null-smoke.yaml",
 	"muster run mix.yaml --hosts hosts.yaml --duration 5m --export results.json",
+	"muster run preset:small-objects --target s3://BUCKET/bench/ --hosts hosts.yaml",
 	NULL};
 static const char *const examples_matrix[] = {
 	"muster matrix 'client[1-4]' server1,server2 --hosts hosts.yaml -- -d send -l 30",
@@ -114,12 +115,15 @@ const struct command commands[] = {
 		"well; with another engine than native its programs are looked for where "
 		"they are needed.",
 		examples_setup, groups_setup, idle_setup, cmd_setup},
-	{"run", NULL, "WORKLOAD.yaml", 0, 1, "a storage workload on all hosts in step",
+	{"run", NULL, "WORKLOAD.yaml|preset:NAME", 0, 1,
+		"a storage workload on all hosts in step",
 		"Starts one worker per host (or more), hands each its part of the "
 		"workload, starts all "
 		"of them at the same moment, shows live numbers, and writes a results "
 		"directory. With "
-		"no hosts at all the workload runs on this machine.",
+		"no hosts at all the workload runs on this machine. preset:NAME is a "
+		"workload that comes with muster (muster profiles lists them); --target "
+		"says where it runs.",
 		examples_run, groups_run, NULL, cmd_run},
 	{"matrix", NULL, "[CLIENTS SERVERS] [-- TEST]", 0, 2,
 		"network tests between clients and servers",
@@ -148,7 +152,7 @@ const struct command commands[] = {
 		"Ends the servers on lease of each host, all of them or that of --port, "
 		"and waits until they are gone. No other process is touched.",
 		examples_stop, groups_lease, idle_lease, cmd_stop},
-	{"validate", NULL, "WORKLOAD.yaml", 0, 1,
+	{"validate", NULL, "WORKLOAD.yaml|preset:NAME", 0, 1,
 		"parse and plan a workload, show each worker's job",
 		"Reads the workload and the inventory, plans, and shows what each worker "
 		"would do. "
@@ -167,11 +171,15 @@ const struct command commands[] = {
 		"results are written. RUN is a name, the beginning of one, or a results "
 		"directory; without it, the only run that is on.",
 		examples_runs, groups_runs, NULL, cmd_runs, words_runs},
-	{"profiles", NULL, "[NAME|FILE]", 0, 1, "lists of network tests: what there is",
+	{"profiles", NULL, "[NAME|FILE]", 0, 1,
+		"lists of network tests, and workload presets",
 		"Lists the profiles that `muster matrix --profile` takes: those that "
 		"come with muster, and your own in ~/.config/muster/profiles, which "
 		"stand in "
-		"front of others of the same name. With a name or a file: its tests, in "
+		"front of others of the same name. Behind them the presets, workloads "
+		"that "
+		"`muster run preset:NAME` takes, of which your own lie in "
+		"~/.config/muster/presets. With a name or a file: its tests, in "
 		"the words that a command line would have, and what is expected of their "
 		"results. Contacts no host.",
 		examples_profiles, groups_profiles, NULL, cmd_profiles,

@@ -6,6 +6,7 @@
 
 #include "common/cleanup.h"
 #include "common/err.h"
+#include "proto/store.h"
 
 #define AT(member) offsetof(struct options, member)
 #define END                                                                              \
@@ -77,6 +78,17 @@ static const struct opt workload_options[] = {
 	{"shared-prepare", 0, OPT_CHOICE, AT(shared_prepare), "yes|no",
 		"whether all hosts see the same storage", .choices = yes_no,
 		.set_offset = AT(shared_prepare_set)},
+	{"endpoint", 0, OPT_STR, AT(endpoint), "URL",
+		"of the object store, instead of the workload's and the environment's"},
+	{"workload-config", 0, OPT_STR, AT(store_config), "FILE",
+		"endpoint, bucket and keys of an S3 store, as Chopsticks has them in "
+		"s3_config.yaml",
+		.complete = "file"},
+	{"http-engine", 0, OPT_CHOICE, AT(http_engine), "own|curl",
+		"what speaks HTTP to an object store (default own)",
+		.choices = store_engine_names, .set_offset = AT(http_engine_set)},
+	{"insecure-tls", 0, OPT_FLAG, AT(insecure_tls), NULL,
+		"do not verify the certificate of an object store; results say so"},
 	{"users", 0, OPT_STR, AT(later[0]), "N", NULL},
 	{"spawn-rate", 0, OPT_STR, AT(later[1]), "N", NULL},
 	{"rate", 0, OPT_STR, AT(later[2]), "N", NULL},
@@ -94,6 +106,8 @@ static const struct opt run_options[] = {
 	{"on-host-loss", 0, OPT_CHOICE, AT(on_host_loss), "continue|abort",
 		"what a worker lost during the run means (default continue)",
 		.choices = loss_names},
+	{"no-forward-env", 0, OPT_FLAG, AT(no_forward_env), NULL,
+		"hosts use credentials of their own, and get none of this machine's"},
 	{"dry-run", 'n', OPT_FLAG, AT(dry_run), NULL, "plan and show, start nothing"},
 	{"headless", 0, OPT_FLAG, AT(headless), NULL, "plain lines also on a terminal"},
 	{"detach", 0, OPT_FLAG, AT(detach), NULL,
@@ -120,6 +134,8 @@ static const struct opt clean_options[] = {
 		"remove the data that the run with this results directory left on its "
 		"hosts",
 		.complete = "dir"},
+	{"no-forward-env", 0, OPT_FLAG, AT(no_forward_env), NULL,
+		"hosts use credentials of their own, and get none of this machine's"},
 	END,
 };
 

@@ -26,7 +26,9 @@ struct options {
 	const char *agent_ca, *agent_domain;
 
 	/* a workload and what overrides it */
-	const char *config, *target;
+	const char *config, *target, *store_config, *endpoint;
+	int http_engine; /* enum store_engine */
+	bool http_engine_set, insecure_tls;
 	uint64_t duration_ns, concurrency, seed;
 	bool duration_set, concurrency_set, seed_set;
 	int shared_prepare;
@@ -38,6 +40,7 @@ struct options {
 	bool expect_wait_set;
 	int on_host_loss;
 	bool dry_run, headless, detach;
+	bool no_forward_env; /* also of clean */
 
 	/* what comes out */
 	const char *export_file, *json_lines;

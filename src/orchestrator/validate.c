@@ -36,24 +36,57 @@ static void show_set(struct console *con, const struct job *j, const struct job_
 		s->count / j->share_count + (s->count % j->share_count > j->share_index);
 
 	size_text(&s->size, &size);
-	console_line(con, "  prepare %s%s-*: %s of %s objects, %s, fill %s", s->uri,
-		s->name, units_count(mine).s, units_count(s->count).s, size.data,
-		fill_names[s->fill]);
+	console_line(con, "  prepare %s%s%s-*: %s of %s objects, %s, fill %s", s->uri,
+		s->shards ? "%02x/" : "", s->name, units_count(mine).s,
+		units_count(s->count).s, size.data, fill_names[s->fill]);
 }
 
-static void show_op(struct console *con, const struct job_op *op, double weights)
+/* What an op does besides its path. */
+static void op_text(const struct job_op *op, struct buf *out)
+{
+	if (op->kind == OP_PUT || op->kind == OP_MULTIPART_PUT) {
+		buf_puts(out, ", ");
+		size_text(&op->size, out);
+	}
+	if (op->part_size)
+		buf_printf(out, " in parts of %s", units_bytes(op->part_size).s);
+	if (op->kind == OP_RANGE_GET)
+		buf_printf(out, ", %s", units_bytes(op->range_size).s);
+	if (op->range_align > 1)
+		buf_printf(out, " at multiples of %s", units_bytes(op->range_align).s);
+	if (op->to)
+		buf_printf(out, " to %s", op->to);
+	if (op->batch > 1)
+		buf_printf(out, ", %u per request", op->batch);
+	buf_puts(out, op->fsync ? ", fsync" : "");
+	if (op->concurrency)
+		buf_printf(out, ", at most %u at once", op->concurrency);
+}
+
+static int op_width(const struct job *j)
+{
+	size_t most = strlen("DELETE");
+
+	for (size_t i = 0; i < j->n_ops; i++)
+		if (strlen(op_infos[j->ops[i].kind].display) > most)
+			most = strlen(op_infos[j->ops[i].kind].display);
+	return (int)most;
+}
+
+static void show_op(
+	struct console *con, const struct job_op *op, double weights, int width)
 {
 	AUTO_BUF struct buf more = BUF_INIT;
 
-	if (op->kind == OP_PUT) {
-		buf_puts(&more, ", ");
-		size_text(&op->size, &more);
-		buf_puts(&more, op->fsync ? ", fsync" : "");
-	}
-	if (op->concurrency)
-		buf_printf(&more, ", at most %u at once", op->concurrency);
-	console_line(con, "  %5.1f%% %-6s %s%s", op->weight / weights * 100,
+	op_text(op, &more);
+	console_line(con, "  %5.1f%% %-*s %s%s", op->weight / weights * 100, width,
 		op_infos[op->kind].display, op->uri, more.data ? more.data : "");
+}
+
+static void show_endpoints(struct console *con, const struct job_endpoints *e)
+{
+	for (char **uri = e->uris; uri && *uri; uri++)
+		console_line(con, "  endpoint %s", *uri);
 }
 
 static void command_text(char *const *words, struct buf *out)
@@ -98,12 +131,13 @@ static void show_job(struct console *con, const struct job *j, const struct host
 		way_text(host, &way);
 	console_line(con, "%s: %u slots%s", j->worker, j->concurrency,
 		way.data ? way.data : "");
+	show_endpoints(con, &j->endpoints);
 	for (size_t i = 0; i < j->n_sets; i++)
 		show_set(con, j, &j->sets[i]);
 	for (size_t i = 0; i < j->n_ops; i++)
 		weights += j->ops[i].weight;
 	for (size_t i = 0; i < j->n_ops; i++)
-		show_op(con, &j->ops[i], weights);
+		show_op(con, &j->ops[i], weights, op_width(j));
 }
 
 void validate_show(const struct run *r)
@@ -111,6 +145,7 @@ void validate_show(const struct run *r)
 	struct console *con = r->ctx.console;
 	const struct plan *p = &r->plan;
 
+	run_show_store(r);
 	for (char **n = p->notes; n && *n; n++)
 		console_line(con, "Note: %s", *n);
 	for (size_t i = 0; i < p->n; i++)

@@ -39,6 +39,8 @@ struct run_phase {
 struct run_info {
 	char *run, *name, *version, *config, *command_line, *hostname, *target;
 	bool shared;
+	/* of object stores alone: whether it is one, and its certificate was verified where it has one */
+	bool object_store, tls_verified;
 	uint64_t seed;
 	uint64_t wall_start_ns, wall_end_ns, start_ns, end_ns;
 	uint64_t

@@ -10,6 +10,7 @@
 #include "common/text.h"
 #include "workload/spec.h"
 #include "workload/uri.h"
+#include "workload/workload.h"
 
 #define PAGE_MAX 1000000
 #define BATCH_MAX 10000
@@ -313,6 +314,25 @@ int workload_decode_ops(struct decode *d, struct workload *w, struct err *err)
 			return -1;
 	}
 	return 0;
+}
+
+char *workload_mix_text(const struct workload *w)
+{
+	struct buf b AUTO_BUF = BUF_INIT;
+	double all = 0;
+
+	for (size_t i = 0; i < w->n_ops; i++)
+		all += w->ops[i].weight;
+	for (unsigned kind = 0; kind < OP_KINDS; kind++) {
+		double weight = 0;
+
+		for (size_t i = 0; i < w->n_ops; i++)
+			weight += w->ops[i].kind == kind ? w->ops[i].weight : 0;
+		if (weight > 0 && buf_printf(&b, "%s%s %.3g", b.len ? ", " : "",
+					  op_infos[kind].name, weight / all * 100) < 0)
+			return NULL;
+	}
+	return buf_steal(&b);
 }
 
 void op_spec_finish(struct op_spec *op)

@@ -320,8 +320,8 @@ static int make_plan(struct planner *p, struct plan *plan, struct err *err)
 	plan->post_prepare_delay_ns = w->prepare.post_prepare_delay_ns;
 	plan->seed = p->seed;
 	sum_up(p, plan);
-	plan->tls_unverified =
-		p->scheme->containers > 0 && plan->jobs[0].store.insecure_tls;
+	plan->object_store = p->scheme->containers > 0;
+	plan->tls_unverified = plan->jobs[0].store.insecure_tls;
 	plan->target = p->target || !p->seats[0].endpoints
 			       ? STEAL_PTR(&p->target)
 			       : STEAL_PTR(&p->seats[0].target);

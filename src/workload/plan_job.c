@@ -308,6 +308,8 @@ static int fill_texts(const struct planner *p, const struct seat *s, struct job 
 		j->target = text_printf("%s%s", s->target, s->sub);
 	if (!j->run || !j->worker || (s->target && !j->target))
 		return -ENOMEM;
+	if (p->o->env && inventory_env_merge(&j->env, p->o->env) < 0)
+		return -ENOMEM;
 	if (p->o->env_default &&
 		inventory_env_merge(&j->env_default, p->o->env_default) < 0)
 		return -ENOMEM;

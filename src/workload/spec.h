@@ -69,7 +69,7 @@ struct perf_log_spec {
 struct workload {
 	struct yaml_doc *doc;
 	struct buf text; /* the file as given */
-	char *name;
+	char *name, *description;
 	char *target; /* as written, or NULL */
 	uint64_t duration_ns, warmup_ns, start_delay_ns;
 	uint64_t concurrency;

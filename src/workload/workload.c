@@ -43,6 +43,8 @@ static int decode_processes(
 #define AT(member) .offset = offsetof(struct workload, member)
 
 const struct key workload_keys[] = {
+	{"description", KEY_STR, AT(description),
+		.help = "What the workload is about, for people."},
 	{"target", KEY_STR, AT(target), .help = "URI that relative paths are below."},
 	{"duration", KEY_DURATION, AT(duration_ns), .def = "60s", .min = NS_PER_MS,
 		.max = WORKLOAD_DURATION_MAX_NS, .help = "Length of the measured phase."},
@@ -296,6 +298,7 @@ void workload_destroy(struct workload *w)
 	free(w->distributed.path_template);
 	free(w->target);
 	free(w->name);
+	free(w->description);
 	buf_finish(&w->text);
 	yaml_destroy(w->doc);
 	free(w);
@@ -313,6 +316,16 @@ uint64_t workload_ready_timeout_ns(const struct workload *w)
 	if (d->ready_timeout_set && d->ready_timeout_ns == 0)
 		return UINT64_MAX;
 	return d->ready_timeout_ns;
+}
+
+uint64_t workload_duration_ns(const struct workload *w)
+{
+	return w->duration_ns;
+}
+
+const char *workload_description(const struct workload *w)
+{
+	return w->description;
 }
 
 uint64_t workload_start_delay_ns(const struct workload *w)

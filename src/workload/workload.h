@@ -62,6 +62,10 @@ const struct inventory *workload_inventory(const struct workload *w);
 uint64_t workload_ready_timeout_ns(
 	const struct workload *w); /* distributed.agent_ready_timeout */
 uint64_t workload_start_delay_ns(const struct workload *w);
+uint64_t workload_duration_ns(const struct workload *w);
+const char *workload_description(const struct workload *w);
+/* "get 80, list 10, put 10": the share of each kind of op in %. malloc. */
+char *workload_mix_text(const struct workload *w);
 
 /* Run overrides of the command line; NULL / 0 / -1: not given. */
 struct workload_overrides {
@@ -78,6 +82,8 @@ struct workload_overrides {
 	const char *endpoint; /* URL */
 	int http_engine;      /* 0: not given, else 1 + enum store_engine */
 	bool insecure_tls;
+	/* Becomes env of all jobs, below those of agents and hosts; as the next one. */
+	char *const *env;
 	/* Becomes env_default of all jobs: NAME=VALUE, NULL-terminated or NULL; outlives the call. */
 	char *const *env_default;
 };
@@ -100,6 +106,7 @@ struct plan {
 	uint64_t stats_interval_ns;
 	uint64_t prepare_objects, prepare_bytes; /* over all workers; bytes expected */
 	uint64_t seed;
+	bool object_store;
 	bool tls_unverified; /* certificates of the store are not verified: said wherever results are */
 	char **notes; /* NULL-terminated: what planning decided and people should know */
 };

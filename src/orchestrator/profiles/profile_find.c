@@ -1,4 +1,4 @@
-/* profile_find: the folders of profiles, and what a name in them stands for. */
+/* profile_find: the folders of profiles and presets, and what a name in them stands for. */
 #include "orchestrator/profiles/profile_find.h"
 
 #include <dirent.h>
@@ -22,22 +22,30 @@
 
 CLEANUP_DEFINE(DIR, closedir)
 
+static const struct {
+	const char *missing, *own, *shipped[2];
+} kinds[] = {
+	[PROFILE_NETWORK] = {"no such file, and no profile", "profiles",
+		{"../share/muster/profiles", "../../profiles"}},
+	[PROFILE_PRESET] = {"no preset", "presets",
+		{"../share/muster/presets", "../../workloads/presets"}},
+};
+
 /* malloc; NULL: no home. */
-static char *own_folder(void)
+static char *own_folder(enum profile_kind kind)
 {
 	const char *config = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
 
 	if (config && *config == '/')
-		return text_printf("%s/muster/profiles", config);
-	return home && *home == '/' ? text_printf("%s/.config/muster/profiles", home)
-				    : NULL;
+		return text_printf("%s/muster/%s", config, kinds[kind].own);
+	return home && *home == '/'
+		       ? text_printf("%s/.config/muster/%s", home, kinds[kind].own)
+		       : NULL;
 }
 
 /* Beside the installed program, or in the build tree. malloc; NULL: neither is there. */
-static char *shipped_folder(void)
+static char *shipped_folder(enum profile_kind kind)
 {
-	static const char *const folders[] = {
-		"../share/muster/profiles", "../../profiles"};
 	char self[PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
@@ -45,8 +53,8 @@ static char *shipped_folder(void)
 		return NULL;
 	self[n] = '\0';
 	*strrchr(self, '/') = '\0';
-	for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
-		AUTO_FREE char *path = text_printf("%s/%s", self, folders[i]);
+	for (size_t i = 0; i < ARRAY_LEN(kinds[kind].shipped); i++) {
+		AUTO_FREE char *path = text_printf("%s/%s", self, kinds[kind].shipped[i]);
 		char *real = path ? realpath(path, NULL) : NULL;
 
 		if (real)
@@ -113,10 +121,10 @@ static int by_name(const void *a, const void *b)
 		((const struct profile_file *)b)->name);
 }
 
-int profile_files_load(struct profile_files *ret, struct err *err)
+int profile_files_load(enum profile_kind kind, struct profile_files *ret, struct err *err)
 {
-	AUTO_FREE char *own = own_folder();
-	AUTO_FREE char *shipped = shipped_folder();
+	AUTO_FREE char *own = own_folder(kind);
+	AUTO_FREE char *shipped = shipped_folder(kind);
 	int rc;
 
 	*ret = (struct profile_files){0};
@@ -143,8 +151,8 @@ void profile_files_finish(struct profile_files *f)
 }
 
 /* "did you mean ...", or all names. */
-static void unknown(const struct profile_files *f, const char *value, const char *who,
-	struct err *err)
+static void unknown(enum profile_kind kind, const struct profile_files *f,
+	const char *value, struct err *err)
 {
 	AUTO_FREE const char **names = calloc(f->n + 1, sizeof(*names));
 	AUTO_BUF struct buf all = BUF_INIT;
@@ -155,33 +163,53 @@ static void unknown(const struct profile_files *f, const char *value, const char
 		buf_printf(&all, "%s%s", i ? ", " : "", names[i]);
 	}
 	near = names ? text_nearest(value, names, f->n) : NULL;
-	err_set(err, ERR_INPUT,
-		"%s %s: no such file, and no profile of that name%s%s%s; there are %s",
-		who, value, near ? " (did you mean " : "", near ? near : "",
+	err_set(err, ERR_INPUT, "%s of that name%s%s%s; there are %s",
+		kinds[kind].missing, near ? " (did you mean " : "", near ? near : "",
 		near ? "?)" : "", all.len ? all.data : "none");
+}
+
+/* The path of a name alone; NULL with err: the reason alone. */
+static char *find_name(enum profile_kind kind, const char *value, struct err *err)
+{
+	struct profile_files files;
+	char *path = NULL;
+
+	if (profile_files_load(kind, &files, err) < 0)
+		return NULL;
+	for (size_t i = 0; i < files.n; i++)
+		if (strcmp(files.items[i].name, value) == 0) {
+			path = strdup(files.items[i].path);
+			if (!path)
+				err_sys(err, ENOMEM, "profiles");
+		}
+	if (!path && !have(&files, value, strlen(value)))
+		unknown(kind, &files, value, err);
+	profile_files_finish(&files);
+	return path;
 }
 
 char *profile_find(const char *value, const char *who, struct err *err)
 {
-	struct profile_files files;
-	char *path = NULL;
-	bool found = true;
+	char *path;
 
-	if (strchr(value, '/') || is_file(value)) {
-		path = strdup(value);
-	} else {
-		if (profile_files_load(&files, err) < 0)
-			return NULL;
-		found = have(&files, value, strlen(value));
-		for (size_t i = 0; i < files.n; i++)
-			if (strcmp(files.items[i].name, value) == 0)
-				path = strdup(files.items[i].path);
-		if (!found)
-			unknown(&files, value, who, err);
-		profile_files_finish(&files);
+	if (!strchr(value, '/') && !is_file(value)) {
+		path = find_name(PROFILE_NETWORK, value, err);
+		if (!path)
+			err_prefix(err, "%s %s", who, value);
+		return path;
 	}
-	if (found && !path)
+	path = strdup(value);
+	if (!path)
 		err_sys(err, ENOMEM, "%s", who);
+	return path;
+}
+
+char *preset_find(const char *name, struct err *err)
+{
+	char *path = find_name(PROFILE_PRESET, name, err);
+
+	if (!path)
+		err_prefix(err, PRESET_PREFIX "%s", name);
 	return path;
 }
 

@@ -1,4 +1,5 @@
-/* profiles: the command: which lists of network tests there are, and what one of them does. */
+/* profiles: the command: which lists of network tests and which workload presets there are, and what one of them
+ * does. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #include "orchestrator/command.h"
 #include "orchestrator/export.h"
 #include "orchestrator/matrix/matrix_plan.h"
+#include "orchestrator/profiles/presets.h"
 #include "orchestrator/profiles/profile_find.h"
 #include "results/json_writer.h"
 #include "workload/net_profile.h"
@@ -189,8 +191,8 @@ static int end_json(struct json_writer *w, const char *path, struct err *err)
 	return 0;
 }
 
-static int export_list(
-	const struct entry *all, size_t n, const char *path, struct err *err)
+static int export_list(const struct entry *all, size_t n, const struct presets *presets,
+	const char *path, struct err *err)
 {
 	AUTO_BUF struct buf out = BUF_INIT;
 	struct json_writer w;
@@ -200,6 +202,9 @@ static int export_list(
 		if (!all[i].bad)
 			put_profile(&w, all[i].file->name, all[i].file->path,
 				&all[i].profile);
+	jw_array_end(&w);
+	jw_array(&w, "presets");
+	presets_put(presets, &w);
 	return end_json(&w, path, err);
 }
 
@@ -221,31 +226,46 @@ static size_t read_all(const struct profile_files *files, struct entry *all)
 	return bad;
 }
 
+static void show_all(const struct entry *all, size_t n, const struct presets *presets)
+{
+	AUTO_BUF struct buf out = BUF_INIT;
+
+	if (n)
+		show_list(all, n);
+	else
+		puts("No profiles here.");
+	presets_list(presets, &out);
+	fputs(out.data ? out.data : "", stdout);
+}
+
 static int list(const struct app *app, struct err *err)
 {
 	const char *path = app->o.export_file;
+	struct presets *presets = NULL;
 	struct profile_files files;
 	struct entry *all;
 	size_t bad = 0;
 	int rc = 0;
 
-	if (profile_files_load(&files, err) < 0)
+	if (profile_files_load(PROFILE_NETWORK, &files, err) < 0)
 		return -1;
 	all = calloc(files.n + 1, sizeof(*all));
 	if (all)
 		bad = read_all(&files, all);
 	else
 		rc = err_sys(err, ENOMEM, "profiles");
+	/* names alone are asked for by completions: of profiles */
+	if (rc == 0 && (path || !app->o.quiet))
+		rc = presets_load(&presets, &bad, err);
 	if (rc == 0 && path)
-		rc = export_list(all, files.n, path, err);
+		rc = export_list(all, files.n, presets, path, err);
 	if (rc == 0 && !(path && strcmp(path, "-") == 0)) {
 		if (app->o.quiet)
 			show_names(all, files.n);
-		else if (files.n)
-			show_list(all, files.n);
 		else
-			puts("No profiles here.");
+			show_all(all, files.n, presets);
 	}
+	presets_destroy(presets);
 	for (size_t i = 0; all && i < files.n; i++)
 		net_profile_finish(&all[i].profile);
 	free(all);
@@ -343,6 +363,19 @@ static int export_one(const char *value, const char *found, const struct net_pro
 	return end_json(&w, path, err);
 }
 
+/* As it is run. */
+static int one_preset(const char *value, struct err *err)
+{
+	const char *name = value + strlen(PRESET_PREFIX);
+	AUTO_FREE char *found = preset_find(name, err);
+	AUTO_BUF struct buf out = BUF_INIT;
+
+	if (!found || preset_show(name, found, &out, err) < 0)
+		return -1;
+	fputs(out.data, stdout);
+	return 0;
+}
+
 static int one(const struct app *app, const char *value, struct err *err)
 {
 	const char *path = app->o.export_file;
@@ -366,5 +399,13 @@ int cmd_profiles(struct app *app, struct err *err)
 
 	if (export_check_name(path, "profiles", err) < 0)
 		return -1;
+	if (app->operands.n && text_starts_with(app->operands.items[0], PRESET_PREFIX)) {
+		if (path)
+			return err_set(err, ERR_INPUT,
+				"--export writes profiles of networks, and all presets "
+				"without a name; %s is a file that can be copied",
+				app->operands.items[0]);
+		return one_preset(app->operands.items[0], err);
+	}
 	return app->operands.n ? one(app, app->operands.items[0], err) : list(app, err);
 }

@@ -33,12 +33,16 @@ int journal_write(struct rundir *d, const struct plan *plan,
 	size_t k = 0;
 
 	for (size_t i = 0; i < n; i++) {
+		struct job shown;
 		json_t *job;
 
 		if (!members[i].in)
 			continue;
-		job = job_to_json(&plan->jobs[k++]);
-		json_object_del(job, "env");
+		/* without what is secret */
+		shown = plan->jobs[k++];
+		shown.env = shown.env_default = NULL;
+		shown.store.client_key_pem = NULL;
+		job = job_to_json(&shown);
 		json_object_set_new(workers, members[i].w->id,
 			json_pack("{s:s, s:o}", "host", members[i].w->host->name, "job",
 				job));

@@ -17,6 +17,7 @@
 #include "orchestrator/command.h"
 #include "orchestrator/console/console.h"
 #include "orchestrator/console/events.h"
+#include "orchestrator/forward.h"
 #include "orchestrator/run/run_private.h"
 #include "orchestrator/runs/detach.h"
 #include "orchestrator/validate.h"
@@ -33,41 +34,6 @@ static void make_run_id(struct run *r)
 
 	digest_random_hex(6, hex);
 	memcpy(r->run_id, hex, 13);
-}
-
-static int load_workload(struct run *r, struct err *err)
-{
-	const struct options *o = &r->app->o;
-	struct inventory_options io = context_inventory_options(r->app);
-	struct workload_options wo = {
-		.lenient = o->lenient, .warn = context_warn, .hosts = &io};
-	const char *path = r->app->operands.n ? r->app->operands.items[0] : o->config;
-
-	if (!path)
-		return err_set(err, ERR_INPUT,
-			"muster %s needs a workload (muster %s --help)",
-			r->app->command->name, r->app->command->name);
-	if (r->app->operands.n && o->config)
-		return err_set(err, ERR_INPUT, "a workload is given twice: '%s' and '%s'",
-			path, o->config);
-	r->overrides = (struct workload_overrides){
-		.target = o->target,
-		.duration_ns = o->duration_set ? o->duration_ns : 0,
-		.concurrency = o->concurrency_set ? o->concurrency : 0,
-		.seed_set = o->seed_set,
-		.seed = o->seed,
-		.ready_wait_ns = !o->expect_wait_set ? 0
-				 : o->expect_wait_ns ? o->expect_wait_ns
-						     : UINT64_MAX,
-		.shared_prepare = o->shared_prepare_set ? o->shared_prepare : -1,
-	};
-	if ((o->duration_set && !o->duration_ns) ||
-		(o->concurrency_set && !o->concurrency))
-		return err_set(
-			err, ERR_INPUT, "--duration and --concurrency must be over 0");
-	if (workload_load(path, &wo, &r->workload, err) < 0)
-		return -1;
-	return context_hosts(&r->ctx, workload_inventory(r->workload), err);
 }
 
 static int make_fleet(struct run *r, struct err *err)
@@ -142,12 +108,14 @@ static void header(struct run *r)
 		r->ctx.hosts.n == 1 ? "" : "s", r->ctx.embedded ? " (this machine)" : "");
 	if (p->target)
 		console_line(con, "Target: %s", p->target);
+	run_show_store(r);
 	console_line(con, "Storage: %s",
 		p->shared ? "shared (all workers see the same)" : "local per worker");
 	console_line(con, "Duration: %s%s, %u slot%s per worker, seed %llu",
 		units_duration(p->duration_ns).s, warm ? warm : "",
 		p->jobs[0].concurrency, p->jobs[0].concurrency == 1 ? "" : "s",
 		(unsigned long long)p->seed);
+	forward_show(&r->forwarded, con);
 	for (char **n = p->notes; n && *n; n++)
 		console_line(con, "Note: %s", *n);
 }
@@ -167,13 +135,29 @@ static int watch_signals(struct run *r, struct err *err)
 	return 0;
 }
 
+/* Credentials of this machine for the store; with them the jobs may be too large to send. */
+static int forward(struct run *r, struct err *err)
+{
+	const struct plan *p = &r->plan;
+	uint64_t lasts_ns = p->start_delay_ns + p->warmup_ns + p->duration_ns;
+
+	if (r->app->o.no_forward_env)
+		return 0;
+	if (forward_find(&p->jobs[0], lasts_ns, &r->forwarded, err) < 0)
+		return -1;
+	if (!r->forwarded.list)
+		return 0;
+	r->overrides.env_default = r->forwarded.list;
+	return run_plan_dry(r, err);
+}
+
 static int go(struct run *r, struct err *err)
 {
 	struct err end = ERR_INIT;
 	int code;
 
-	if (context_transport(&r->ctx, err) < 0 || make_dir(r, err) < 0 ||
-		watch_signals(r, err) < 0)
+	if (forward(r, err) < 0 || context_transport(&r->ctx, err) < 0 ||
+		make_dir(r, err) < 0 || watch_signals(r, err) < 0)
 		return -1;
 	run_register(r);
 	header(r);
@@ -200,7 +184,7 @@ static int prepare(struct run *r, struct err *err)
 
 	if (o->export_file && export_check(o->export_file, err) < 0)
 		return -1;
-	if (load_workload(r, err) < 0 || make_fleet(r, err) < 0)
+	if (run_load(r, err) < 0 || make_fleet(r, err) < 0)
 		return -1;
 	return run_plan_dry(r, err);
 }
@@ -228,6 +212,8 @@ static void release(struct run *r)
 	away_end(&r->away, 1);
 	if (r->planned)
 		plan_finish(&r->plan);
+	cloud_forwarded_finish(&r->forwarded);
+	store_config_finish(&r->store);
 	workload_destroy(r->workload);
 	context_close(&r->ctx);
 }

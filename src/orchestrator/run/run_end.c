@@ -220,6 +220,8 @@ int run_fill_info(struct run *r, struct run_info *ret, struct err *err)
 		.hostname = or_empty(host),
 		.target = r->plan.target ? strdup(r->plan.target) : NULL,
 		.shared = r->plan.shared,
+		.object_store = r->plan.object_store,
+		.tls_verified = !r->plan.tls_unverified,
 		.seed = r->plan.seed,
 		.wall_start_ns = r->wall_start_ns,
 		.wall_end_ns = clock_wall_ns(),

@@ -1,6 +1,7 @@
 /* run_private: what the files of `muster run` share: one struct, and who does what.
  *
  *   run.c         the command: options, files, loop, exit code
+ *   run_load.c    the workload and what overrides it; what there is to say about its store
  *   run_plan.c    planning over the workers that are there; jobs; the journal for clean --data
  *   run_stages.c  the stages, and when each ends
  *   run_arm.c     the common start of a phase
@@ -14,6 +15,7 @@
  */
 #pragma once
 
+#include "cloud/credentials.h"
 #include "common/loop.h"
 #include "orchestrator/context.h"
 #include "orchestrator/fleet/fleet.h"
@@ -21,6 +23,7 @@
 #include "results/agg.h"
 #include "results/run_info.h"
 #include "results/rundir.h"
+#include "workload/store_config.h"
 #include "workload/workload.h"
 
 /* Until all expected workers are there, unless something says otherwise. */
@@ -67,7 +70,9 @@ struct run {
 	struct context ctx;
 	struct app *app;
 	struct workload *workload;
+	struct store_config store; /* --workload-config; overrides points into it */
 	struct workload_overrides overrides;
+	struct cloud_forwarded forwarded; /* overrides.env_default is of it */
 	struct plan plan;
 	bool planned;
 	struct fleet *fleet;
@@ -159,6 +164,12 @@ void run_progress(struct fleet_worker *w, uint64_t sent, uint64_t size, void *us
 void run_signal(int signo, void *user);
 void run_on_wait(struct loop_timer *t, void *user);
 void run_on_timer(struct loop_timer *t, void *user);
+
+/* run_load.c */
+/* Reads the workload and its hosts, and what the command line has to say about it. */
+int run_load(struct run *r, struct err *err);
+/* Lines of the header: how the store is reached. */
+void run_show_store(const struct run *r);
 
 /* run_alike.c: what several workers say alike is said once */
 /* A worker is gone: says so, or, while all answer to their jobs, a little later with others of its kind. */

@@ -1,0 +1,133 @@
+/* run_load: the workload of a run, what the command line overrides, and what is said about its store. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+#include "common/err.h"
+#include "common/text.h"
+#include "orchestrator/command.h"
+#include "orchestrator/console/console.h"
+#include "orchestrator/profiles/profile_find.h"
+#include "orchestrator/run/run_private.h"
+
+static const char *workload_operand(const struct run *r)
+{
+	return r->app->operands.n ? r->app->operands.items[0] : r->app->o.config;
+}
+
+static bool is_preset(const struct run *r)
+{
+	return text_starts_with(workload_operand(r), PRESET_PREFIX);
+}
+
+/* --workload-config: the store of the command line, where that does not say more itself. */
+static int take_store_config(struct run *r, struct err *err)
+{
+	const char *path = r->app->o.store_config;
+	struct workload_overrides *o = &r->overrides;
+
+	if (!path)
+		return 0;
+	if (store_config_load(path, &r->store, err) < 0)
+		return err_prefix(err, "--workload-config");
+	if (o->target && !text_starts_with(o->target, "s3://"))
+		return err_set(err, ERR_INPUT,
+			"--workload-config is about S3, and --target is not");
+	if (!o->target)
+		o->target = r->store.target;
+	if (!o->endpoint)
+		o->endpoint = r->store.endpoint;
+	o->env = r->store.env;
+	return 0;
+}
+
+static int take_options(struct run *r, struct err *err)
+{
+	const struct options *o = &r->app->o;
+
+	r->overrides = (struct workload_overrides){
+		.target = o->target,
+		.duration_ns = o->duration_set ? o->duration_ns : 0,
+		.concurrency = o->concurrency_set ? o->concurrency : 0,
+		.seed_set = o->seed_set,
+		.seed = o->seed,
+		.ready_wait_ns = !o->expect_wait_set ? 0
+				 : o->expect_wait_ns ? o->expect_wait_ns
+						     : UINT64_MAX,
+		.shared_prepare = o->shared_prepare_set ? o->shared_prepare : -1,
+		.endpoint = o->endpoint,
+		.http_engine = o->http_engine_set ? 1 + o->http_engine : 0,
+		.insecure_tls = o->insecure_tls,
+	};
+	if ((o->duration_set && !o->duration_ns) ||
+		(o->concurrency_set && !o->concurrency))
+		return err_set(
+			err, ERR_INPUT, "--duration and --concurrency must be over 0");
+	return take_store_config(r, err);
+}
+
+static int load_file(struct run *r, struct err *err)
+{
+	struct inventory_options io = context_inventory_options(r->app);
+	struct workload_options wo = {
+		.lenient = r->app->o.lenient, .warn = context_warn, .hosts = &io};
+	const char *path = workload_operand(r);
+	AUTO_FREE char *preset = NULL;
+
+	if (is_preset(r)) {
+		preset = preset_find(path + strlen(PRESET_PREFIX), err);
+		if (!preset)
+			return -1;
+		if (!r->overrides.target)
+			return err_set(err, ERR_INPUT,
+				"%s runs where --target says: --target "
+				"s3://BUCKET/PREFIX/",
+				path);
+		path = preset;
+	}
+	return workload_load(path, &wo, &r->workload, err);
+}
+
+int run_load(struct run *r, struct err *err)
+{
+	if (!workload_operand(r))
+		return err_set(err, ERR_INPUT,
+			"muster %s needs a workload (muster %s --help)",
+			r->app->command->name, r->app->command->name);
+	if (r->app->operands.n && r->app->o.config)
+		return err_set(err, ERR_INPUT, "a workload is given twice: '%s' and '%s'",
+			r->app->operands.items[0], r->app->o.config);
+	if (take_options(r, err) < 0 || load_file(r, err) < 0)
+		return -1;
+	return context_hosts(&r->ctx, workload_inventory(r->workload), err);
+}
+
+/* Workers of one run have different endpoints at most, of which the first one's are shown. */
+static void show_endpoints(struct console *con, const struct job_endpoints *e)
+{
+	size_t n = 0;
+
+	while (e->uris && e->uris[n])
+		n++;
+	if (n)
+		console_line(con, "Endpoints: %zu per worker, %s", n,
+			e->strategy == ENDPOINT_ROUND_ROBIN ? "round robin"
+							    : "least connections");
+}
+
+void run_show_store(const struct run *r)
+{
+	struct console *con = r->ctx.console;
+	const struct job *first = &r->plan.jobs[0];
+
+	if (first->store.endpoint)
+		console_line(con, "Endpoint: %s", first->store.endpoint);
+	show_endpoints(con, &first->endpoints);
+	if (first->store.engine == STORE_ENGINE_CURL)
+		console_line(con, "HTTP: libcurl (http_engine curl)");
+	if (first->store.anonymous)
+		console_line(con, "Credentials: none (anonymous)");
+	if (r->plan.tls_unverified)
+		console_line(con, "TLS: the store's certificate is NOT verified");
+}
