@@ -328,6 +328,103 @@ static void test_cannot(void)
 	clear();
 }
 
+/* Each object in the folder of its shard; folders go with the last one, and stay when a stranger is in them. */
+static void test_in_shards(void)
+{
+	struct err err = ERR_INIT;
+	struct job j = set_job(20, 100);
+	struct task *t;
+	struct msg_phase p;
+
+	j.sets[0].shards = 4;
+	t = must_task(&j, NULL);
+	p = run_phase(t, PHASE_PREPARE, &err);
+	CHECK(p.done == 20, "%s", err.text);
+	CHECK(exists("set/03/prepared-00000003.dat") &&
+		exists("set/02/prepared-00000018.dat") && exists("set/.muster-owner"));
+	task_destroy(t);
+
+	unlink(object("set/03/prepared-00000003.dat"));
+	write_file("set/02/prepared-00000003.dat", "in the wrong shard");
+	j = set_job(20, 100);
+	j.sets[0].shards = 4;
+	t = must_task(&j, NULL);
+	CHECK(t->sets[0].existing == 19 && t->sets[0].to_make == 1);
+	CHECK(run_phase(t, PHASE_PREPARE, &err).done == 1);
+	p = run_phase(t, PHASE_CLEANUP, &err);
+	CHECK(p.done == 20 && p.foreign == 1 && p.left == 0, "%ju %ju", (uintmax_t)p.done,
+		(uintmax_t)p.foreign);
+	CHECK(exists("set/02/prepared-00000003.dat") && !exists("set/03"));
+	task_destroy(t);
+	clear();
+}
+
+static uint64_t at_endpoint(const struct work *w, uint32_t index, uint64_t *ret_errors)
+{
+	uint64_t bytes = 0, errors[OP_ERRORS] = {0}, n;
+	struct hist h;
+
+	hist_init(&h, 3);
+	CHECK(engine_endpoint(w->engine, index, &h, &bytes, errors) == 0);
+	for (int i = 0; i < OP_ERRORS; i++)
+		*ret_errors += errors[i];
+	n = h.total;
+	hist_finish(&h);
+	return n;
+}
+
+/* Two ways to one directory, and a base that is none: everything goes through the endpoints, and cleanup
+ * finds all of it whichever way it went in. */
+static void test_endpoints(void)
+{
+	struct err err = ERR_INIT;
+	struct job j = run_job(3, 100 * NS_PER_MS);
+	AUTO_FREE char *command = text_printf("ln -s t %s/way", root);
+	uint64_t n[3], errors = 0, all = 0;
+	char uri[140];
+
+	CHECK(system(command) == 0);
+	write_file("stranger", "x");
+	CHECK(rmdir(object("set")) == 0);
+	j.target = text_printf("file://%s/base/", root);
+	j.endpoints.base = strdup(j.target);
+	j.endpoints.uris = calloc(3, sizeof(char *));
+	j.endpoints.uris[0] = strdup(base);
+	j.endpoints.uris[1] = text_printf("file://%s/way/", root);
+	snprintf(uri, sizeof(uri), "%sset/", j.target);
+	run_add_set(&j, "prepared", 30, 100, uri)->shards = 3;
+	run_add_op(&j, OP_GET, 1, uri);
+	run_add_op(&j, OP_LIST, 1, j.target);
+	snprintf(uri, sizeof(uri), "%sout/", j.target);
+	run_add_op(&j, OP_PUT, 2, uri)->size =
+		(struct size_spec){.type = SIZE_FIXED, .min = 10, .max = 10};
+	run_add_op(&j, OP_DELETE, 1, uri);
+	struct task *t = must_task(&j, NULL);
+
+	CHECK(run_phase(t, PHASE_PREPARE, &err).done == 30, "%s", err.text);
+	CHECK(exists("set/01/prepared-00000001.dat"));
+	struct work *w = run_begin(t, PHASE_MEASURE);
+
+	run_wait(w, WORK_DONE);
+	CHECK(!w->failed && engine_endpoints(w->engine) == 2);
+	for (uint32_t i = 0; i < 3; i++)
+		all += n[i] = at_endpoint(w, i, &errors);
+	CHECK(w->result.errors == errors && errors == 0, "%ju", (uintmax_t)errors);
+	CHECK(all == w->result.done && all > 0 && n[2] == 0);
+	/* in turn, in each of three threads */
+	CHECK(n[0] <= n[1] + 6 && n[1] <= n[0] + 6, "%ju %ju", (uintmax_t)n[0],
+		(uintmax_t)n[1]);
+	run_free(w);
+	struct msg_phase p = run_phase(t, PHASE_CLEANUP, &err);
+
+	CHECK(p.done >= 30 && p.left == 0 && p.errors == 0, "%s", err.text);
+	CHECK(!exists("set") && !exists("out") && exists("stranger") &&
+		!exists("../base"));
+	task_destroy(t);
+	CHECK(unlink(object("../way")) == 0);
+	clear();
+}
+
 static void test_tear_down(void)
 {
 	rmdir(root);
@@ -337,4 +434,5 @@ static void test_tear_down(void)
 
 TEST_MAIN(TEST(test_set_up), TEST(test_make_and_mend), TEST(test_count_grows),
 	TEST(test_shares), TEST(test_other_spec), TEST(test_foreign), TEST(test_strict),
-	TEST(test_puts), TEST(test_deletable), TEST(test_cannot), TEST(test_tear_down))
+	TEST(test_puts), TEST(test_deletable), TEST(test_cannot), TEST(test_in_shards),
+	TEST(test_endpoints), TEST(test_tear_down))
