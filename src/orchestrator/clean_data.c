@@ -20,12 +20,14 @@
 #include "orchestrator/console/status.h"
 #include "orchestrator/context.h"
 #include "orchestrator/fleet/fleet.h"
+#include "orchestrator/forward.h"
 #include "orchestrator/run/journal.h"
 #include "transport/transport.h"
 
 struct clean_data {
 	struct context ctx;
 	struct journal journal;
+	struct cloud_forwarded forwarded;
 	struct fleet *fleet;
 	bool *over; /* by worker */
 	size_t left, failed;
@@ -243,6 +245,28 @@ static int data_hosts(struct clean_data *c, const char *dir, struct err *err)
 	return r;
 }
 
+/* What the journal leaves out: variables of hosts that were given now (the run's own inventory has no
+ * values), and credentials of this machine. */
+static int add_variables(struct clean_data *c, struct err *err)
+{
+	const struct options *o = &c->ctx.app->o;
+	bool given = o->hosts || o->hosts_file;
+
+	if (!o->no_forward_env && c->journal.n &&
+		forward_find(c->journal.entries[0].job, 0, &c->forwarded, err) < 0)
+		return -1;
+	for (size_t i = 0; i < c->journal.n; i++) {
+		struct journal_entry *e = &c->journal.entries[i];
+		const struct host *host =
+			given ? inventory_find(&c->ctx.hosts, e->host) : NULL;
+
+		if (inventory_env_merge(&e->job->env_default, c->forwarded.list) < 0 ||
+			(host && inventory_env_merge(&e->job->env, host->env) < 0))
+			return err_sys(err, ENOMEM, "clean");
+	}
+	return 0;
+}
+
 static void give_up_the_rest(struct clean_data *c)
 {
 	for (size_t i = 0; i < fleet_size(c->fleet); i++) {
@@ -266,7 +290,7 @@ static int clean_over(struct clean_data *c, struct err *err)
 	size_t missing;
 
 	if (journal_read(dir, &c->journal, err) < 0 || data_hosts(c, dir, err) < 0 ||
-		context_transport(&c->ctx, err) < 0)
+		add_variables(c, err) < 0 || context_transport(&c->ctx, err) < 0)
 		return -1;
 	if (!loop_signal_add(c->ctx.loop, SIGINT, data_signal, c, err) ||
 		!loop_signal_add(c->ctx.loop, SIGTERM, data_signal, c, err))
@@ -281,6 +305,7 @@ static int clean_over(struct clean_data *c, struct err *err)
 		return err_sys(err, ENOMEM, "clean");
 	console_line(c->ctx.console, "Removing what %s left on %zu worker%s...", dir,
 		c->left, c->left == 1 ? "" : "s");
+	forward_show(&c->forwarded, c->ctx.console);
 	show_status(c);
 	context_start(&c->ctx, c->fleet);
 	if (loop_run(c->ctx.loop, err) < 0)
@@ -306,6 +331,7 @@ int clean_data(struct app *app, struct err *err)
 	fleet_destroy(c.fleet);
 	free(c.over);
 	journal_finish(&c.journal);
+	cloud_forwarded_finish(&c.forwarded);
 	context_close(&c.ctx);
 	return r;
 }

@@ -267,6 +267,8 @@ void fleet_send(struct fleet_worker *w, const struct msg *m)
 		doom(w, WORKER_ERROR, "a message for it is longer than 1 MiB");
 	else if (chan_write(w->chan, line.data, line.len) < 0)
 		doom(w, WORKER_LOST, "it takes no messages any more");
+	if (m->type == MSG_JOB && line.data) /* credentials are in it */
+		explicit_bzero(line.data, line.cap);
 }
 
 void fleet_quit(struct fleet_worker *w)
