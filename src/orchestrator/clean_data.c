@@ -98,14 +98,35 @@ static char **absent(const struct clean_data *c)
 	return names;
 }
 
+/* Whether two jobs see the same objects: endpoints of a run all do. */
+static bool same_store(const struct job *a, const struct job *b)
+{
+	if (a->endpoints.uris || b->endpoints.uris)
+		return a->endpoints.uris && b->endpoints.uris;
+	return strcmp(a->target ? a->target : "", b->target ? b->target : "") == 0;
+}
+
+/* Which of how many workers that are there and see the same objects this one is. */
+static void take_share(
+	const struct clean_data *c, const struct fleet_worker *w, struct job *job)
+{
+	job->share_index = job->share_count = 0;
+	for (size_t i = 0; i < fleet_size(c->fleet); i++) {
+		const struct fleet_worker *other = fleet_worker(c->fleet, i);
+		const struct job *theirs = job_of(c, other);
+
+		if (!other->online || worker_gone(other) || !theirs ||
+			!same_store(theirs, job))
+			continue;
+		job->share_index += i < w->index;
+		job->share_count++;
+	}
+}
+
 /* Shared storage: all parts are dealt anew, over those who are there. */
 static void deal(struct clean_data *c)
 {
-	uint32_t n = 0, k = 0;
-
 	c->dealt = true;
-	for (size_t i = 0; i < c->journal.n; i++)
-		n += is_here(c, &c->journal.entries[i]);
 	for (size_t i = 0; i < fleet_size(c->fleet); i++) {
 		struct fleet_worker *w = fleet_worker(c->fleet, i);
 		struct job *job = job_of(c, w);
@@ -116,9 +137,8 @@ static void deal(struct clean_data *c)
 			data_over(c, w, true);
 			continue;
 		}
-		job->share_index = k;
-		job->share_count = n;
-		if (k++ == 0)
+		take_share(c, w, job);
+		if (job->share_index == 0)
 			job->heirs_of = absent(c);
 		send_job(w, job);
 	}
@@ -143,20 +163,33 @@ static void data_online(struct fleet_worker *w, void *user)
 		data_over(c, w, true);
 }
 
+static bool is_given(const struct clean_data *c, const struct journal_entry *e)
+{
+	for (size_t i = 0; i < fleet_size(c->fleet); i++)
+		if (strcmp(fleet_worker(c->fleet, i)->id, e->worker) == 0)
+			return true;
+	return false;
+}
+
+/* On shared storage those who are there see what the others made, if it is the same store. */
+static bool is_seen(const struct clean_data *c, const struct journal_entry *e)
+{
+	for (size_t i = 0; c->journal.shared && i < c->journal.n; i++)
+		if (is_given(c, &c->journal.entries[i]) &&
+			same_store(c->journal.entries[i].job, e->job))
+			return true;
+	return is_given(c, e);
+}
+
 /* Workers of the run that are not among those of the hosts we have. */
 static size_t name_missing(struct clean_data *c)
 {
 	size_t missing = 0;
 
-	if (c->journal.shared)
-		return 0; /* those who are there see what they made */
 	for (size_t i = 0; i < c->journal.n; i++) {
 		const struct journal_entry *e = &c->journal.entries[i];
-		bool found = false;
 
-		for (size_t k = 0; !found && k < fleet_size(c->fleet); k++)
-			found = strcmp(fleet_worker(c->fleet, k)->id, e->worker) == 0;
-		if (found)
+		if (is_seen(c, e))
 			continue;
 		log_warn("%s: what the run made there stays, for it is not among the "
 			 "hosts given",

@@ -233,6 +233,7 @@ static int settle_storage(struct planner *p, struct err *err)
 		p->scheme->is_local && !p->shared && !(p->n == 1 && !p->seats[0].host);
 	if (plan_subfolders(p, err) < 0)
 		return -1;
+	plan_shares(p);
 	if (p->shared && w->distributed.path_template)
 		return plan_note(p, err,
 			"storage is shared by all workers: path_template is not used");
@@ -274,7 +275,7 @@ static void sum_up(const struct planner *p, struct plan *plan)
 {
 	for (size_t i = 0; i < plan->jobs[0].n_sets; i++) {
 		const struct job_set *set = &plan->jobs[0].sets[i];
-		uint64_t copies = p->shared ? 1 : p->n;
+		uint64_t copies = p->shared ? p->stores : p->n;
 		double bytes =
 			size_spec_mean(&set->size) * (double)set->count * (double)copies;
 

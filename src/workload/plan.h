@@ -18,9 +18,11 @@ struct seat {
 		agent; /* the workload's agent of that name, whose settings count where host
 				   * has none; or NULL */
 	char *name;    /* worker id as put names and folders can hold it */
-	char *target;     /* normalised, or NULL: the workload has none */
-	char *sub;        /* "name/" behind the target on local storage, else "" */
-	int strategy;     /* enum endpoint_strategy */
+	char *target; /* normalised, or NULL: the workload has none */
+	char *sub;    /* "name/" behind the target on local storage, else "" */
+	size_t share,
+		shares; /* of prepared sets: which of how many workers with this store */
+	int strategy;   /* enum endpoint_strategy */
 	char **endpoints; /* normalised, NULL-terminated; NULL: there are none */
 };
 
@@ -36,6 +38,7 @@ struct planner {
 	const struct scheme *scheme;
 	const char *scheme_from; /* who said the scheme */
 	bool shared;
+	size_t stores;    /* shared storage: places that have a set of their own each */
 	bool subfolders;  /* local storage of several workers */
 	char **endpoints; /* of all seats, each once; NULL-terminated or NULL */
 	char **anchors;   /* NULL-terminated: see plan_anchors */
@@ -47,6 +50,8 @@ struct planner {
 int plan_seats(
 	struct planner *p, const struct plan_worker *workers, size_t n, struct err *err);
 int plan_subfolders(struct planner *p, struct err *err);
+/* Shared storage: deals sets out over the workers that have the same target. */
+void plan_shares(struct planner *p);
 void plan_seats_finish(struct planner *p);
 
 /* Takes a URI that names one place as *ret, normalised, and its scheme as the workload's. from: who says so.

@@ -314,6 +314,43 @@ int plan_subfolders(struct planner *p, struct err *err)
 	return refuse_same_folder(p, err);
 }
 
+/* ---- shares ---- */
+
+/* Endpoints see the same objects, whichever of them a worker has. */
+static bool same_store(const struct seat *a, const struct seat *b)
+{
+	if (a->endpoints || b->endpoints)
+		return a->endpoints && b->endpoints;
+	return a->target && b->target ? strcmp(a->target, b->target) == 0
+				      : a->target == b->target;
+}
+
+/* The first seat with the store of seat i. */
+static struct seat *first_of(struct planner *p, size_t i)
+{
+	size_t k = 0;
+
+	while (!same_store(&p->seats[k], &p->seats[i]))
+		k++;
+	return &p->seats[k];
+}
+
+void plan_shares(struct planner *p)
+{
+	p->stores = 0;
+	for (size_t i = 0; i < p->n; i++) {
+		struct seat *first = first_of(p, i);
+
+		if (first == &p->seats[i]) {
+			first->shares = 0;
+			p->stores++;
+		}
+		p->seats[i].share = first->shares++;
+	}
+	for (size_t i = 0; i < p->n; i++)
+		p->seats[i].shares = first_of(p, i)->shares;
+}
+
 void plan_seats_finish(struct planner *p)
 {
 	for (size_t i = 0; i < p->n; i++) {

@@ -64,7 +64,7 @@ int run_plan_dry(struct run *r, struct err *err)
 	return plan_over(r, want_all, err);
 }
 
-/* On shared storage the survivors clean up after the lost. */
+/* On shared storage the survivors clean up after the lost: of each store the first of its workers. */
 static int name_heirs(struct run *r, struct job *first, struct err *err)
 {
 	size_t n = 0;
@@ -106,9 +106,10 @@ int run_send_jobs(struct run *r, bool cleanup_only, struct err *err)
 		agg_reset(r->agg);
 	if (plan_over(r, want_in, err) < 0)
 		return -1;
-	if (cleanup_only && r->plan.shared && r->plan.n &&
-		name_heirs(r, &r->plan.jobs[0], err) < 0)
-		return -1;
+	for (size_t i = 0; cleanup_only && r->plan.shared && i < r->plan.n; i++)
+		if (r->plan.jobs[i].share_index == 0 &&
+			name_heirs(r, &r->plan.jobs[i], err) < 0)
+			return -1;
 	if (!cleanup_only && journal_write(r->dir, &r->plan, r->members, r->n, err) < 0)
 		return -1;
 	for (size_t i = 0; i < r->n; i++) {
