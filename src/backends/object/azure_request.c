@@ -22,13 +22,16 @@ static int request_get(struct object_op *op, struct err *err)
 	return azure_finish_plain(&d, err);
 }
 
+/* No range has 0 bytes: that is an empty object, and all of it. */
 static int request_range(struct object_op *op, struct err *err)
 {
 	struct azure_draft d;
 	char range[OBJECT_RANGE_MAX];
 
+	if (!op->io->size)
+		return request_get(op, err);
 	snprintf(range, sizeof(range), "bytes=%" PRIu64 "-%" PRIu64, op->io->offset,
-		op->io->offset + op->io->size - (op->io->size > 0));
+		op->io->offset + op->io->size - 1);
 	azure_draft_start(&d, op, &op->place, "GET");
 	azure_date(&d);
 	azure_field(&d, "x-ms-range:", range);

@@ -133,15 +133,19 @@ static int request_get(struct object_op *op, struct err *err)
 	return finish(&d, 0, "", err);
 }
 
+/* No range has 0 bytes: that is an empty object, and all of it. */
 static int request_range(struct object_op *op, struct err *err)
 {
-	struct draft d = start(op, "GET");
+	struct draft d;
 	char range[OBJECT_RANGE_MAX + 16];
 
+	if (!op->io->size)
+		return request_get(op, err);
+	d = start(op, "GET");
 	put_object(&d, &op->place);
 	put(&d, "?alt=media");
 	snprintf(range, sizeof(range), "Range: bytes=%" PRIu64 "-%" PRIu64 "\r\n",
-		op->io->offset, op->io->offset + op->io->size - (op->io->size > 0));
+		op->io->offset, op->io->offset + op->io->size - 1);
 	return finish(&d, 0, range, err);
 }
 

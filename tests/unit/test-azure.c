@@ -1,0 +1,584 @@
+/* azure: what each op asks of Azure Blob Storage, byte by byte, how that is signed, and what answers mean. */
+#include <inttypes.h>
+#include <openssl/hmac.h>
+#include <stdlib.h>
+
+#include "backends/object/azure_xml.h"
+#include "backends/object/batch.h"
+#include "common/cleanup.h"
+#include "common/digest.h"
+#include "common/text.h"
+#include "object-data.h"
+
+#define KEY_TEXT "a key that is made up for tests"
+#define ENDPOINT "http://127.0.0.1:10000/acc"
+
+extern const struct backend backend_az;
+
+static void set_environment(const char *key, const char *sas, const char *endpoint)
+{
+	char base64[64];
+
+	unsetenv("AZURE_STORAGE_CONNECTION_STRING");
+	unsetenv("AZURE_STORAGE_ACCOUNT_KEY");
+	setenv("AZURE_STORAGE_ACCOUNT", "acc", 1);
+	digest_base64_encode(KEY_TEXT, strlen(KEY_TEXT), base64);
+	unsetenv("AZURE_STORAGE_KEY");
+	unsetenv("AZURE_STORAGE_SAS_TOKEN");
+	unsetenv("AZURE_STORAGE_ENDPOINT");
+	if (key)
+		setenv("AZURE_STORAGE_KEY", *key ? key : base64, 1);
+	if (sas)
+		setenv("AZURE_STORAGE_SAS_TOKEN", sas, 1);
+	if (endpoint)
+		setenv("AZURE_STORAGE_ENDPOINT", endpoint, 1);
+}
+
+/* The signature of a string to sign, in which DATE stands for the thread's. */
+static void sign(const struct object_rig *r, const char *text, char out[64])
+{
+	const char *date = strstr(text, "DATE");
+	AUTO_FREE char *full = text_printf("%.*s%s%s", (int)(date - text), text,
+		r->thread.date_http, date + strlen("DATE"));
+	uint8_t mac[32];
+	unsigned len = sizeof(mac);
+
+	HMAC(EVP_sha256(), KEY_TEXT, (int)strlen(KEY_TEXT), (const uint8_t *)full,
+		strlen(full), mac, &len);
+	digest_base64_encode(mac, len, out);
+}
+
+static const struct request_row {
+	struct io io;
+	enum object_step step;
+	uint32_t part;
+	const char *token;
+	const char
+		*head; /* DATE and SIGNATURE are marks; "Host" to "x-ms-" are left out */
+	const char *to_sign;
+} requests[] = {
+	{{.kind = OP_GET, .uri = "az://acc/box/a b/c+d%e\xc3\xbc"}, OBJECT_SINGLE, 0,
+		NULL,
+		"GET /acc/box/a%20b/c%2Bd%25e%C3%BC HTTP/1.1\r\n"
+		"Host: 127.0.0.1:10000\r\n"
+		"x-ms-date: DATE\r\nx-ms-version: 2021-12-02\r\n"
+		"Authorization: SharedKey acc:SIGNATURE\r\n\r\n",
+		"GET\n\n\n\n\n\n\n\n\n\n\n\n"
+		"x-ms-date:DATE\nx-ms-version:2021-12-02\n"
+		"/acc/acc/box/a%20b/c%2Bd%25e%C3%BC"},
+	{{.kind = OP_RANGE_GET, .uri = "az://acc/box/k", .offset = 512, .size = 100},
+		OBJECT_SINGLE, 0, NULL,
+		"GET /acc/box/k HTTP/1.1\r\nHost: 127.0.0.1:10000\r\n"
+		"x-ms-date: DATE\r\nx-ms-range: bytes=512-611\r\n"
+		"x-ms-version: 2021-12-02\r\n"
+		"Authorization: SharedKey acc:SIGNATURE\r\n\r\n",
+		"GET\n\n\n\n\n\n\n\n\n\n\n\n"
+		"x-ms-date:DATE\nx-ms-range:bytes=512-611\nx-ms-version:2021-12-02\n"
+		"/acc/acc/box/k"},
+	{{.kind = OP_RANGE_GET, .uri = "az://acc/box/empty"}, OBJECT_SINGLE, 0, NULL,
+		"GET /acc/box/empty HTTP/1.1\r\nHost: 127.0.0.1:10000\r\n"
+		"x-ms-date: DATE\r\nx-ms-version: 2021-12-02\r\n"
+		"Authorization: SharedKey acc:SIGNATURE\r\n\r\n",
+		"GET\n\n\n\n\n\n\n\n\n\n\n\n"
+		"x-ms-date:DATE\nx-ms-version:2021-12-02\n/acc/acc/box/empty"},
+	{{.kind = OP_STAT, .uri = "az://acc/box/k"}, OBJECT_SINGLE, 0, NULL,
+		"HEAD /acc/box/k HTTP/1.1\r\nHost: 127.0.0.1:10000\r\n"
+		"x-ms-date: DATE\r\nx-ms-version: 2021-12-02\r\n"
+		"Authorization: SharedKey acc:SIGNATURE\r\n\r\n",
+		"HEAD\n\n\n\n\n\n\n\n\n\n\n\n"
+		"x-ms-date:DATE\nx-ms-version:2021-12-02\n/acc/acc/box/k"},
+	{{.kind = OP_PUT, .uri = "az://acc/box/k", .size = 7}, OBJECT_SINGLE, 0, NULL,
+		"PUT /acc/box/k HTTP/1.1\r\nHost: 127.0.0.1:10000\r\n"
+		"x-ms-blob-type: BlockBlob\r\nx-ms-date: DATE\r\n"
+		"x-ms-version: 2021-12-02\r\nContent-Length: 7\r\n"
+		"Authorization: SharedKey acc:SIGNATURE\r\n\r\n",
+		"PUT\n\n\n7\n\n\n\n\n\n\n\n\n"
+		"x-ms-blob-type:BlockBlob\nx-ms-date:DATE\nx-ms-version:2021-12-02\n"
+		"/acc/acc/box/k"},
+	{{.kind = OP_PUT, .uri = "az://acc/box/k", .size = 0}, OBJECT_SINGLE, 0, NULL,
+		"PUT /acc/box/k HTTP/1.1\r\nHost: 127.0.0.1:10000\r\n"
+		"x-ms-blob-type: BlockBlob\r\nx-ms-date: DATE\r\n"
+		"x-ms-version: 2021-12-02\r\nContent-Length: 0\r\n"
+		"Authorization: SharedKey acc:SIGNATURE\r\n\r\n",
+		"PUT\n\n\n\n\n\n\n\n\n\n\n\n"
+		"x-ms-blob-type:BlockBlob\nx-ms-date:DATE\nx-ms-version:2021-12-02\n"
+		"/acc/acc/box/k"},
+	{{.kind = OP_MULTIPART_PUT, .uri = "az://acc/box/k", .size = 25, .part_size = 10},
+		OBJECT_PART, 3, NULL,
+		"PUT /acc/box/k?blockid=bTAwMDAwMDAz&comp=block HTTP/1.1\r\n"
+		"Host: 127.0.0.1:10000\r\n"
+		"x-ms-date: DATE\r\nx-ms-version: 2021-12-02\r\nContent-Length: 5\r\n"
+		"Authorization: SharedKey acc:SIGNATURE\r\n\r\n",
+		"PUT\n\n\n5\n\n\n\n\n\n\n\n\n"
+		"x-ms-date:DATE\nx-ms-version:2021-12-02\n"
+		"/acc/acc/box/k\nblockid:bTAwMDAwMDAz\ncomp:block"},
+	{{.kind = OP_MULTIPART_PUT, .uri = "az://acc/box/k", .size = 25, .part_size = 10},
+		OBJECT_COMPLETE, 3, NULL,
+		"PUT /acc/box/k?comp=blocklist HTTP/1.1\r\nHost: 127.0.0.1:10000\r\n"
+		"x-ms-date: DATE\r\nx-ms-version: 2021-12-02\r\n"
+		"Content-Length: 148\r\n"
+		"Authorization: SharedKey acc:SIGNATURE\r\n\r\n",
+		"PUT\n\n\n148\n\n\n\n\n\n\n\n\n"
+		"x-ms-date:DATE\nx-ms-version:2021-12-02\n"
+		"/acc/acc/box/k\ncomp:blocklist"},
+	{{.kind = OP_LIST, .uri = "az://acc/box/p q/", .max_keys = 9, .delimiter = "/"},
+		OBJECT_SINGLE, 0, "2!8 x&y=",
+		"GET "
+		"/acc/box?comp=list&delimiter=%2F&marker=2%218%20x%26y%3D&maxresults=9&"
+		"prefix=p%20q%2F&restype=container HTTP/1.1\r\nHost: 127.0.0.1:10000\r\n"
+		"x-ms-date: DATE\r\nx-ms-version: 2021-12-02\r\n"
+		"Authorization: SharedKey acc:SIGNATURE\r\n\r\n",
+		"GET\n\n\n\n\n\n\n\n\n\n\n\n"
+		"x-ms-date:DATE\nx-ms-version:2021-12-02\n"
+		"/acc/acc/box\ncomp:list\ndelimiter:/\nmarker:2!8 x&y=\nmaxresults:9\n"
+		"prefix:p q/\nrestype:container"},
+	{{.kind = OP_LIST, .uri = "az://acc/box"}, OBJECT_SINGLE, 0, NULL,
+		"GET /acc/box?comp=list&maxresults=5000&restype=container HTTP/1.1\r\n"
+		"Host: 127.0.0.1:10000\r\n"
+		"x-ms-date: DATE\r\nx-ms-version: 2021-12-02\r\n"
+		"Authorization: SharedKey acc:SIGNATURE\r\n\r\n",
+		"GET\n\n\n\n\n\n\n\n\n\n\n\n"
+		"x-ms-date:DATE\nx-ms-version:2021-12-02\n"
+		"/acc/acc/box\ncomp:list\nmaxresults:5000\nrestype:container"},
+	{{.kind = OP_COPY,
+		 .uri = "az://acc/box/a b",
+		 .to = "az://acc/box2/c",
+		 .size = UINT64_MAX},
+		OBJECT_SINGLE, 0, NULL,
+		"PUT /acc/box2/c HTTP/1.1\r\nHost: 127.0.0.1:10000\r\n"
+		"x-ms-copy-source: http://127.0.0.1:10000/acc/box/a%20b\r\n"
+		"x-ms-date: DATE\r\nx-ms-version: 2021-12-02\r\nContent-Length: 0\r\n"
+		"Authorization: SharedKey acc:SIGNATURE\r\n\r\n",
+		"PUT\n\n\n\n\n\n\n\n\n\n\n\n"
+		"x-ms-copy-source:http://127.0.0.1:10000/acc/box/a%20b\n"
+		"x-ms-date:DATE\nx-ms-version:2021-12-02\n/acc/acc/box2/c"},
+	{{.kind = OP_COPY,
+		 .uri = "az://acc/box/a",
+		 .to = "az://acc/box2/c",
+		 .size = UINT64_MAX},
+		OBJECT_COMPLETE, 0, NULL,
+		"HEAD /acc/box2/c HTTP/1.1\r\nHost: 127.0.0.1:10000\r\n"
+		"x-ms-date: DATE\r\nx-ms-version: 2021-12-02\r\n"
+		"Authorization: SharedKey acc:SIGNATURE\r\n\r\n",
+		"HEAD\n\n\n\n\n\n\n\n\n\n\n\n"
+		"x-ms-date:DATE\nx-ms-version:2021-12-02\n/acc/acc/box2/c"},
+	{{.kind = OP_DELETE, .uri = "az://acc/box/k"}, OBJECT_SINGLE, 0, NULL,
+		"DELETE /acc/box/k HTTP/1.1\r\nHost: 127.0.0.1:10000\r\n"
+		"x-ms-date: DATE\r\nx-ms-version: 2021-12-02\r\n"
+		"Authorization: SharedKey acc:SIGNATURE\r\n\r\n",
+		"DELETE\n\n\n\n\n\n\n\n\n\n\n\n"
+		"x-ms-date:DATE\nx-ms-version:2021-12-02\n/acc/acc/box/k"},
+};
+
+/* text with its marks replaced. */
+static char *filled(const char *text, const char *date, const char *signature)
+{
+	const char *d = strstr(text, "DATE"), *s = strstr(text, "SIGNATURE");
+
+	return text_printf("%.*s%s%.*s%s%s", (int)(d - text), text, date,
+		(int)(s - d - 4), d + 4, signature, s + strlen("SIGNATURE"));
+}
+
+static void check_request(struct object_rig *r, const struct request_row *row)
+{
+	AUTO_FREE char *want = NULL;
+	char signature[64];
+
+	if (!rig_op(r, &row->io))
+		return;
+	if (row->part) {
+		CHECK(r->op->step == OBJECT_PART && r->op->parts_n == 3);
+		r->op->part = row->part;
+		r->op->at = (row->part - 1) * r->op->part_size;
+	}
+	r->op->step = row->step;
+	r->op->token = row->token ? strdup(row->token) : NULL;
+	rig_request(r);
+	sign(r, row->to_sign, signature);
+	want = filled(row->head, r->thread.date_http, signature);
+	CHECK_STR(r->head, want);
+	CHECK(r->op->ex.is_head == text_starts_with(row->head, "HEAD"));
+	CHECK((r->op->ex.piece != NULL) == (r->op->ex.body_size != 0), "%s", row->head);
+	object_op_give(r->op);
+}
+
+static void test_requests(void)
+{
+	struct object_rig r;
+
+	set_environment("", NULL, ENDPOINT);
+	if (!rig_begin(&r, &backend_az, NULL))
+		return;
+	for (size_t i = 0; i < ARRAY_LEN(requests); i++)
+		check_request(&r, &requests[i]);
+	rig_end(&r);
+}
+
+static void test_sas_and_anonymous(void)
+{
+	const struct io get = {.kind = OP_GET, .uri = "az://acc/box/k"},
+			list = {.kind = OP_LIST, .uri = "az://acc/box/"},
+			copy = {.kind = OP_COPY,
+				.uri = "az://acc/box/k",
+				.to = "az://acc/box/l"};
+	const struct store_options anonymous = {.anonymous = true};
+	struct object_rig r;
+
+	set_environment(NULL, "?sv=2020&sig=a%2Bb", NULL);
+	if (!rig_begin(&r, &backend_az, NULL))
+		return;
+	rig_op(&r, &get);
+	CHECK(text_starts_with(rig_request(&r),
+		      "GET /box/k?sv=2020&sig=a%2Bb HTTP/1.1\r\n"
+		      "Host: acc.blob.core.windows.net\r\n"),
+		"%s", r.head);
+	CHECK(!strstr(r.head, "Authorization"));
+	CHECK(r.op->place.tls);
+	rig_op(&r, &list);
+	CHECK(strstr(rig_request(&r), "&restype=container&sv=2020&sig=a%2Bb HTTP"), "%s",
+		r.head);
+	rig_op(&r, &copy);
+	CHECK(strstr(rig_request(&r),
+		      "x-ms-copy-source: https://acc.blob.core.windows.net/"
+		      "box/k?sv=2020&sig=a%2Bb\r\n"),
+		"%s", r.head);
+	rig_end(&r);
+
+	set_environment("", NULL, ENDPOINT);
+	if (!rig_begin(&r, &backend_az, &anonymous))
+		return;
+	rig_op(&r, &get);
+	CHECK(text_starts_with(rig_request(&r), "GET /acc/box/k HTTP/1.1\r\n"));
+	CHECK(!strstr(r.head, "Authorization"));
+	rig_end(&r);
+}
+
+/* Where a URI leads, by endpoint. */
+static void test_places(void)
+{
+	static const struct {
+		const char *endpoint, *uri,
+			*url; /* url: host and the path of the container */
+		bool tls;
+	} rows[] = {
+		{NULL, "az://acc/box/k", "acc.blob.core.windows.net /box", true},
+		{"https://acc.example.com", "az://acc/box/k", "acc.example.com /box",
+			true},
+		{"https://blobs.example.com/", "az://acc/box/k", "blobs.example.com /box",
+			true},
+		{"http://127.0.0.1:10000", "az://acc/box/k", "127.0.0.1:10000 /acc/box",
+			false},
+		{"http://[::1]:10000", "az://acc/box/k", "[::1]:10000 /acc/box", false},
+		{"http://azurite:10000", "az://acc/box/k", "azurite:10000 /acc/box",
+			false},
+		{"http://127.0.0.1:10000/acc/", "az://acc/box/k",
+			"127.0.0.1:10000 /acc/box", false},
+		{NULL, "az://127.0.0.1:99/acc/box/k", "127.0.0.1:99 /acc/box", false},
+		{NULL, "az://proxy.example.com:443/acc/box/k",
+			"proxy.example.com /acc/box", true},
+		{NULL, "az://[::1]:99/acc/box/k", "[::1]:99 /acc/box", false},
+		{NULL, "az://acc/box", "acc.blob.core.windows.net /box", true},
+		{NULL, "az://acc", NULL, false},
+		{NULL, "az://acc/", NULL, false},
+		{NULL, "az:///box/k", NULL, false},
+		{NULL, "az://other/box/k", NULL, false},
+		{NULL, "az://a c/box/k", NULL, false},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct object_place p;
+		struct object_rig r;
+		struct err err = ERR_INIT;
+		char url[200];
+		int rc;
+
+		set_environment("", NULL, rows[i].endpoint);
+		if (!rig_begin(&r, &backend_az, NULL))
+			return;
+		rc = r.job.store->place(&r.job, rows[i].uri, &p, &err);
+		CHECK((rc == 0) == (rows[i].url != NULL), "%s %s", rows[i].uri, err.text);
+		if (rc == 0 && rows[i].url) {
+			snprintf(url, sizeof(url), "%s %s/%.*s", p.host, p.base,
+				(int)p.bucket_len, p.bucket);
+			CHECK_STR(url, rows[i].url);
+			CHECK(p.tls == rows[i].tls, "%s", rows[i].uri);
+		}
+		rig_end(&r);
+	}
+}
+
+static void test_credentials_refused(void)
+{
+	static const struct {
+		const char *key, *sas, *endpoint, *why;
+	} rows[] = {
+		{"no*base64", NULL, NULL, "AZURE_STORAGE_KEY"},
+		{NULL, NULL, NULL, "AZURE_STORAGE_CONNECTION_STRING"},
+		{NULL, "sv=1&sig=a b", NULL, "no shared access signature"},
+		{NULL, "sv=1&se=2020-01-01T00%3A00%3A00Z&sig=x", NULL, "ended"},
+		{"", NULL, "127.0.0.1:10000", "http://"},
+		{"", NULL, "ftp://x", "http://"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct backend_config cfg = {.concurrency = 1, .threads = 1};
+		struct object_job job;
+		struct err err = ERR_INIT;
+
+		set_environment(rows[i].key, rows[i].sas, rows[i].endpoint);
+		if (CHECK(backend_az.job_init(&job, &cfg, &err) < 0, "row %zu", i))
+			CHECK(strstr(err.text, rows[i].why), "row %zu: %s", i, err.text);
+		else
+			backend_az.job_fini(&job);
+	}
+}
+
+/* --- answers */
+
+static const char page[] =
+	"\xef\xbb\xbf<?xml version=\"1.0\" encoding=\"utf-8\"?>"
+	"<EnumerationResults><Blobs>"
+	"<Blob><Name>a/b &amp; c</Name><Properties><Content-Length>5</Content-Length>"
+	"</Properties></Blob>"
+	"<Blob><Name Encoded=\"true\">x%EF%BF%BE</Name><Properties>"
+	"<Content-Length>18446744073709551615</Content-Length></Properties></Blob>"
+	"<BlobPrefix><Name>p/</Name></BlobPrefix>"
+	"</Blobs><NextMarker>m1</NextMarker></EnumerationResults>";
+
+static bool take(const struct list_entry *e, void *user)
+{
+	struct buf *b = user;
+
+	return buf_printf(b, "%s %" PRIu64 "\n", e->uri, e->size) == 0;
+}
+
+static bool take_one(const struct list_entry *e, void *user)
+{
+	take(e, user);
+	return false;
+}
+
+static void test_pages(void)
+{
+	const struct io list = {.kind = OP_LIST, .uri = "az://acc/box/"};
+	struct buf found CLEANUP(buf_finish) = BUF_INIT;
+	struct err err = ERR_INIT;
+	struct object_rig r;
+
+	set_environment("", NULL, ENDPOINT);
+	if (!rig_begin(&r, &backend_az, NULL))
+		return;
+	rig_op(&r, &list);
+	CHECK(rig_response(&r, 200, "", page) == OBJECT_AGAIN);
+	CHECK(r.io.entries == 3);
+	CHECK_STR(r.op->token, "m1");
+	CHECK(r.job.store->entries(r.op, "az://acc/box/", take, &found, &err) == 1);
+	CHECK_STR(found.data, "az://acc/box/a/b & c 5\n"
+			      "az://acc/box/x\xef\xbf\xbe 18446744073709551615\n");
+	buf_clear(&found);
+	CHECK(r.job.store->entries(r.op, "az://acc/box/", take_one, &found, &err) == 0);
+	CHECK_STR(found.data, "az://acc/box/a/b & c 5\n");
+	CHECK(rig_response(&r, 200, "",
+		      "<EnumerationResults><Blobs/><NextMarker/></EnumerationResults>") ==
+		OBJECT_DONE);
+	CHECK(r.io.entries == 3 && r.op->token == NULL && r.io.error == OP_OK);
+	CHECK(rig_response(&r, 200, "", "<html>") == OBJECT_DONE);
+	CHECK(r.io.error != OP_OK);
+	rig_end(&r);
+}
+
+static void test_pages_refused(void)
+{
+	static const char *const rows[] = {"", "x", "<a/>", "<EnumerationResults>",
+		"<!DOCTYPE x [<!ENTITY y "
+		"'z'>]><EnumerationResults>&y;</EnumerationResults>",
+		"<EnumerationResults><Blobs><Blob></Blob></Blobs></EnumerationResults>",
+		"<EnumerationResults><Blob><Name>a</Name><Content-Length>-1"
+		"</Content-Length></Blob></EnumerationResults>",
+		"<EnumerationResults><Blob><Name Encoded=\"true\">%zz</Name></Blob>"
+		"</EnumerationResults>"};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct azure_page p = {.next = NULL};
+		struct err err = ERR_INIT;
+
+		CHECK(azure_page_parse(rows[i], strlen(rows[i]), NULL, NULL, &p, &err) <
+				0,
+			"%s", rows[i]);
+		CHECK(*err.text && !p.next, "%s", rows[i]);
+	}
+}
+
+static void test_parts(void)
+{
+	const struct io put = {.kind = OP_MULTIPART_PUT,
+		.uri = "az://acc/box/k",
+		.size = 25,
+		.part_size = 10};
+	struct object_rig r;
+
+	set_environment("", NULL, ENDPOINT);
+	if (!rig_begin(&r, &backend_az, NULL))
+		return;
+	rig_op(&r, &put);
+	for (uint32_t part = 1; part <= 3; part++) {
+		CHECK(r.op->step == OBJECT_PART && r.op->part == part);
+		rig_request(&r);
+		CHECK(r.op->ex.body_size == (part < 3 ? 10 : 5));
+		CHECK(rig_response(&r, 201, "", "") == OBJECT_AGAIN);
+	}
+	CHECK(r.op->step == OBJECT_COMPLETE && r.op->at == 25);
+	rig_request(&r);
+	CHECK_STR(r.op->text.data,
+		"<?xml version=\"1.0\" encoding=\"utf-8\"?><BlockList>"
+		"<Latest>bTAwMDAwMDAx</Latest><Latest>bTAwMDAwMDAy</Latest>"
+		"<Latest>bTAwMDAwMDAz</Latest></BlockList>");
+	CHECK(rig_response(&r, 201, "", "") == OBJECT_DONE);
+	/* blocks that no list names need no request to go away */
+	r.op->step = OBJECT_ABORT;
+	CHECK(text_starts_with(rig_request(&r), "error:"));
+	rig_end(&r);
+}
+
+static void test_copies(void)
+{
+	const struct io copy = {.kind = OP_COPY,
+		.uri = "az://acc/box/k",
+		.to = "az://acc/box/l",
+		.size = UINT64_MAX};
+	struct object_rig r;
+
+	set_environment("", NULL, ENDPOINT);
+	if (!rig_begin(&r, &backend_az, NULL))
+		return;
+	rig_op(&r, &copy);
+	CHECK(rig_response(&r, 202, "x-ms-copy-status: success\r\n", "") == OBJECT_DONE);
+	CHECK(r.io.error == OP_OK);
+	for (int i = 0; i < 2; i++) {
+		r.op->again_ns = 0;
+		CHECK(rig_response(&r, 202, "x-ms-copy-status: pending\r\n", "") ==
+			OBJECT_AGAIN);
+		CHECK(r.op->step == OBJECT_COMPLETE && r.op->again_ns);
+	}
+	CHECK(rig_response(&r, 200,
+		      "x-ms-copy-status: failed\r\n"
+		      "x-ms-copy-status-description: 500 Copy failed.\r\n",
+		      "") == OBJECT_DONE);
+	CHECK(r.io.error == OP_ERR_IO && strstr(r.io.error_text, "500 Copy failed."),
+		"%s", r.io.error_text);
+	rig_end(&r);
+}
+
+static void test_batches(void)
+{
+	const struct io two = {.kind = OP_DELETE,
+		.uri = "az://acc/box/a",
+		.more = "az://acc/box/b\0az://acc/box/c d",
+		.n_more = 2};
+	static const char
+		good[] = "--x\r\nContent-Type: application/http\r\nContent-ID: 0\r\n\r\n"
+			 "HTTP/1.1 202 Accepted\r\nx-ms-version: 1\r\n\r\n\r\n"
+			 "--x\r\nContent-ID: 1\r\n\r\nHTTP/1.1 202 Accepted\r\n\r\n\r\n"
+			 "--x\r\nContent-ID: 2\r\n\r\n",
+		missing[] =
+			"HTTP/1.1 404 The specified blob does not exist.\r\n"
+			"x-ms-error-code: BlobNotFound\r\n\r\n"
+			"<?xml version=\"1.0\" "
+			"encoding=\"utf-8\"?>\n<Error><Code>BlobNotFound"
+			"</Code><Message>The specified blob does not exist.\nRequestId:1"
+			"</Message></Error>\r\n--x--\r\n";
+	AUTO_FREE char *all =
+		text_printf("%sHTTP/1.1 202 Accepted\r\n\r\n--x--\r\n", good);
+	AUTO_FREE char *some = text_printf("%s%s", good, missing);
+	struct object_error e;
+	struct object_rig r;
+
+	set_environment("", NULL, ENDPOINT);
+	if (!rig_begin(&r, &backend_az, NULL))
+		return;
+	rig_op(&r, &two);
+	CHECK(text_starts_with(rig_request(&r),
+		      "POST /acc/box?comp=batch&restype=container HTTP/1.1\r\n"),
+		"%s", r.head);
+	CHECK(strstr(r.head, "\r\nContent-Type: " BATCH_CONTENT_TYPE "\r\n"));
+	CHECK(r.op->text.len &&
+			strstr(r.op->text.data, "\r\nContent-ID: 2\r\n\r\nDELETE "
+						"/acc/box/c%20d HTTP/1.1\r\nx-ms-date: "),
+		"%s", r.op->text.data);
+	CHECK(rig_response(&r, 202, "", all) == OBJECT_DONE);
+	CHECK(r.io.entries == 3 && r.io.error == OP_OK);
+	CHECK(rig_response(&r, 202, "", some) == OBJECT_FAILED);
+	CHECK(r.io.entries == 2);
+	e = rig_error(&r, 202, "", some);
+	CHECK(e.error == OP_ERR_NOT_FOUND && !e.retry);
+	CHECK_STR(e.code, "BlobNotFound");
+	CHECK_STR(e.message, "The specified blob does not exist.");
+	CHECK(rig_response(&r, 202, "", "--x\r\n\r\nHTTP/1.1 202 A\r\n\r\n--x--") ==
+		OBJECT_DONE);
+	CHECK(r.io.error != OP_OK);
+	rig_end(&r);
+}
+
+static void test_errors(void)
+{
+	static const struct {
+		int status;
+		const char *fields, *body, *code, *message;
+		enum op_error error;
+		bool retry, hint;
+	} rows[] = {
+		{404, "x-ms-error-code: ContainerNotFound\r\n", "", "ContainerNotFound",
+			"", OP_ERR_NOT_FOUND, false, true},
+		{404, "",
+			"<Error><Code>BlobNotFound</Code><Message>No.\nTime:1</Message>"
+			"</Error>",
+			"BlobNotFound", "No.", OP_ERR_NOT_FOUND, false, false},
+		{503, "", "<Error><Code>ServerBusy</Code></Error>", "ServerBusy", "",
+			OP_ERR_THROTTLED, true, false},
+		{500, "", "<Error><Code>OperationTimedOut</Code></Error>",
+			"OperationTimedOut", "", OP_ERR_TIMEOUT, true, false},
+		{403, "",
+			"<Error><Code>AuthenticationFailed</Code><Message>No.\nx</"
+			"Message>"
+			"<AuthenticationErrorDetail>The MAC signature found in the HTTP "
+			"request "
+			"'secret' is not the same</AuthenticationErrorDetail></Error>",
+			"AuthenticationFailed", "No.", OP_ERR_DENIED, false, true},
+		{403, "",
+			"<Error><Code>AuthenticationFailed</Code><Message>No.</Message>"
+			"<AuthenticationErrorDetail>Signature not valid in the specified "
+			"time "
+			"frame</AuthenticationErrorDetail></Error>",
+			"AuthenticationFailed",
+			"No. Signature not valid in the specified time frame",
+			OP_ERR_DENIED, false, true},
+		{502, "", "<html>\x1b[31m", "", "", OP_ERR_IO, true, false},
+		{400, "",
+			"<Error><Code>Od\x1b"
+			"d</Code>",
+			"", "", OP_ERR_OTHER, false, false},
+	};
+	const struct io get = {.kind = OP_GET, .uri = "az://acc/box/k"};
+	struct object_rig r;
+
+	set_environment("", NULL, ENDPOINT);
+	if (!rig_begin(&r, &backend_az, NULL))
+		return;
+	rig_op(&r, &get);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct object_error e =
+			rig_error(&r, rows[i].status, rows[i].fields, rows[i].body);
+
+		CHECK_STR(e.code, rows[i].code);
+		CHECK_STR(e.message, rows[i].message);
+		CHECK(e.error == rows[i].error && e.retry == rows[i].retry &&
+				(e.hint != NULL) == rows[i].hint,
+			"row %zu: %s, retry %d, hint %s", i, op_error_names[e.error],
+			e.retry, e.hint ? e.hint : "none");
+	}
+	rig_end(&r);
+}
+
+TEST_MAIN(TEST(test_requests), TEST(test_sas_and_anonymous), TEST(test_places),
+	TEST(test_credentials_refused), TEST(test_pages), TEST(test_pages_refused),
+	TEST(test_parts), TEST(test_copies), TEST(test_batches), TEST(test_errors))
