@@ -352,38 +352,36 @@ static struct dial *pick(struct dialer *d)
 	return found;
 }
 
-/* Takes up what is asked for. false: it is over. */
-static bool take_up(struct dial_thread *t)
+/* What a free line does next. false: there is nothing, or it is over. */
+static bool take_one(struct dial_thread *t, struct line *l)
 {
 	struct dialer *d = t->dialer;
-	uint64_t patience_ns = d->space->cfg.connect_timeout_ns;
 
-	for (size_t i = 0; i < DIALS; i++) {
-		struct line *l = &t->lines[i];
-		bool stop;
-
-		if (l->dial)
-			continue;
-		pthread_mutex_lock(&d->lock);
-		stop = d->stop;
-		l->dial = stop ? NULL : pick(d);
-		if (l->dial) {
-			d->busy[l->dial->server]++;
-			t->load++;
-		}
-		pthread_mutex_unlock(&d->lock);
-		if (stop)
-			return false;
-		if (!l->dial)
-			return true;
-		if (clock_ns() - l->dial->asked_ns >= patience_ns) {
-			fail_late(d, l->dial);
-			hang_up(t, l);
-		} else {
-			dial(t, l);
-		}
+	pthread_mutex_lock(&d->lock);
+	l->dial = d->stop ? NULL : pick(d);
+	if (l->dial) {
+		d->busy[l->dial->server]++;
+		t->load++;
+	}
+	pthread_mutex_unlock(&d->lock);
+	if (!l->dial)
+		return false;
+	if (clock_ns() - l->dial->asked_ns >= d->space->cfg.connect_timeout_ns) {
+		fail_late(d, l->dial);
+		hang_up(t, l);
+	} else {
+		dial(t, l);
 	}
 	return true;
+}
+
+/* Takes up what was asked for, in all lines that are free. */
+static void take_up(struct dial_thread *t)
+{
+	for (size_t i = 0; i < DIALS; i++)
+		while (!t->lines[i].dial)
+			if (!take_one(t, &t->lines[i]))
+				return;
 }
 
 /* What libcurl has brought to an end. */
@@ -456,16 +454,28 @@ static void give_up(struct dial_thread *t)
 	}
 }
 
+static bool is_over(struct dialer *d)
+{
+	bool stop;
+
+	pthread_mutex_lock(&d->lock);
+	stop = d->stop;
+	pthread_mutex_unlock(&d->lock);
+	return stop;
+}
+
 static void *thread_main(void *arg)
 {
 	struct dial_thread *t = arg;
 	int running;
 
-	while (take_up(t)) {
+	while (!is_over(t->dialer)) {
 		curl_multi_perform(t->multi, &running);
 		take_connected(t);
-		wait_for_events(t);
 		go_on_with_tls(t);
+		/* the last thing before sleep: lines that are free by now have work, if there is any */
+		take_up(t);
+		wait_for_events(t);
 	}
 	give_up(t);
 	return NULL;
