@@ -19,7 +19,7 @@
  * Cloud Storage "Quotas and limits", "Resumable uploads" and "Batch requests". */
 static const struct scheme schemes[] = {
 	{.prefix = "file://", .supported = true, .is_local = true},
-	{.prefix = "null://", .supported = true, .has_host = true},
+	{.prefix = "null://", .supported = true, .has_host = true, .batch_max = 1000},
 	{.prefix = "direct://", .is_local = true},
 	{.prefix = "s3://",
 		.supported = true,
