@@ -37,11 +37,12 @@ char *environment_path(
 
 /* ---- families ---- */
 
-/* Each ends with NULL. A profile is a source of keys like the keys themselves. */
-static const char *const families[][10] = {
+/* Each ends with NULL. A profile and a container's service are sources of keys like the keys themselves. */
+static const char *const families[][12] = {
 	{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
 		"AWS_CREDENTIAL_EXPIRATION", "AWS_PROFILE", "AWS_DEFAULT_PROFILE",
-		"AWS_SHARED_CREDENTIALS_FILE"},
+		"AWS_SHARED_CREDENTIALS_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+		"AWS_CONTAINER_CREDENTIALS_FULL_URI"},
 	{"AWS_REGION", "AWS_DEFAULT_REGION"},
 	{"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"},
 	{"AZURE_STORAGE_CONNECTION_STRING", "AZURE_STORAGE_ACCOUNT",
