@@ -119,7 +119,7 @@ static int find_credentials(struct object_job *job, struct azure_job *a, struct 
 	if (r < 0)
 		return -1;
 	if (r == 0 || (!a->credentials.key && !a->credentials.sas))
-		return err_set(err, ERR_INPUT,
+		return err_set(err, ERR_FAILED,
 			"there are no credentials for az://: set AZURE_STORAGE_KEY with "
 			"AZURE_STORAGE_ACCOUNT, AZURE_STORAGE_SAS_TOKEN or "
 			"AZURE_STORAGE_CONNECTION_STRING, or 'anonymous: true' in the "

@@ -23,7 +23,7 @@ static int no_credentials(struct err *err)
 {
 	struct err why = *err;
 
-	return err_set(err, ERR_INPUT,
+	return err_set(err, ERR_FAILED,
 		"there are no credentials for gs://: set GOOGLE_APPLICATION_CREDENTIALS, "
 		"GCS_ACCESS_TOKEN, or GCS_HMAC_ACCESS_KEY and GCS_HMAC_SECRET, or "
 		"'anonymous: true' in the workload (%.200s)",
