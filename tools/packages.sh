@@ -1,7 +1,7 @@
 #!/bin/sh
 # The one place that names Debian packages: what muster needs to be built, and what its tests need.
 # Read it in (. tools/packages.sh) for install_packages, or run it:
-#   tools/packages.sh [build] [static] [sshd] [test] [services]     install what is missing
+#   tools/packages.sh [build] [static] [sshd] [s3] [test] [services]     install what is missing
 
 BUILD_PACKAGES="gcc libc6-dev meson ninja-build pkg-config libssh2-1-dev libyaml-dev libjansson-dev
 	libssl-dev zlib1g-dev libcurl4-openssl-dev libexpat1-dev scdoc openssh-client"
@@ -11,7 +11,8 @@ TEST_PACKAGES="jq openssl zsh fish csh clang libclang-rt-14-dev clang-format she
 	util-linux binutils busybox python3-asyncssh iperf3"
 # Stores for tests/services, and boto3, which checks what they hold. Azurite comes from npm, which is
 # installed where there is none.
-SERVICES_PACKAGES="radosgw ceph-mon ceph-osd ceph-common nginx-light python3 python3-boto3 openssl"
+S3_PACKAGES="radosgw ceph-mon ceph-osd ceph-common python3 python3-boto3"
+SERVICES_PACKAGES="$S3_PACKAGES nginx-light openssl"
 NPM_PACKAGES="nodejs npm"
 
 # as_root COMMAND...: as it is for root, with sudo for others. Asks for no password where nobody can answer.
@@ -53,7 +54,7 @@ INSTALL='
 	apt-get -o DPkg::Lock::Timeout=300 install -q -y --no-install-recommends "$@"
 '
 
-# install_packages [build] [static] [sshd] [test] [services]: nothing is fetched when nothing is missing
+# install_packages [build] [static] [sshd] [s3] [test] [services]: nothing is fetched when nothing is missing
 # shellcheck disable=SC2086 # lists of words
 install_packages() {
 	wanted=
@@ -63,6 +64,7 @@ install_packages() {
 		static) wanted="$wanted $STATIC_PACKAGES" ;;
 		sshd) wanted="$wanted $SSHD_PACKAGES" ;;
 		test) wanted="$wanted $TEST_PACKAGES" ;;
+		s3) wanted="$wanted $S3_PACKAGES" ;;
 		services)
 			wanted="$wanted $SERVICES_PACKAGES"
 			command -v npm >/dev/null || wanted="$wanted $NPM_PACKAGES"
@@ -87,11 +89,11 @@ install_packages() {
 }
 
 case ${0##*/}:${1-} in
-packages.sh:build | packages.sh:static | packages.sh:sshd | packages.sh:test | packages.sh:services)
+packages.sh:build | packages.sh:static | packages.sh:sshd | packages.sh:s3 | packages.sh:test | packages.sh:services)
 	install_packages "$@"
 	;;
 packages.sh:*)
-	echo "usage: tools/packages.sh [build] [static] [sshd] [test] [services]" >&2
+	echo "usage: tools/packages.sh [build] [static] [sshd] [s3] [test] [services]" >&2
 	exit 2
 	;;
 esac

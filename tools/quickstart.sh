@@ -1,11 +1,25 @@
 #!/bin/sh
 # From a fresh clone to numbers: builds muster, starts a throwaway sshd on loopback that answers for four
 # hosts, checks them, runs a storage workload of ten seconds on them, and measures the network between them.
+#   tools/quickstart.sh --s3    runs the S3 example of the README instead, on a Ceph gateway of its own
 # As root or with sudo it installs what is missing on Debian 12 first. The results and build/ stay here;
 # nothing else does, and nothing is left running.
 set -eu
 cd "$(dirname "$0")/.."
 . tools/packages.sh
+
+purposes="build sshd"
+case $# in
+0) s3= ;;
+*)
+	if [ "$*" != --s3 ]; then
+		echo "usage: tools/quickstart.sh [--s3]" >&2
+		exit 2
+	fi
+	s3=yes
+	purposes="build s3"
+	;;
+esac
 
 HOSTS="1 2 3 4" # at 127.77.0.N: all of 127.0.0.0/8 is this machine
 DIR=build/release
@@ -26,12 +40,12 @@ quietly() {
 }
 
 place=$(mktemp -d)
-sshd_pid=
+server_pid= # sshd, or the gateway's keeper
 clean_up() {
 	trap - EXIT
-	if [ -n "$sshd_pid" ]; then
-		kill "$sshd_pid" 2>/dev/null || true
-		wait "$sshd_pid" 2>/dev/null || true
+	if [ -n "$server_pid" ]; then
+		kill "$server_pid" 2>/dev/null || true
+		wait "$server_pid" 2>/dev/null || true
 	fi
 	rm -rf "$place"
 }
@@ -82,11 +96,11 @@ start_sshd() {
 	sshd=$(PATH="$PATH:/usr/sbin:/sbin" command -v sshd)
 	[ "$(id -u)" -ne 0 ] || mkdir -p /run/sshd
 	"$sshd" -D -e -f "$place/sshd_config" </dev/null 2>"$place/sshd.log" &
-	sshd_pid=$!
+	server_pid=$!
 	tries=0
 	until [ -s "$place/sshd.pid" ]; do # written once it listens
 		tries=$((tries + 1))
-		if [ $tries -gt 100 ] || ! kill -0 "$sshd_pid" 2>/dev/null; then
+		if [ $tries -gt 100 ] || ! kill -0 "$server_pid" 2>/dev/null; then
 			cat "$place/sshd.log" >&2
 			echo "tools/quickstart.sh: sshd does not start" >&2
 			exit 1
@@ -109,23 +123,57 @@ write_inventory() {
 	done
 }
 
+# Ceph's own gateway with a bucket, on ports of loopback; prints what is to be exported
+start_s3() {
+	python3 tests/services/serve.py radosgw --env "$place/s3.env" </dev/null >"$place/log" 2>&1 &
+	server_pid=$!
+	tries=0
+	until [ -s "$place/s3.env" ]; do # written once it answers
+		tries=$((tries + 1))
+		if [ $tries -gt 1200 ] || ! kill -0 "$server_pid" 2>/dev/null; then
+			cat "$place/log" >&2
+			echo "tools/quickstart.sh: the S3 gateway does not start" >&2
+			exit 1
+		fi
+		sleep 0.1
+	done
+}
+
+show_hosts() {
+	port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.77.0.1", 0)); print(s.getsockname()[1])')
+	write_sshd_config
+	start_sshd
+	write_inventory >"$place/hosts.yaml"
+
+	say "muster check --hosts hosts.yaml"
+	muster check --hosts "$place/hosts.yaml"
+
+	say "muster run workloads/local-files.yaml --hosts hosts.yaml"
+	muster run workloads/local-files.yaml --hosts "$place/hosts.yaml" --target "file://$place/data/"
+
+	say "muster matrix node1,node2 node3,node4 --hosts hosts.yaml -- -d send -l 2"
+	muster matrix node1,node2 node3,node4 --hosts "$place/hosts.yaml" -- -d send -l 2
+}
+
+show_s3() {
+	start_s3
+	say "AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are of a gateway on this machine"
+	# shellcheck disable=SC1091 # serve.py wrote it
+	. "$place/s3.env"
+
+	say "muster run workloads/s3.yaml --target s3://bench/demo/"
+	muster run workloads/s3.yaml --target s3://bench/demo/
+}
+
 say "packages and build"
-install_packages build sshd
+# shellcheck disable=SC2086 # a list of words
+install_packages $purposes
 make_static_curl
 build
 echo "muster is $DIR/src/orchestrator/muster"
-
-port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.77.0.1", 0)); print(s.getsockname()[1])')
-write_sshd_config
-start_sshd
-write_inventory >"$place/hosts.yaml"
 PATH="$PWD/$DIR/src/orchestrator:$PATH"
-
-say "muster check --hosts hosts.yaml"
-muster check --hosts "$place/hosts.yaml"
-
-say "muster run workloads/local-files.yaml --hosts hosts.yaml"
-muster run workloads/local-files.yaml --hosts "$place/hosts.yaml" --target "file://$place/data/"
-
-say "muster matrix node1,node2 node3,node4 --hosts hosts.yaml -- -d send -l 2"
-muster matrix node1,node2 node3,node4 --hosts "$place/hosts.yaml" -- -d send -l 2
+if [ -n "$s3" ]; then
+	show_s3
+else
+	show_hosts
+fi

@@ -109,7 +109,7 @@ class Front:
                 self._tls.verify_mode = ssl.CERT_REQUIRED
         self._name = name or self._address[0]
         self._rules, self.requests = [], []
-        self._writers = set()
+        self._writers, self._tasks = set(), set()
         self._server = None
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -123,6 +123,7 @@ class Front:
         self.down()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
+        self._loop.close()
 
     @property
     def port(self):
@@ -154,6 +155,9 @@ class Front:
             self._server = None
         for writer in list(self._writers):
             self._reset(writer)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def rule(self, action, head=None, **how):
         """head: (first line, fields, body) of an answer."""
@@ -180,15 +184,18 @@ class Front:
 
     async def _serve(self, reader, writer):
         self._writers.add(writer)
+        task = asyncio.current_task()
+        self._tasks.add(task)
         upstream = None
         try:
             upstream = await asyncio.open_connection("127.0.0.1", self._upstream, limit=1 << 20)
             while await self._exchange(reader, writer, *upstream):
                 pass
-        except (OSError, Ended, asyncio.IncompleteReadError, ssl.SSLError):
+        except (OSError, Ended, asyncio.IncompleteReadError, asyncio.CancelledError, ssl.SSLError):
             pass  # whoever ended it, both sides end
         finally:
             self._writers.discard(writer)
+            self._tasks.discard(task)
             for side in [writer] + ([upstream[1]] if upstream else []):
                 side.close()
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""A store with the manners of S3 that remembers keys and lengths and forgets the bytes: for objects larger than
-any memory. It believes every signature. A GET gives zeros.
+"""A store with the manners of S3 that remembers keys and lengths and forgets the bytes, but those of small objects:
+for objects larger than any memory. It believes every signature. A GET gives zeros for what was forgotten.
 
     sink.py --port N
 
@@ -27,6 +27,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from service import Service, free_port  # noqa: E402
 
 PIECE = 1 << 20
+SMALL = 4096
 ZEROS = bytes(PIECE)
 EMPTY = hashlib.md5(b"").hexdigest()
 
@@ -35,6 +36,7 @@ class Memory:
     def __init__(self):
         self.lock = threading.Lock()
         self.sizes = {}    # "bucket/key" -> bytes
+        self.small = {}    # "bucket/key" -> content
         self.uploads = {}  # id -> {part: bytes}
         self.largest_part = 0
 
@@ -61,25 +63,27 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 dict(urllib.parse.parse_qsl(query, keep_blank_values=True)))
 
     def swallow(self):
-        """Reads the body into nothing; its length."""
+        """Reads the body into nothing; its length, and its content when it is small."""
         total = left = int(self.headers.get("Content-Length") or 0)
+        if total <= SMALL:
+            return total, self.rfile.read(total)
         room = memoryview(bytearray(PIECE))
         while left:
             got = self.rfile.readinto(room[:min(left, PIECE)])
             if not got:
                 raise ConnectionError("the body is short")
             left -= got
-        return total
+        return total, None
 
     def do_PUT(self):
         name, query = self.where()
-        size = self.swallow()
+        size, content = self.swallow()
         with self.memory.lock:
             if "uploadId" in query:
                 self.memory.uploads[query["uploadId"]][int(query["partNumber"])] = size
                 self.memory.largest_part = max(self.memory.largest_part, size)
             else:
-                self.memory.sizes[name] = size
+                self.memory.sizes[name], self.memory.small[name] = size, content
         self.answer(200, ETag=f'"{EMPTY}"')
 
     def do_POST(self):
@@ -96,13 +100,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.answer(200, b"<DeleteResult/>")
         parts = self.memory.uploads.pop(query["uploadId"])
         with self.memory.lock:
-            self.memory.sizes[name] = sum(parts.values())
+            self.memory.sizes[name], self.memory.small[name] = sum(parts.values()), None
         inner = f"<ETag>\"{EMPTY}-{len(parts)}\"</ETag>"
         return self.answer(200, f"<CompleteMultipartUploadResult>{inner}</CompleteMultipartUploadResult>".encode())
 
     def do_GET(self):
         name, query = self.where()
         if name == "_test":
+            if "clear" in query:
+                self.memory.sizes.clear()
             return self.answer(200, json.dumps({"sizes": self.memory.sizes,
                                                 "largest_part": self.memory.largest_part}).encode())
         bucket, _, key = name.partition("/")
@@ -121,6 +127,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             first, last, status = int(wanted[1]), min(int(wanted[2] or size), size - 1), 206
             fields["Content_Range"] = f"bytes {first}-{last}/{size}"
         left = last - first + 1
+        if self.memory.small.get(name):
+            return self.answer(status, self.memory.small[name][first:last + 1], **fields)
         self.answer(status, Content_Length=str(left), **fields)
         while left and self.command == "GET":
             self.wfile.write(ZEROS[:min(left, PIECE)])
@@ -149,14 +157,17 @@ class Seen:
     def __init__(self, endpoint, bucket):
         self._endpoint, self.bucket = endpoint, bucket
 
-    def _ask(self):
+    def _ask(self, what=""):
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        return json.loads(opener.open(f"{self._endpoint}/_test", timeout=60).read())
+        return json.loads(opener.open(f"{self._endpoint}/_test?{what}", timeout=60).read())
 
     def objects(self, prefix=""):
         start = f"{self.bucket}/{prefix}"
         return {name[len(self.bucket) + 1:]: size for name, size in self._ask()["sizes"].items()
                 if name.startswith(start)}
+
+    def clear(self):
+        self._ask("clear")
 
     def largest_part(self):
         return self._ask()["largest_part"]
