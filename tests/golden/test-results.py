@@ -12,7 +12,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DOC = (ROOT / "docs/results.md").read_text()
 GOLDEN = ROOT / "tests/golden/results"
-TABLES = ["results.tsv", "timeseries.tsv", "export.csv"]  # and matrix.csv, whose columns are hosts
+TABLES = ["results.tsv", "endpoints.tsv", "timeseries.tsv", "export.csv"]  # and matrix.csv, whose columns are hosts
 OBJECTS = ["results.json", "metadata.json", "export.json", "workers/host1/metadata.json",
            "matrix/results.json", "matrix/metadata.json"]
 # keys that are data, not schema
