@@ -234,6 +234,11 @@ static int settle_storage(struct planner *p, struct err *err)
 	if (plan_subfolders(p, err) < 0)
 		return -1;
 	plan_shares(p);
+	if (p->shared && p->stores > 1 && w->prepare.n_sets &&
+		plan_note(p, err,
+			"workers have %zu targets: each of them gets sets of its own",
+			p->stores) < 0)
+		return -1;
 	if (p->shared && w->distributed.path_template)
 		return plan_note(p, err,
 			"storage is shared by all workers: path_template is not used");
