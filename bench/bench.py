@@ -30,6 +30,7 @@ ROWS = (
     Row("small-get", "get of 4 KiB files (open, read, close); against a bare C loop", micro.small_get,
         False),
     Row("stats", "a second of 100 workers, 4 histograms of 100,000 samples each", micro.stats, False),
+    Row("sign", "one signature of a request: S3 with 5 headers, Azure", micro.sign, False),
     Row("histogram", "one sample into a histogram", micro.histogram, False),
     Row("net-stream", "tcp stream over loopback; against iperf3", net.stream, False),
     Row("net-udp", "udp stream over loopback; against iperf3", net.udp, False),

@@ -51,3 +51,9 @@ def stats():
 def histogram():
     runs = repeat("hist_record")
     return [Metric("CPU per sample", "ns", middle(runs, "ns"))], runs
+
+
+def sign():
+    runs = repeat("sign")
+    return [Metric("CPU per signature, S3", "us", middle(runs, "s3_us"), goal=("muster", "<=", 0.7)),
+            Metric("CPU per signature, Azure", "us", middle(runs, "azure_us"))], runs

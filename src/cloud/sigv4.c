@@ -19,6 +19,7 @@
 #define REGION_MAX 64
 #define SCOPE_MAX 192
 #define SECRET_MAX 1024
+#define CANONICAL_FIRST 4096
 
 struct sigv4 {
 	struct mac *mac;
@@ -31,6 +32,8 @@ struct sigv4 {
 	uint8_t key[32];
 	char *canonical; /* grows to the largest request so far */
 	size_t canonical_cap;
+	const char *names; /* of the signed headers, in it */
+	size_t names_len;
 };
 
 void sigv4_destroy(struct sigv4 *s)
@@ -70,12 +73,28 @@ int sigv4_set(struct sigv4 *s, const struct aws_credentials *credentials,
 	return ok ? 0 : err_sys(err, ENOMEM, "signatures");
 }
 
+/* Twice the memory for canonical requests; false: there is none. */
+static bool grow(struct sigv4 *s)
+{
+	size_t cap = s->canonical_cap ? 2 * s->canonical_cap : CANONICAL_FIRST;
+	char *more = malloc(cap);
+
+	if (!more)
+		return false;
+	if (s->canonical)
+		OPENSSL_cleanse(s->canonical, s->canonical_cap);
+	free(s->canonical);
+	s->canonical = more;
+	s->canonical_cap = cap;
+	return true;
+}
+
 struct sigv4 *sigv4_create(const struct aws_credentials *credentials, const char *region,
 	const char *service, struct err *err)
 {
 	struct sigv4 *s = calloc(1, sizeof(*s));
 
-	if (!s || secret_set(&s->service, service) < 0)
+	if (!s || !grow(s) || secret_set(&s->service, service) < 0)
 		err_sys(err, ENOMEM, "signatures");
 	else if ((s->mac = mac_create(err)) &&
 		 sigv4_set(s, credentials, region, err) == 0)
@@ -165,65 +184,47 @@ void sigv4_put_access_key(struct sigv4_text *t, const struct sigv4 *s)
 	sigv4_puts(t, s->access_key);
 }
 
-/* Memory for the canonical request; false: there is none. */
-static bool make_room(
-	struct sigv4 *s, const struct sigv4_request *r, size_t query_len, size_t hash_len)
+/* The length, or 0 when there is no room. The names of the headers are remembered: Authorization has them
+ * as well. */
+static size_t put_canonical(struct sigv4 *s, const struct sigv4_request *r,
+	const char *query, size_t query_len, const char *hash)
 {
-	size_t need = strlen(r->method) + r->path_len + query_len + hash_len + 8;
-	char *more;
+	struct sigv4_text t = {.at = s->canonical, .room = s->canonical_cap};
 
-	for (size_t i = 0; i < r->n_headers; i++)
-		need += 2 * strlen(r->headers[i].name) + strlen(r->headers[i].value) + 3;
-	if (need <= s->canonical_cap)
-		return true;
-	need += need / 2;
-	more = malloc(need);
-	if (!more)
-		return false;
-	if (s->canonical)
-		OPENSSL_cleanse(s->canonical, s->canonical_cap);
-	free(s->canonical);
-	s->canonical = more;
-	s->canonical_cap = need;
-	return true;
-}
-
-static void put_canonical(struct sigv4_text *t, const struct sigv4_request *r,
-	const char *query, size_t query_len, const char *hash, size_t hash_len)
-{
-	sigv4_puts(t, r->method);
-	PUT_LITERAL(t, "\n");
-	sigv4_put(t, r->path, r->path_len);
-	PUT_LITERAL(t, "\n");
-	sigv4_put(t, query, query_len);
-	PUT_LITERAL(t, "\n");
+	sigv4_puts(&t, r->method);
+	PUT_LITERAL(&t, "\n");
+	sigv4_put(&t, r->path, r->path_len);
+	PUT_LITERAL(&t, "\n");
+	sigv4_put(&t, query, query_len);
+	PUT_LITERAL(&t, "\n");
 	for (size_t i = 0; i < r->n_headers; i++) {
-		sigv4_puts(t, r->headers[i].name);
-		PUT_LITERAL(t, ":");
-		put_value(t, r->headers[i].value);
-		PUT_LITERAL(t, "\n");
+		sigv4_puts(&t, r->headers[i].name);
+		PUT_LITERAL(&t, ":");
+		put_value(&t, r->headers[i].value);
+		PUT_LITERAL(&t, "\n");
 	}
-	PUT_LITERAL(t, "\n");
-	sigv4_put_names(t, r, ";");
-	PUT_LITERAL(t, "\n");
-	sigv4_put(t, hash, hash_len);
+	PUT_LITERAL(&t, "\n");
+	s->names = t.at;
+	sigv4_put_names(&t, r, ";");
+	s->names_len = (size_t)(t.at - s->names);
+	PUT_LITERAL(&t, "\n");
+	sigv4_puts(&t, hash);
+	return t.full ? 0 : (size_t)(t.at - s->canonical);
 }
 
 bool sigv4_signature(struct sigv4 *s, const struct sigv4_request *r, const char *query,
 	size_t query_len, char hex[SIGV4_SIGNATURE_LEN + 1])
 {
 	const char *hash = r->payload_hash ? r->payload_hash : SIGV4_UNSIGNED;
-	size_t hash_len = strlen(hash);
 	char to_sign[sizeof(ALGORITHM) + 32 + SCOPE_MAX + SIGV4_SIGNATURE_LEN];
 	struct sigv4_text sts = {.at = to_sign, .room = sizeof(to_sign)};
-	struct sigv4_text t;
 	uint8_t digest[32];
+	size_t len;
 
-	if (!make_room(s, r, query_len, hash_len))
-		return false;
-	t = (struct sigv4_text){.at = s->canonical, .room = s->canonical_cap};
-	put_canonical(&t, r, query, query_len, hash, hash_len);
-	mac_sha256(s->mac, s->canonical, (size_t)(t.at - s->canonical), digest);
+	while (!(len = put_canonical(s, r, query, query_len, hash)))
+		if (!grow(s))
+			return false;
+	mac_sha256(s->mac, s->canonical, len, digest);
 	encode_hex(digest, sizeof(digest), hex);
 	PUT_LITERAL(&sts, ALGORITHM "\n");
 	sigv4_put(&sts, r->amz_date, SIGV4_DATE_LEN);
@@ -257,7 +258,7 @@ long sigv4_sign(struct sigv4 *s, const struct sigv4_request *r, char *out, size_
 	PUT_LITERAL(&t, "/");
 	sigv4_put_scope(&t, s, r->amz_date);
 	PUT_LITERAL(&t, ", SignedHeaders=");
-	sigv4_put_names(&t, r, ";");
+	sigv4_put(&t, s->names, s->names_len);
 	PUT_LITERAL(&t, ", Signature=");
 	sigv4_put(&t, hex, SIGV4_SIGNATURE_LEN);
 	return sigv4_end(&t, out);
