@@ -59,22 +59,27 @@ static int probe_object(struct object_job *job, const char *uri, struct err *err
 	return 0;
 }
 
-static int read_probe(struct object_job *job, const char *uri, struct err *err)
+static int read_probe(
+	struct object_job *job, const char *prefix, const char *uri, struct err *err)
 {
 	AUTO_BUF struct buf body = BUF_INIT_MAX(OBJECT_BODY_MAX);
 	struct io io = {.kind = OP_GET, .uri = uri, .size = strlen(PROBE_TEXT)};
 	struct object_extra extra = {.body = &body};
 
 	if (object_control_run(job, &io, NULL, &extra, err) < 0)
-		return object_cannot(job, "read back", uri, err);
+		return object_cannot(
+			job, "read back what was written below", prefix, err);
 	if (body.len != strlen(PROBE_TEXT) ||
 		memcmp(body.data, PROBE_TEXT, body.len) != 0) {
 		err_set(err, ERR_FAILED, "what was read is not what was written");
-		return object_cannot(job, "read back", uri, err);
+		return object_cannot(
+			job, "read back what was written below", prefix, err);
 	}
 	return 0;
 }
 
+/* Errors name the place and not the probe, whose name is another on each host: what is wrong for all of them
+ * is said once. */
 static int probe_write(struct object_job *job, const char *prefix, struct err *err)
 {
 	AUTO_FREE char *uri = text_printf("%s.muster-probe-%s", prefix,
@@ -88,12 +93,12 @@ static int probe_write(struct object_job *job, const char *prefix, struct err *e
 	if (!uri)
 		return err_sys(err, ENOMEM, "no memory");
 	if (object_control_run(job, &put, PROBE_TEXT, &extra, err) < 0)
-		return object_cannot(job, "write", uri, err);
-	rc = read_probe(job, uri, err);
+		return object_cannot(job, "write below", prefix, err);
+	rc = read_probe(job, prefix, uri, err);
 	/* it goes also when it could not be read */
 	if (object_control_run(job, &gone, NULL, &extra_gone, &late) < 0 && rc == 0) {
 		*err = late;
-		return object_cannot(job, "remove", uri, err);
+		return object_cannot(job, "remove what was written below", prefix, err);
 	}
 	return rc;
 }
