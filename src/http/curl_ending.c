@@ -64,6 +64,7 @@ static void end_refused(struct curl_slot *s, enum http_fail fail)
 static void end_tls(struct curl_slot *s, CURLcode code)
 {
 	long result = 0;
+	char text[160];
 
 	if (code != CURLE_PEER_FAILED_VERIFICATION) {
 		http_set_fail(s->ex, HTTP_FAIL_TLS, "TLS cannot be agreed on: %.120s",
@@ -71,12 +72,10 @@ static void end_tls(struct curl_slot *s, CURLcode code)
 		return;
 	}
 	curl_easy_getinfo(s->easy, CURLINFO_SSL_VERIFYRESULT, &result);
-	if (result == X509_V_OK)
-		http_set_fail(
-			s->ex, HTTP_FAIL_TLS, "its certificate is for another name");
-	else
-		http_set_fail(s->ex, HTTP_FAIL_TLS, "its certificate is not accepted: %s",
-			X509_verify_cert_error_string(result));
+	/* libcurl looks at the name itself */
+	http_say_untrusted(
+		result == X509_V_OK ? X509_V_ERR_HOSTNAME_MISMATCH : result, text);
+	http_set_fail(s->ex, HTTP_FAIL_TLS, "%s", text);
 }
 
 static void end_unconnected(struct curl_slot *s, CURLcode code)

@@ -70,3 +70,5 @@ void http_fetchers_destroy(struct http_space *s);
 
 /* trust.c: the certificates that cfg says are trusted. NULL with err. */
 X509_STORE *http_trust(const struct http_config *cfg, struct err *err);
+/* Why a certificate with this result of its verification (X509_V_ERR_...) is refused, and what to do. */
+void http_say_untrusted(long result, char text[160]);

@@ -188,19 +188,6 @@ static enum own_io outcome(int code, int errnum, const char **ret_why)
 	}
 }
 
-static void say_unverified(long result, char text[160])
-{
-	switch (result) {
-	case X509_V_ERR_HOSTNAME_MISMATCH:
-	case X509_V_ERR_IP_ADDRESS_MISMATCH:
-		snprintf(text, 160, "its certificate is for another name");
-		break;
-	default:
-		snprintf(text, 160, "its certificate is not accepted: %s",
-			X509_verify_cert_error_string(result));
-	}
-}
-
 enum own_io own_tls_handshake(SSL *ssl, short *ret_events, char text[160])
 {
 	const char *why = CLOSED;
@@ -215,7 +202,7 @@ enum own_io own_tls_handshake(SSL *ssl, short *ret_events, char text[160])
 	*ret_events = code == SSL_ERROR_WANT_WRITE ? POLLOUT : POLLIN;
 	io = outcome(code, errno, &why);
 	if (io == OWN_TLS && SSL_get_verify_result(ssl) != X509_V_OK)
-		say_unverified(SSL_get_verify_result(ssl), text);
+		http_say_untrusted(SSL_get_verify_result(ssl), text);
 	else
 		snprintf(text, 160, "TLS cannot be agreed on: %s", why);
 	return io;

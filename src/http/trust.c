@@ -4,6 +4,7 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509_vfy.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -67,4 +68,24 @@ X509_STORE *http_trust(const struct http_config *cfg, struct err *err)
 		return NULL;
 	}
 	return store;
+}
+
+void http_say_untrusted(long result, char text[160])
+{
+	const char *hint = "";
+
+	switch (result) {
+	case X509_V_ERR_HOSTNAME_MISMATCH:
+	case X509_V_ERR_IP_ADDRESS_MISMATCH:
+		snprintf(text, 160, "its certificate is for another name");
+		return;
+	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+	case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+	case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+	case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+		hint = " (name its authority: ca_file under storage, or AWS_CA_BUNDLE)";
+	}
+	snprintf(text, 160, "its certificate is not accepted: %.60s%s",
+		X509_verify_cert_error_string(result), hint);
 }

@@ -118,9 +118,17 @@ static struct http_space *space_for(
 	return job->direct;
 }
 
-/* The head of a request to e's base, which is the whole path here. */
-static char *fetch_head(const char *method, const struct object_endpoint *e,
-	const char *fields, const char *body)
+/* The path of an absolute URL with all of its slashes: metadata services tell folders by the last one. */
+static const char *path_of(const char *url)
+{
+	const char *host = strstr(url, "://");
+	const char *path = strchr(host ? host + strlen("://") : url, '/');
+
+	return path ? path : "/";
+}
+
+static char *fetch_head(const char *method, const char *url,
+	const struct object_endpoint *e, const char *fields, const char *body)
 {
 	char *head = NULL;
 	int n;
@@ -128,11 +136,10 @@ static char *fetch_head(const char *method, const struct object_endpoint *e,
 	if (body)
 		n = asprintf(&head,
 			"%s %s HTTP/1.1\r\nHost: %s\r\n%sContent-Length: %zu\r\n\r\n",
-			method, e->base[0] ? e->base : "/", e->host, fields,
-			strlen(body));
+			method, path_of(url), e->host, fields, strlen(body));
 	else
 		n = asprintf(&head, "%s %s HTTP/1.1\r\nHost: %s\r\n%s%s\r\n", method,
-			e->base[0] ? e->base : "/", e->host, fields,
+			path_of(url), e->host, fields,
 			strcmp(method, "GET") == 0 ? "" : "Content-Length: 0\r\n");
 	return n < 0 ? NULL : head;
 }
@@ -160,7 +167,7 @@ int object_fetch(struct object_job *job, const char *method, const char *url,
 	if (!space || http_space_server(
 			      space, e->tls, e->hostname, e->port, &ex.server, err) < 0)
 		return -1;
-	head = fetch_head(method, e, fields, body);
+	head = fetch_head(method, url, e, fields, body);
 	if (!head)
 		return err_sys(err, ENOMEM, "no memory");
 	ex.head = head;
