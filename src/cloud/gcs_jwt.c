@@ -128,13 +128,13 @@ char *gcs_jwt(const struct gcs_credentials *c, const char *scope, uint64_t now_s
 static int refused(const json_t *root, struct err *err)
 {
 	const json_t *error = json_object_get(root, "error");
-	const char *code = json_string_value(error);
-	const char *words = json_string_value(json_object_get(root, "error_description"));
+	const char *code = secret_json_text(root, "error");
+	const char *words = secret_json_text(root, "error_description");
 	AUTO_FREE char *text = NULL;
 	AUTO_FREE char *shown = NULL;
 
 	if (json_is_object(error))
-		words = json_string_value(json_object_get(error, "message"));
+		words = secret_json_text(error, "message");
 	if (!code && !words)
 		return err_set(err, ERR_FAILED, "the answer has no access_token");
 	text = text_printf("%s%s%s", code ? code : "", code && words ? ": " : "",

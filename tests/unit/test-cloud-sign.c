@@ -402,6 +402,7 @@ static void test_token(void)
 		{"{\"error\":{\"code\":403,\"message\":\"no\"}}", NULL, "no", 0},
 		{"{\"error\":\"x\\u001b[31m\"}", NULL, "x", 0},
 		{"{}", NULL, "the answer has no access_token", 0},
+		{"{\"error\":\"\"}", NULL, "the answer has no access_token", 0},
 		{"[]", NULL, "the answer is no JSON object", 0},
 		{"<html>", NULL, "the answer is no JSON object", 0},
 		{"{\"access_token\":\"a\\r\\nX: y\"}", NULL, "access_token is no token",
