@@ -205,7 +205,7 @@ static void test_chunks(void)
 		{"5\r\nhello\r\n0\r\n\r\n", "hello", 15, true},
 		{"5\nhello\n0\n\n", "hello", 11, true},
 		{"5;ext=\"x\"\r\nhello\r\n00\r\nTrailer: x\r\nOther: y\r\n\r\nrest",
-			"hello", 49, true},
+			"hello", 46, true},
 		{"2\r\nab\r\n0A\r\n0123456789\r\n0\r\n\r\n", "ab0123456789", 28, true},
 		{"a \r\n0123456789\r\n0 \r\n\r\n", "0123456789", 22, true},
 		{"5\r\nhel", "hel", 6, false},

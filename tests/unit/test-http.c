@@ -1,0 +1,665 @@
+/* test-http: exchanges with a server that does what a script says; both engines, with the same outcome. */
+#include <signal.h>
+
+#include "common/buf.h"
+#include "common/cleanup.h"
+#include "common/err.h"
+#include "http-server.h"
+#include "http/http.h"
+
+static const struct {
+	const char *name;
+	enum http_engine engine;
+} engines[] = {
+	{"own", HTTP_ENGINE_OWN},
+	{"curl", HTTP_ENGINE_CURL},
+};
+
+#define BIG (64u << 20)
+static uint8_t *content;
+
+static const uint8_t *give(void *user, uint64_t at, size_t *ret_len)
+{
+	(void)user;
+	*ret_len = BIG - at < 100000 ? (size_t)(BIG - at) : 100000;
+	return content + at;
+}
+
+enum asks {
+	GET,
+	HEAD,
+	PUT,
+	PUT_BIG,
+	PUT_EXPECT,
+	PUT_ONCE,
+	GET_DROP,
+	GET_SINK,
+	GET_LITTLE
+};
+
+static const struct {
+	const char *head;
+	uint64_t body_size;
+} requests[] = {
+	[GET] = {"GET /x HTTP/1.1\r\nHost: h\r\n\r\n", 0},
+	[HEAD] = {"HEAD /x HTTP/1.1\r\nHost: h\r\n\r\n", 0},
+	[PUT] = {"PUT /x HTTP/1.1\r\nHost: h\r\nContent-Length: 250000\r\n\r\n", 250000},
+	[PUT_BIG] = {"PUT /x HTTP/1.1\r\nHost: h\r\nContent-Length: 67108864\r\n\r\n",
+		BIG},
+	[PUT_EXPECT] = {"PUT /x HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nExpect: "
+			"100-continue\r\n\r\n",
+		5},
+	[PUT_ONCE] = {"PUT /x HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n", 5},
+	[GET_DROP] = {"GET /x HTTP/1.1\r\nHost: h\r\n\r\n", 0},
+	[GET_SINK] = {"GET /x HTTP/1.1\r\nHost: h\r\n\r\n", 0},
+	[GET_LITTLE] = {"GET /x HTTP/1.1\r\nHost: h\r\n\r\n", 0},
+};
+
+/* An exchange, and what comes of it. */
+struct wanted {
+	enum asks asks;
+	enum http_fail fail;
+	int status;
+	const char *body; /* collected; NULL: none is */
+	uint64_t received;
+	int resent;    /* 1 yes, 0 no, -1 either */
+	uint64_t sent; /* at most; 0: all of it, or nothing is known when it failed */
+};
+
+#define OK5 "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+#define OK0 "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+#define FINE                                                                             \
+	{                                                                                \
+		GET, HTTP_OK, 200, "hello", 5, 0, 0                                      \
+	}
+#define FINE_SOMEHOW                                                                     \
+	{                                                                                \
+		GET, HTTP_OK, 200, "hello", 5, -1, 0                                     \
+	}
+
+struct row {
+	const char *name;
+	struct script scripts[SCRIPTS];
+	struct wanted wanted[4]; /* until one with status 0 and fail 0 */
+	uint64_t first_byte_ns, stall_ns;
+	bool own_only; /* libcurl's own parser sees it otherwise */
+};
+
+static const struct row rows[] = {
+	{"length", {{{{READ_REQUEST, "GET /x "}, {SEND, OK5}}}}, {FINE}, 0, 0, false},
+	{"byte by byte", {{{{READ_REQUEST, NULL}, {SEND_BYTEWISE, OK5}}}}, {FINE}, 0, 0,
+		false},
+	{"no body", {{{{READ_REQUEST, NULL}, {SEND, OK0}}}},
+		{{GET, HTTP_OK, 200, "", 0, 0, 0}}, 0, 0, false},
+	{"chunks",
+		{{{{READ_REQUEST, NULL},
+			{SEND_BYTEWISE,
+				"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+				"2\r\nhe\r\n3;x=y\r\nllo\r\n0\r\nTrailer: 1\r\n\r\n"},
+			{READ_REQUEST, NULL}, {SEND, OK5}}}},
+		{FINE, FINE}, 0, 0, false},
+	{"until close",
+		{{{{READ_REQUEST, NULL}, {SEND, "HTTP/1.1 200 OK\r\n\r\nhello"}}},
+			{{{READ_REQUEST, NULL}, {SEND, OK5}}}},
+		{FINE, FINE}, 0, 0, false},
+	{"1xx before it",
+		{{{{READ_REQUEST, NULL},
+			{SEND, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\nLink: "
+			       "x\r\n\r\n"},
+			{SEND, OK5}, {READ_REQUEST, NULL}, {SEND, OK5}}}},
+		{FINE, FINE}, 0, 0, false},
+	{"204, 304 and HEAD",
+		{{{{READ_REQUEST, NULL}, {SEND, "HTTP/1.1 204 No\r\n\r\n"},
+			{READ_REQUEST, NULL},
+			{SEND, "HTTP/1.1 304 No\r\nContent-Length: 5\r\n\r\n"},
+			{READ_REQUEST, "HEAD /x "},
+			{SEND, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"},
+			{READ_REQUEST, "GET /x "}, {SEND, OK5}}}},
+		{{GET, HTTP_OK, 204, "", 0, 0, 0}, {GET, HTTP_OK, 304, "", 0, 0, 0},
+			{HEAD, HTTP_OK, 200, "", 0, 0, 0}, FINE},
+		0, 0, false},
+	{"kept",
+		{{{{READ_REQUEST, NULL}, {SEND, OK5}, {READ_REQUEST, NULL},
+			{SEND, OK5}}}},
+		{FINE, FINE}, 0, 0, false},
+	{"Connection: close",
+		{{{{READ_REQUEST, NULL},
+			 {SEND, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: "
+				"5\r\n\r\nhello"},
+			 {UNTIL_CLOSED, NULL}}},
+			{{{READ_REQUEST, NULL}, {SEND, OK5}}}},
+		{FINE, FINE}, 0, 0, false},
+	{"HTTP/1.0",
+		{{{{READ_REQUEST, NULL},
+			 {SEND, "HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello"},
+			 {UNTIL_CLOSED, NULL}}},
+			{{{READ_REQUEST, NULL}, {SEND, OK5}}}},
+		{FINE, FINE}, 0, 0, false},
+	{"put",
+		{{{{READ_REQUEST, "PUT /x "}, {SEND, OK0}, {READ_REQUEST, NULL},
+			{SEND, OK5}}}},
+		{{PUT, HTTP_OK, 200, "", 0, 0, 0}, FINE}, 0, 0, false},
+	{"a large put",
+		{{{{READ_REQUEST, NULL}, {SEND, OK0}, {READ_REQUEST, NULL},
+			{SEND, OK5}}}},
+		{{PUT_BIG, HTTP_OK, 200, "", 0, 0, 0}, FINE}, 0, 0, false},
+	{"a refusal before the body is through",
+		{{{{READ_HEAD, NULL},
+			 {SEND, "HTTP/1.1 403 Forbidden\r\nContent-Length: "
+				"5\r\n\r\nhello"},
+			 {UNTIL_CLOSED, NULL}}},
+			{{{READ_REQUEST, NULL}, {SEND, OK5}}}},
+		{{PUT_BIG, HTTP_OK, 403, "hello", 5, 0, BIG - 1}, FINE}, 0, 0, false},
+	{"100-continue",
+		{{{{READ_HEAD, NULL}, {SEND, "HTTP/1.1 100 Continue\r\n\r\n"},
+			{READ_BODY, NULL}, {SEND, OK0}, {READ_REQUEST, NULL},
+			{SEND, OK5}}}},
+		{{PUT_EXPECT, HTTP_OK, 200, "", 0, 0, 0}, FINE}, 0, 0, false},
+	{"a continue that does not come", {{{{READ_REQUEST, NULL}, {SEND, OK0}}}},
+		{{PUT_EXPECT, HTTP_OK, 200, "", 0, 0, 0}}, 0, 0, false},
+	{"a refusal in place of continue",
+		{{{{READ_HEAD, NULL},
+			{SEND, "HTTP/1.1 403 Forbidden\r\nContent-Length: "
+			       "5\r\n\r\nhello"},
+			{UNTIL_CLOSED, NULL}}}},
+		{{PUT_EXPECT, HTTP_OK, 403, "hello", 5, 0, 1}}, 0, 0, false},
+	{"closed when the next request came",
+		{{{{READ_REQUEST, NULL}, {SEND, OK5}, {READ_REQUEST, NULL}}},
+			{{{READ_REQUEST, NULL}, {SEND, OK5}}}},
+		{FINE, {GET, HTTP_OK, 200, "hello", 5, 1, 0}}, 0, 0, false},
+	{"reset when the next request came",
+		{{{{READ_REQUEST, NULL}, {SEND, OK5}, {READ_REQUEST, NULL},
+			 {RESET, NULL}}},
+			{{{READ_REQUEST, NULL}, {SEND, OK0}}}},
+		{FINE, {PUT, HTTP_OK, 200, "", 0, 1, 0}}, 0, 0, false},
+	{"sent but once", {{{{READ_REQUEST, NULL}, {SEND, OK5}, {READ_REQUEST, NULL}}}},
+		{FINE, {PUT_ONCE, HTTP_FAIL_RESET, 0, "", 0, 0, 0}}, 0, 0, false},
+	{"closed while idle",
+		{{{{READ_REQUEST, NULL}, {SEND, OK5}}},
+			{{{READ_REQUEST, NULL}, {SEND, OK5}}}},
+		{FINE, FINE_SOMEHOW}, 0, 0, false},
+	{"408 while idle",
+		{{{{READ_REQUEST, NULL}, {SEND, OK5},
+			 {SEND, "HTTP/1.1 408 Late\r\nConnection: "
+				"close\r\nContent-Length: "
+				"0\r\n\r\n"}}},
+			{{{READ_REQUEST, NULL}, {SEND, OK5}}}},
+		{FINE, FINE_SOMEHOW}, 0, 0, true},
+	{"bytes behind a response",
+		{{{{READ_REQUEST, NULL}, {SEND, OK5 "HTTP/1.1 500 Junk\r\n\r\n"},
+			 {UNTIL_CLOSED, NULL}}},
+			{{{READ_REQUEST, NULL}, {SEND, OK5}}}},
+		{FINE, FINE}, 0, 0, false},
+	{"closed before a response", {{{{READ_REQUEST, NULL}}}},
+		{{GET, HTTP_FAIL_RESET, 0, "", 0, 0, 0}}, 0, 0, false},
+	{"reset before a response", {{{{READ_REQUEST, NULL}, {RESET, NULL}}}},
+		{{GET, HTTP_FAIL_RESET, 0, "", 0, 0, 0}}, 0, 0, false},
+	{"closed in the head",
+		{{{{READ_REQUEST, NULL}, {SEND, "HTTP/1.1 200 OK\r\nX: y"}}}},
+		{{GET, HTTP_FAIL_RESET, 0, "", 0, 0, 0}}, 0, 0, true},
+	{"short body",
+		{{{{READ_REQUEST, NULL},
+			{SEND, "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nhello"}}}},
+		{{GET, HTTP_FAIL_SHORT, 200, "hello", 5, 0, 0}}, 0, 0, false},
+	{"short chunk",
+		{{{{READ_REQUEST, NULL}, {SEND, "HTTP/1.1 200 OK\r\nTransfer-Encoding: "
+						"chunked\r\n\r\n5\r\nhello\r\n"}}}},
+		{{GET, HTTP_FAIL_SHORT, 200, "hello", 5, 0, 0}}, 0, 0, false},
+	{"reset in the body",
+		{{{{READ_REQUEST, NULL},
+			{SEND, "HTTP/1.1 200 OK\r\nContent-Length: 600000\r\n\r\nhello"},
+			{RESET, NULL}}}},
+		{{GET, HTTP_FAIL_RESET, -1, NULL, 5, 0, 0}}, 0, 0, false},
+	{"no HTTP",
+		{{{{READ_REQUEST, NULL}, {SEND, "220 ftp.example.com\r\n"},
+			{UNTIL_CLOSED, NULL}}}},
+		{{GET, HTTP_FAIL_MALFORMED, 0, "", 0, 0, 0}}, 0, 0, false},
+	{"wrong chunk",
+		{{{{READ_REQUEST, NULL},
+			{SEND, "HTTP/1.1 200 OK\r\nTransfer-Encoding: "
+			       "chunked\r\n\r\nhello\r\n"},
+			{UNTIL_CLOSED, NULL}}}},
+		{{GET, HTTP_FAIL_MALFORMED, 200, "", 0, 0, 0}}, 0, 0, false},
+	{"two lengths",
+		{{{{READ_REQUEST, NULL},
+			{SEND, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: "
+			       "6\r\n\r\nhello!"},
+			{UNTIL_CLOSED, NULL}}}},
+		{{GET, HTTP_FAIL_MALFORMED, 0, "", 0, 0, 0}}, 0, 0, true},
+	{"101",
+		{{{{READ_REQUEST, NULL}, {SEND, "HTTP/1.1 101 Switching\r\n\r\n"},
+			{UNTIL_CLOSED, NULL}}}},
+		{{GET, HTTP_FAIL_MALFORMED, 0, "", 0, 0, 0}}, 0, 0, true},
+	{"no first byte", {{{{READ_REQUEST, NULL}, {UNTIL_CLOSED, NULL}}}},
+		{{GET, HTTP_FAIL_FIRST_BYTE_TIMEOUT, 0, "", 0, 0, 0}}, 100 * NS_PER_MS, 0,
+		false},
+	{"stalls in the body",
+		{{{{READ_REQUEST, NULL},
+			{SEND, "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nhello"},
+			{UNTIL_CLOSED, NULL}}}},
+		{{GET, HTTP_FAIL_STALL_TIMEOUT, 200, "hello", 5, 0, 0}}, 0,
+		100 * NS_PER_MS, false},
+	{"takes no body", {{{{READ_HEAD, NULL}, {UNREAD_TILL_CLOSED, NULL}}}},
+		{{PUT_BIG, HTTP_FAIL_STALL_TIMEOUT, 0, "", 0, 0, BIG - 1}}, 0,
+		100 * NS_PER_MS, false},
+	{"body of an error",
+		{{{{READ_REQUEST, NULL},
+			{SEND, "HTTP/1.1 404 No\r\nContent-Length: 10\r\n\r\n0123456789"},
+			{READ_REQUEST, NULL}, {SEND, OK5}}}},
+		{{GET_DROP, HTTP_OK, 404, "0123456789", 10, 0, 0}, FINE}, 0, 0, false},
+	{"what is not kept",
+		{{{{READ_REQUEST, NULL}, {SEND, OK5}, {READ_REQUEST, NULL}, {SEND, OK5},
+			{READ_REQUEST, NULL}, {SEND, OK5}}}},
+		{{GET_DROP, HTTP_OK, 200, "", 5, 0, 0},
+			{GET_SINK, HTTP_OK, 200, "hello", 5, 0, 0},
+			{GET_LITTLE, HTTP_OK, 200, "hel", 5, 0, 0}},
+		0, 0, false},
+};
+
+static void collect(void *user, const uint8_t *data, size_t len)
+{
+	buf_append(user, data, len);
+}
+
+static struct http_exchange make_exchange(
+	enum asks asks, uint32_t server, struct buf *body, struct buf *sunk)
+{
+	body->max = asks == GET_LITTLE ? 3 : 0;
+	return (struct http_exchange){
+		.server = server,
+		.head = requests[asks].head,
+		.head_len = strlen(requests[asks].head),
+		.body_size = requests[asks].body_size,
+		.piece = requests[asks].body_size ? give : NULL,
+		.user = sunk,
+		.is_head = asks == HEAD,
+		.expects_continue = asks == PUT_EXPECT,
+		.once = asks == PUT_ONCE,
+		.sink = asks == GET_SINK ? collect : NULL,
+		.body = body,
+		.keep = asks != GET_DROP,
+	};
+}
+
+/* The exchange whole, or the test stops. */
+static void finish(struct http_client *c, struct http_exchange *ex)
+{
+	struct http_exchange *done = NULL;
+
+	http_start(c, ex);
+	if (http_wait(c, &done, 1, clock_ns() + PATIENCE_NS) != 1 || done != ex) {
+		printf("Bail out! no outcome\n");
+		exit(1);
+	}
+}
+
+static void check_outcome(const char *about, size_t i, const struct wanted *w,
+	const struct http_exchange *ex, const struct buf *body)
+{
+	const char *got = body->data ? body->data : "";
+
+	CHECK(ex->fail == w->fail, "%s %zu: %s (%s), want %s", about, i,
+		http_fail_names[ex->fail], ex->text, http_fail_names[w->fail]);
+	CHECK(w->status < 0 || ex->status == w->status, "%s %zu: %d", about, i,
+		ex->status);
+	CHECK(!w->body || strcmp(got, w->body) == 0, "%s %zu: \"%s\"", about, i, got);
+	CHECK(w->status < 0 || ex->received == w->received, "%s %zu: %llu bytes", about,
+		i, (unsigned long long)ex->received);
+	CHECK(w->resent < 0 || ex->resent == (w->resent == 1), "%s %zu", about, i);
+	CHECK((ex->text[0] == '\0') == (ex->fail == HTTP_OK), "%s %zu: \"%s\"", about, i,
+		ex->text);
+	CHECK(ex->end_ns >= ex->start_ns, "%s %zu", about, i);
+	if (w->sent)
+		CHECK(ex->sent <= w->sent, "%s %zu: sent %llu", about, i,
+			(unsigned long long)ex->sent);
+	else if (ex->fail == HTTP_OK)
+		CHECK(ex->sent == ex->body_size, "%s %zu: sent %llu", about, i,
+			(unsigned long long)ex->sent);
+	if (ex->fail == HTTP_OK)
+		CHECK(ex->first_byte_ns >= ex->start_ns &&
+				ex->first_byte_ns <= ex->end_ns,
+			"%s %zu", about, i);
+}
+
+static void run_row(
+	const struct row *r, const char *engine, const struct http_config *cfg)
+{
+	struct http_peer peer;
+	struct err err = ERR_INIT;
+	struct http_space *s = http_space_create(cfg, &err);
+	struct http_client *c = s ? http_client_create(s, 4, &err) : NULL;
+	uint32_t server;
+	char about[128];
+	size_t n = 0;
+
+	while (n < SCRIPTS && r->scripts[n].steps[0].does != SCRIPT_ENDS)
+		n++;
+	peer_start(&peer, r->scripts, n, NULL);
+	snprintf(about, sizeof(about), "%s, %s:", engine, r->name);
+	if (!CHECK(c && http_space_server(
+				s, false, "127.0.0.1", peer.port, &server, &err) == 0,
+		    "%s %s", about, err.text))
+		exit(1);
+	for (size_t i = 0; i < 4; i++) {
+		AUTO_BUF struct buf body = BUF_INIT, sunk = BUF_INIT;
+		const struct wanted *w = &r->wanted[i];
+		struct http_exchange ex = make_exchange(w->asks, server, &body, &sunk);
+
+		if (w->fail == HTTP_OK && w->status == 0)
+			break;
+		finish(c, &ex);
+		check_outcome(about, i, w, &ex, w->asks == GET_SINK ? &sunk : &body);
+	}
+	http_client_destroy(c);
+	http_space_destroy(s);
+	peer_stop(&peer);
+	CHECK(peer.surprises == 0, "%s", about);
+	CHECK(peer.connections == n, "%s %u connections", about, peer.connections);
+}
+
+static void test_rows(void)
+{
+	for (size_t e = 0; e < sizeof(engines) / sizeof(engines[0]); e++)
+		for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+			const struct http_config cfg = {
+				.engine = engines[e].engine,
+				.first_byte_timeout_ns = rows[i].first_byte_ns,
+				.stall_timeout_ns = rows[i].stall_ns,
+			};
+
+			if (!rows[i].own_only || engines[e].engine == HTTP_ENGINE_OWN)
+				run_row(&rows[i], engines[e].name, &cfg);
+		}
+}
+
+/* --- no connection */
+
+static void one_without(const char *engine, struct http_config cfg, const char *host,
+	uint16_t port, enum http_fail want)
+{
+	struct err err = ERR_INIT;
+	struct http_space *s = http_space_create(&cfg, &err);
+	struct http_client *c = s ? http_client_create(s, 2, &err) : NULL;
+	AUTO_BUF struct buf body = BUF_INIT;
+	struct http_exchange ex;
+	uint32_t server;
+
+	if (!CHECK(c && http_space_server(s, false, host, port, &server, &err) == 0, "%s",
+		    err.text))
+		exit(1);
+	ex = make_exchange(GET, server, &body, NULL);
+	for (int i = 0; i < 2; i++) {
+		finish(c, &ex);
+		CHECK(ex.fail == want && ex.text[0], "%s, %s: %s (%s), want %s", engine,
+			host, http_fail_names[ex.fail], ex.text, http_fail_names[want]);
+	}
+	http_fetch(s, &ex, PATIENCE_NS);
+	CHECK(ex.fail == want, "%s, %s: %s", engine, host, http_fail_names[ex.fail]);
+	http_client_destroy(c);
+	http_space_destroy(s);
+}
+
+static void test_no_connection(void)
+{
+	uint16_t closed_port, full_port;
+	int closed = peer_listen(1, &closed_port), full = peer_listen(0, &full_port);
+	int fill[8];
+	struct sockaddr_in where = {.sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+		.sin_port = htons(full_port)};
+
+	close(closed);
+	/* nobody accepts, and the queue is full: what comes now gets no answer */
+	for (size_t i = 0; i < 8; i++) {
+		fill[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		(void)!connect(fill[i], (struct sockaddr *)&where, sizeof(where));
+	}
+	for (size_t e = 0; e < sizeof(engines) / sizeof(engines[0]); e++) {
+		struct http_config cfg = {.engine = engines[e].engine};
+
+		one_without(engines[e].name, cfg, "127.0.0.1", closed_port,
+			HTTP_FAIL_CONNECT);
+		/* a label of more than 63 letters is asked of nobody */
+		one_without(engines[e].name, cfg,
+			"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+			"aaaa.x",
+			80, HTTP_FAIL_RESOLVE);
+		cfg.connect_timeout_ns = 150 * NS_PER_MS;
+		one_without(engines[e].name, cfg, "127.0.0.1", full_port,
+			HTTP_FAIL_CONNECT_TIMEOUT);
+	}
+	for (size_t i = 0; i < 8; i++)
+		close(fill[i]);
+	close(full);
+}
+
+static void test_servers(void)
+{
+	static const char *const wrong[] = {
+		"", "a/b", "a@b", "a b", "[::1]", "::1::", "a:1"};
+	const struct http_config cfg = {.insecure = true};
+	struct err err = ERR_INIT;
+	struct http_space *s = http_space_create(&cfg, &err);
+	uint32_t a, b;
+
+	CHECK(s && http_space_server(s, false, "Host", 80, &a, &err) == 0 && a == 0);
+	CHECK(http_space_server(s, false, "host", 80, &b, &err) == 0 && b == 0);
+	CHECK(http_space_server(s, true, "host", 80, &b, &err) == 0 && b == 1);
+	CHECK(http_space_server(s, false, "fe80::1%eth0", 80, &b, &err) == 0 && b == 2);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		CHECK(http_space_server(s, false, wrong[i], 80, &b, &err) < 0, "%s",
+			wrong[i]);
+	CHECK(http_space_server(s, false, "host", 0, &b, &err) < 0);
+	http_space_destroy(s);
+	http_space_destroy(NULL);
+	http_client_destroy(NULL);
+}
+
+/* --- many at once */
+
+#define MANY 40
+#define ROUNDS 50
+
+static const struct script lasting = {{{READ_REQUEST, NULL}, {SEND, OK5}}};
+
+/* Answers whatever comes on a connection. */
+static void *serve_one(void *peer)
+{
+	struct http_peer *p = peer;
+
+	while (peer_do(p, &lasting.steps[0]) && peer_do(p, &lasting.steps[1]))
+		;
+	close(p->fd);
+	free(p);
+	return NULL;
+}
+
+struct crowd {
+	struct http_peer peer;
+	pthread_t thread, servers[4 * MANY];
+	size_t n;
+};
+
+static void *crowd_main(void *arg)
+{
+	struct crowd *crowd = arg;
+
+	while (crowd->n < 4 * MANY && peer_accept(&crowd->peer)) {
+		struct http_peer *p = malloc(sizeof(*p));
+
+		*p = crowd->peer;
+		if (pthread_create(&crowd->servers[crowd->n], NULL, serve_one, p) == 0)
+			crowd->n++;
+	}
+	return NULL;
+}
+
+static void crowd_start(struct crowd *crowd)
+{
+	*crowd = (struct crowd){0};
+	crowd->peer.listener = peer_listen(64, &crowd->peer.port);
+	crowd->peer.wake = eventfd(0, EFD_CLOEXEC);
+	if (pthread_create(&crowd->thread, NULL, crowd_main, crowd))
+		exit(1);
+}
+
+static void crowd_stop(struct crowd *crowd)
+{
+	static const uint64_t one = 1;
+
+	(void)!write(crowd->peer.wake, &one, sizeof(one));
+	pthread_join(crowd->thread, NULL);
+	for (size_t i = 0; i < crowd->n; i++)
+		pthread_join(crowd->servers[i], NULL);
+	close(crowd->peer.listener);
+	close(crowd->peer.wake);
+}
+
+/* MANY in flight, each ROUNDS times; taken three at a time, so that some wait to be handed out. */
+static void many(struct http_client *c, uint32_t server, const char *engine)
+{
+	static struct http_exchange exchanges[MANY];
+	static struct buf bodies[MANY];
+	uint64_t deadline_ns = clock_ns() + PATIENCE_NS;
+	size_t started = 0, ended = 0, right = 0;
+
+	for (; started < MANY; started++) {
+		exchanges[started] = make_exchange(GET, server, &bodies[started], NULL);
+		http_start(c, &exchanges[started]);
+	}
+	while (ended < started && clock_ns() < deadline_ns) {
+		struct http_exchange *done[3];
+		size_t n = http_wait(c, done, 3, clock_ns() + NS_PER_SEC), len;
+
+		for (size_t i = 0; i < n; i++) {
+			const char *length = http_header(done[i], "content-length", &len);
+
+			right += done[i]->fail == HTTP_OK && done[i]->status == 200 &&
+				 done[i]->body->len == 5 && length && len == 1 &&
+				 *length == '5';
+		}
+		ended += n;
+		for (size_t i = 0; i < n && started < MANY * ROUNDS; i++, started++) {
+			buf_clear(done[i]->body);
+			http_start(c, done[i]);
+		}
+	}
+	CHECK(ended == MANY * ROUNDS && right == ended, "%s: %zu, right %zu", engine,
+		ended, right);
+	for (size_t i = 0; i < MANY; i++)
+		buf_finish(&bodies[i]);
+}
+
+static void cancel_all(struct http_client *c, uint32_t server, const char *engine)
+{
+	struct http_exchange exchanges[8], *done[8];
+	AUTO_BUF struct buf body = BUF_INIT;
+	size_t n = 0;
+
+	for (size_t i = 0; i < 8; i++) {
+		exchanges[i] = make_exchange(GET_DROP, server, &body, NULL);
+		http_start(c, &exchanges[i]);
+	}
+	http_cancel(c);
+	while (n < 8) {
+		size_t got = http_wait(c, done, 8, clock_ns() + PATIENCE_NS);
+
+		if (!CHECK(got > 0, "%s", engine))
+			return;
+		n += got;
+	}
+	for (size_t i = 0; i < 8; i++)
+		CHECK(exchanges[i].fail == HTTP_FAIL_CANCELLED, "%s %zu: %s", engine, i,
+			http_fail_names[exchanges[i].fail]);
+	CHECK(http_wait(c, done, 8, clock_ns()) == 0);
+}
+
+static void *fetch_some(void *space)
+{
+	AUTO_BUF struct buf body = BUF_INIT;
+	struct http_exchange ex = make_exchange(GET, 0, &body, NULL);
+	uint64_t length = 0;
+
+	for (int i = 0; i < 20; i++) {
+		buf_clear(&body);
+		http_fetch(space, &ex, PATIENCE_NS);
+		CHECK(ex.fail == HTTP_OK && ex.status == 200 && body.len == 5 &&
+				http_header_u64(&ex, "content-length", &length) &&
+				length == 5,
+			"%s", ex.text);
+	}
+	return NULL;
+}
+
+static void test_many(void)
+{
+	for (size_t e = 0; e < sizeof(engines) / sizeof(engines[0]); e++) {
+		const struct http_config cfg = {.engine = engines[e].engine};
+		struct crowd crowd;
+		struct err err = ERR_INIT;
+		struct http_space *s = http_space_create(&cfg, &err);
+		struct http_client *c = s ? http_client_create(s, MANY, &err) : NULL;
+		pthread_t threads[2];
+		uint32_t server;
+
+		crowd_start(&crowd);
+		if (!CHECK(c && http_space_server(s, false, "127.0.0.1", crowd.peer.port,
+					&server, &err) == 0,
+			    "%s", err.text))
+			exit(1);
+		http_client_ramp(c, server, MANY / 2);
+		many(c, server, engines[e].name);
+		cancel_all(c, server, engines[e].name);
+		for (size_t i = 0; i < 2; i++)
+			if (pthread_create(&threads[i], NULL, fetch_some, s))
+				exit(1);
+		for (size_t i = 0; i < 2; i++)
+			pthread_join(threads[i], NULL);
+		http_client_destroy(c);
+		http_space_destroy(s);
+		crowd_stop(&crowd);
+	}
+}
+
+/* A fetch that takes too long ends; a space ends with connects under way. */
+static void test_ends(void)
+{
+	static const struct script silent[] = {
+		{{{READ_REQUEST, NULL}, {UNTIL_CLOSED, NULL}}}};
+
+	for (size_t e = 0; e < sizeof(engines) / sizeof(engines[0]); e++) {
+		const struct http_config cfg = {.engine = engines[e].engine};
+		AUTO_BUF struct buf body = BUF_INIT;
+		struct http_peer peer;
+		struct err err = ERR_INIT;
+		struct http_space *s = http_space_create(&cfg, &err);
+		struct http_exchange ex;
+		uint32_t server;
+
+		peer_start(&peer, silent, 1, NULL);
+		if (!s || http_space_server(
+				  s, false, "127.0.0.1", peer.port, &server, &err) < 0)
+			exit(1);
+		ex = make_exchange(GET, server, &body, NULL);
+		http_fetch(s, &ex, 50 * NS_PER_MS);
+		CHECK(ex.fail == HTTP_FAIL_FIRST_BYTE_TIMEOUT, "%s: %s", engines[e].name,
+			http_fail_names[ex.fail]);
+		http_space_destroy(s);
+		peer_stop(&peer);
+	}
+}
+
+static void test_begins(void)
+{
+	signal(SIGPIPE, SIG_IGN);
+	content = malloc(BIG);
+	memset(content, 'x', BIG);
+}
+
+static void test_finishes(void)
+{
+	free(content);
+}
+
+TEST_MAIN(TEST(test_begins), TEST(test_servers), TEST(test_rows),
+	TEST(test_no_connection), TEST(test_many), TEST(test_ends), TEST(test_finishes))
