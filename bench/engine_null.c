@@ -106,7 +106,7 @@ int main(int argc, char **argv)
 
 	gate_init(&gate);
 	t = data_init(&data, &err) == 0
-		    ? task_create(&job, &data, NULL, &cancel, &place, &err)
+		    ? task_create(&job, &data, NULL, &cancel, NULL, &place, &err)
 		    : NULL;
 	e = t ? start(t, &gate, &err) : NULL;
 	if (!e) {

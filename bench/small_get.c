@@ -174,7 +174,7 @@ int main(int argc, char **argv)
 	int rc = data_init(&data, &err);
 
 	if (rc == 0)
-		t = task_create(&job, &data, NULL, &cancel, &place, &err);
+		t = task_create(&job, &data, NULL, &cancel, NULL, &place, &err);
 	for (int i = 0; t && rc == 0 && i < ROUNDS; i++) {
 		bare_round(dir, &bare, &sum);
 		rc = engine_round(t, &engine, &err);

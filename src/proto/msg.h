@@ -44,6 +44,7 @@ enum msg_type {
 	/* worker -> orchestrator */
 	MSG_HELLO,
 	MSG_PONG,
+	MSG_LOOKING,
 	MSG_READY,
 	MSG_ERROR,
 	MSG_ARMED,
@@ -116,6 +117,12 @@ struct msg_ping {
 struct msg_pong {
 	uint32_t seq;
 	uint64_t received_ns, sent_ns; /* the worker's clock */
+};
+
+/* A job is being checked, and that takes time: what listings have shown so far. */
+struct msg_looking {
+	uint32_t generation;
+	uint64_t objects;
 };
 
 /* A set as the worker found it before prepare. */
@@ -318,6 +325,7 @@ struct msg {
 		struct msg_ping ping;
 		struct msg_pong pong;
 		struct job job;
+		struct msg_looking looking;
 		struct msg_ready ready;
 		struct msg_error error;
 		struct msg_start start;

@@ -55,6 +55,12 @@ static const struct field pong_fields[] = {
 	MEMBERS_END,
 };
 
+static const struct field looking_fields[] = {
+	MEMBER(msg_looking, generation, FIELD_U32, .min = 1),
+	MEMBER(msg_looking, objects, FIELD_U64),
+	MEMBERS_END,
+};
+
 static const struct field set_fields[] = {
 	TEXT(msg_set, uri),
 	MEMBER(msg_set, existing, FIELD_U64),
@@ -267,6 +273,7 @@ static const struct field found_fields[] = {
 const struct msg_def msg_defs_from_worker[MSG_TYPES] = {
 	[MSG_HELLO] = {"hello", hello_fields},
 	[MSG_PONG] = {"pong", pong_fields},
+	[MSG_LOOKING] = {"looking", looking_fields},
 	[MSG_READY] = {"ready", ready_fields},
 	[MSG_ERROR] = {"error", error_fields},
 	[MSG_ARMED] = {"armed", armed_fields},

@@ -63,7 +63,8 @@ struct control {
 	struct lease_task *lease_tasks;
 	struct leased *leased; /* servers on lease in which pairs run */
 
-	struct loop_timer *silence, *deadline, *stats, *moment, *warm_end, *patience;
+	struct loop_timer *silence, *deadline, *stats, *moment, *warm_end, *patience,
+		*looking;
 };
 
 /* control.c */

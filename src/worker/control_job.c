@@ -18,6 +18,8 @@
 #define PATIENCE_NS (5 * NS_PER_SEC)
 /* The same on the way out. */
 #define LEAVE_NS (200 * NS_PER_MS)
+/* How often is said how far a check has come. */
+#define LOOKING_NS NS_PER_SEC
 
 static void on_deadline(struct loop_timer *t, void *user)
 {
@@ -30,6 +32,7 @@ static void stop_timers(struct control *c)
 	loop_timer_stop(c->stats);
 	loop_timer_stop(c->moment);
 	loop_timer_stop(c->warm_end);
+	loop_timer_stop(c->looking);
 }
 
 /* ---- work that is over ---- */
@@ -82,8 +85,10 @@ static void check_next_job(struct control *c)
 	if (environment_set(&c->next_job, &err) == 0 &&
 		(c->data.size || data_init(&c->data, &err) == 0))
 		c->work = work_check(&c->next_job, &c->data, c->task, c->wake_fd, &err);
-	if (c->work)
+	if (c->work) {
+		loop_timer_set(c->looking, clock_ns() + LOOKING_NS, LOOKING_NS);
 		return;
+	}
 	job_finish(&c->next_job);
 	control_error(c, false, PHASE_NONE, NULL, err.text);
 	c->state = STATE_IDLE;
@@ -133,11 +138,29 @@ static bool say_ready(struct control *c)
 	return false;
 }
 
+/* A check that lists a large bucket takes minutes: people want to see that it goes on. */
+static void on_looking(struct loop_timer *t, void *user)
+{
+	struct control *c = user;
+	struct msg m = {.type = MSG_LOOKING};
+
+	(void)t;
+	if (!c->work || c->work->phase != PHASE_NONE || !writer_has_room(c->writer))
+		return;
+	m.u.looking = (struct msg_looking){
+		.generation = c->generation,
+		.objects = __atomic_load_n(&c->work->listed, __ATOMIC_RELAXED),
+	};
+	if (m.u.looking.objects > 0)
+		control_say(c, &m);
+}
+
 static void job_checked(struct control *c)
 {
 	struct work *w = c->work;
 
 	c->work = NULL;
+	loop_timer_stop(c->looking);
 	if (w->failed) {
 		control_error(
 			c, w->err.kind == ERR_INPUT, PHASE_NONE, w->place, w->err.text);
@@ -337,6 +360,7 @@ void control_job_timers(struct control *c)
 	c->stats = loop_timer_add(c->loop, UINT64_MAX, 0, control_stats, c);
 	c->moment = loop_timer_add(c->loop, UINT64_MAX, 0, control_moment, c);
 	c->warm_end = loop_timer_add(c->loop, UINT64_MAX, 0, control_warm_end, c);
+	c->looking = loop_timer_add(c->loop, UINT64_MAX, 0, on_looking, c);
 	loop_timer_stop(c->deadline);
 	loop_timer_stop(c->patience);
 	stop_timers(c);

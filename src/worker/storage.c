@@ -49,20 +49,25 @@ int storage_check(
 	return 0;
 }
 
-/* A listing of an endpoint, told as one of the base. */
-struct renaming {
+/* A listing on its way: counted, and told as one of the base. */
+struct relay {
 	list_fn *fn;
 	void *user;
-	const char *base;
-	size_t skip; /* length of the endpoint's own URI */
-	char *buf;   /* ENGINE_URI bytes */
+	uint64_t *listed;
+	const char *base; /* NULL: names stay as they are */
+	size_t skip;      /* length of the endpoint's own URI */
+	char *buf;        /* ENGINE_URI bytes */
 };
 
-static bool rename_entry(const struct list_entry *e, void *user)
+static bool relay_entry(const struct list_entry *e, void *user)
 {
-	const struct renaming *r = user;
+	const struct relay *r = user;
 	const struct list_entry renamed = {.uri = r->buf, .size = e->size};
 
+	if (r->listed)
+		__atomic_fetch_add(r->listed, 1, __ATOMIC_RELAXED);
+	if (!r->base)
+		return r->fn(e, r->user);
 	snprintf(r->buf, ENGINE_URI, "%s%s", r->base, e->uri + r->skip);
 	return r->fn(&renamed, r->user);
 }
@@ -72,16 +77,13 @@ int storage_list(const struct storage *s, const char *uri, list_fn *fn, void *us
 {
 	char place[ENGINE_URI], entry[ENGINE_URI];
 	const char *at = at_home(s, uri, place);
+	struct relay r = {.fn = fn, .user = user, .listed = s->listed, .buf = entry};
 
-	if (at == uri)
-		return s->backend->list(s->job, uri, fn, user, err);
-	return s->backend->list(s->job, at, rename_entry,
-		&(struct renaming){.fn = fn,
-			.user = user,
-			.base = s->endpoints->base,
-			.skip = strlen(s->endpoints->uris[s->home]),
-			.buf = entry},
-		err);
+	if (at != uri) {
+		r.base = s->endpoints->base;
+		r.skip = strlen(s->endpoints->uris[s->home]);
+	}
+	return s->backend->list(s->job, at, relay_entry, &r, err);
 }
 
 long storage_read_small(

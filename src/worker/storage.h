@@ -17,7 +17,8 @@ struct storage {
 	const struct backend *backend;
 	void *job;                             /* the backend's job state */
 	const struct job_endpoints *endpoints; /* NULL, or without uris: there are none */
-	uint32_t home; /* the endpoint that is asked outside of ops */
+	uint32_t home;    /* the endpoint that is asked outside of ops */
+	uint64_t *listed; /* counts the entries of listings (atomic); or NULL */
 };
 
 /* How many endpoints there are. */

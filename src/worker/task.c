@@ -132,8 +132,9 @@ static int init_backend(struct task *t, struct err *err)
 		return -1;
 	}
 	t->job_state = state;
-	t->store = (struct storage){
-		.backend = t->backend, .job = state, .endpoints = &t->job.endpoints};
+	t->store.backend = t->backend;
+	t->store.job = state;
+	t->store.endpoints = &t->job.endpoints;
 	/* the workers ask different ones */
 	if (storage_endpoints(&t->job.endpoints))
 		t->store.home = t->job.index % storage_endpoints(&t->job.endpoints);
@@ -179,8 +180,8 @@ static void inherit(struct task *t, const struct task *earlier)
 }
 
 struct task *task_create(struct job *job, const struct data *data,
-	const struct task *earlier, const uint32_t *cancel, char **ret_place,
-	struct err *err)
+	const struct task *earlier, const uint32_t *cancel, uint64_t *listed,
+	char **ret_place, struct err *err)
 {
 	struct task *t = calloc(1, sizeof(*t));
 	const char *at = NULL;
@@ -194,7 +195,9 @@ struct task *task_create(struct job *job, const struct data *data,
 	t->job = *job;
 	*job = (struct job){0};
 	t->data = data;
+	t->store.listed = listed;
 	if (make(t, &at, cancel, err) == 0) {
+		t->store.listed = NULL; /* of the check alone */
 		if (earlier && strcmp(earlier->job.run, t->job.run) == 0)
 			inherit(t, earlier);
 		return t;

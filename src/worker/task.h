@@ -35,11 +35,11 @@ struct task {
 
 /* Takes job over (also on failure, and leaves it empty). Its env must be set already. What an earlier
  * task of the same run (or NULL) made stays known as made. cancel (atomic) ends it early, with any
- * result. On failure NULL with err; ret_place (struct job_op's, in job's
+ * result; listed (atomic, or NULL) counts the objects that listings show. On failure NULL with err; ret_place (struct job_op's, in job's
  * memory: a copy, malloc) says where, when there is a place. ERR_INPUT: the job makes no sense here. */
 struct task *task_create(struct job *job, const struct data *data,
-	const struct task *earlier, const uint32_t *cancel, char **ret_place,
-	struct err *err);
+	const struct task *earlier, const uint32_t *cancel, uint64_t *listed,
+	char **ret_place, struct err *err);
 void task_destroy(struct task *t);
 
 static inline struct share task_share(const struct task *t)

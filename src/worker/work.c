@@ -217,8 +217,8 @@ static void *work_main(void *arg)
 		rc = do_cleanup(w);
 		break;
 	default:
-		w->task = task_create(
-			&w->job, w->data, w->earlier, &w->cancel, &w->place, &w->err);
+		w->task = task_create(&w->job, w->data, w->earlier, &w->cancel,
+			&w->listed, &w->place, &w->err);
 		rc = w->task ? 0 : -1;
 		break;
 	}

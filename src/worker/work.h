@@ -34,6 +34,7 @@ struct work {
 	uint32_t state;  /* enum work_state (atomic) */
 	uint32_t cancel; /* end soon (atomic) */
 	uint64_t total;  /* objects to make or remove (atomic) */
+	uint64_t listed; /* objects that a check has seen in listings so far (atomic) */
 
 	pthread_mutex_t lock;
 	struct engine *engine; /* under lock until done; NULL: none yet */

@@ -133,6 +133,7 @@ static struct msg samples[] = {
 		.u.pong = {.seq = 3,
 			.received_ns = 88201123456789,
 			.sent_ns = 88201123460012}},
+	{.type = MSG_LOOKING, .u.looking = {.generation = 1, .objects = 2400000}},
 	{.type = MSG_READY,
 		.u.ready = {.generation = 1,
 			.threads = 32,

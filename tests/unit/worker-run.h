@@ -67,7 +67,7 @@ static inline struct task *run_task(
 
 	if (!run_data.size && data_init(&run_data, err) < 0)
 		return NULL;
-	return task_create(j, &run_data, earlier, &cancel, place, err);
+	return task_create(j, &run_data, earlier, &cancel, NULL, place, err);
 }
 
 /* Waits until the work has come to a state. */

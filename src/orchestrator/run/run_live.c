@@ -98,6 +98,7 @@ void run_show_wait(struct run *r, const char *what)
 	AUTO_BUF struct buf text = BUF_INIT;
 	const char *names[DISPLAY_WAITED_MAX];
 	size_t there = 0, waiting = 0;
+	uint64_t listed = 0;
 
 	if (r->stage != RUN_CONNECT && (r->stage != RUN_JOB || r->begun)) {
 		status_clear(r->ctx.status);
@@ -107,6 +108,7 @@ void run_show_wait(struct run *r, const char *what)
 		const struct run_member *m = &r->members[i];
 
 		there += is_there(r, m);
+		listed += m->listed;
 		if (is_waited_for(r, m) && waiting++ < DISPLAY_WAITED_MAX)
 			names[waiting - 1] = m->w->id;
 	}
@@ -114,6 +116,8 @@ void run_show_wait(struct run *r, const char *what)
 		buf_printf(&text, "; %s", what);
 	else
 		display_waited(&text, names, waiting);
+	if (listed && waiting)
+		buf_printf(&text, "; %s objects listed so far", units_count(listed).s);
 	status_show(r->ctx.status, "  %zu/%zu workers %s%s", there, r->n,
 		r->stage == RUN_CONNECT ? "connected" : "ready",
 		text.data ? text.data : "");

@@ -20,6 +20,12 @@
 #define QUIT_STEP_NS (2 * NS_PER_SEC)
 #define QUIT_MAX_NS (60 * NS_PER_SEC)
 
+static void on_looking(struct run *r, struct run_member *m, struct msg *msg)
+{
+	m->listed = msg->u.looking.objects;
+	run_show_wait(r, NULL);
+}
+
 static void on_ready(struct run *r, struct run_member *m, struct msg *msg)
 {
 	if (r->stage != RUN_JOB)
@@ -184,6 +190,7 @@ void run_message(struct fleet_worker *w, struct msg *msg, void *user)
 		void (*handle)(struct run *r, struct run_member *m, struct msg *msg);
 		size_t generation; /* where it is in the message; 0: any will do */
 	} table[MSG_TYPES] = {
+		[MSG_LOOKING] = {on_looking, offsetof(struct msg, u.looking.generation)},
 		[MSG_READY] = {on_ready, offsetof(struct msg, u.ready.generation)},
 		[MSG_ERROR] = {on_error, offsetof(struct msg, u.error.generation)},
 		[MSG_ARMED] = {on_armed, offsetof(struct msg, u.armed.generation)},

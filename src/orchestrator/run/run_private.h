@@ -48,6 +48,7 @@ struct run_member {
 	bool untold; /* gone, and people have not been told yet */
 	bool ready, armed, done, bye;
 	unsigned starts, answers; /* sent and answered since the arming began */
+	uint64_t listed;          /* objects, while its job is checked */
 	char **warnings;          /* of ready */
 	char *target;
 	char *job_worker; /* its name in put names; NULL before its first job */
