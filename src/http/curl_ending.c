@@ -72,9 +72,10 @@ static void end_tls(struct curl_slot *s, CURLcode code)
 		return;
 	}
 	curl_easy_getinfo(s->easy, CURLINFO_SSL_VERIFYRESULT, &result);
-	/* libcurl looks at the name itself */
-	http_say_untrusted(
-		result == X509_V_OK ? X509_V_ERR_HOSTNAME_MISMATCH : result, text);
+	/* libcurl looks at the name itself, before it takes over OpenSSL's result */
+	if (result == X509_V_OK || result == X509_V_ERR_UNSPECIFIED)
+		result = X509_V_ERR_HOSTNAME_MISMATCH;
+	http_say_untrusted(result, text);
 	http_set_fail(s->ex, HTTP_FAIL_TLS, "%s", text);
 }
 

@@ -100,7 +100,7 @@ def test_s3_endpoint_in_the_target(t, s3):
 def test_s3_anonymous_is_refused_by_a_private_bucket(t, s3):
     t.write("w.yaml", WORKLOAD + "storage: {anonymous: true}\n")
     done = t.muster("run", "w.yaml", "--target", s3.target, env={"AWS_ENDPOINT_URL": s3.endpoint}, timeout=60)
-    t.ends(done, 2, err=r"AccessDenied")
+    t.ends(done, 3, err=r"AccessDenied")
 
 
 def test_azure_connection_string(t, az):

@@ -139,9 +139,9 @@ def test_a_hosts_own_credentials_win(t, lab, s3):
     hosts = lab.inventory(t.tmp / "hosts.yaml", hosts=["h1"], env=own)
     t.ends(t.muster(*arguments, "--hosts", hosts, env=wrong, on=lab, timeout=60), 0)
     hosts = lab.inventory(t.tmp / "hosts.yaml", hosts=["h1"])
-    t.eq(t.muster(*arguments, "--hosts", hosts, env=wrong, on=lab, timeout=60).rc, 2)
+    t.eq(t.muster(*arguments, "--hosts", hosts, env=wrong, on=lab, timeout=60).rc, 3)
     done = t.muster(*arguments, "--hosts", hosts, "--no-forward-env", env=env, on=lab, timeout=60)
-    t.ends(done, 2, err=r"AWS_ACCESS_KEY_ID")
+    t.ends(done, 3, err=r"AWS_ACCESS_KEY_ID")
 
 
 if __name__ == "__main__":
