@@ -244,6 +244,31 @@ static void test_aborts(void)
 	rig_end(&rig);
 }
 
+/* An op that is given up ends at once; its upload is taken back when the job ends. */
+static void test_given_up(void)
+{
+	static char nobody[] = "http://127.0.0.1:1";
+	struct object_op *op;
+
+	if (!begin((struct store_options){.endpoint = nobody}))
+		return;
+	rig.io = upload_io;
+	op = object_op_take(&rig.thread, &rig.io);
+	CHECK(object_op_begin(op));
+	op->ex.status = 200;
+	op->ex.response = "HTTP/1.1 200 X\r\n\r\n";
+	op->ex.response_len = strlen(op->ex.response);
+	buf_puts(&op->answer, "<InitiateMultipartUploadResult><UploadId>u</UploadId>"
+			      "</InitiateMultipartUploadResult>");
+	CHECK(object_op_ended(op) && op->step == OBJECT_PART);
+	rig.thread.cancelled = true;
+	op->ex.fail = HTTP_FAIL_CANCELLED;
+	CHECK(!object_op_ended(op));
+	CHECK(rig.io.error == OP_ERR_TIMEOUT && rig.job.orphans != NULL);
+	object_op_give(op);
+	rig_end(&rig);
+}
+
 static void test_copies(void)
 {
 	const struct io copy = {
@@ -392,9 +417,9 @@ int main(void)
 {
 	static const struct check_test tests[] = {TEST(test_times), TEST(test_failures),
 		TEST(test_retries), TEST(test_retry_after), TEST(test_uploads),
-		TEST(test_aborts), TEST(test_copies), TEST(test_lists),
-		TEST(test_deletes), TEST(test_redirects), TEST(test_no_way_down),
-		TEST(test_regions)};
+		TEST(test_aborts), TEST(test_given_up), TEST(test_copies),
+		TEST(test_lists), TEST(test_deletes), TEST(test_redirects),
+		TEST(test_no_way_down), TEST(test_regions)};
 
 	environment();
 	return check_run_(tests, sizeof(tests) / sizeof(tests[0]));

@@ -23,6 +23,7 @@ struct cloud_env;
 struct err;
 struct store;
 struct object_extra;
+struct object_orphan;
 struct object_thread;
 
 /* Room for request line and header fields. A key of 1,024 bytes may take 3 times that, twice for a copy. */
@@ -70,6 +71,7 @@ struct object_job {
 		*direct;   /* without proxy: metadata services; made on first use */
 	uint64_t *checked; /* hashes of what check has found good: see object_check.c */
 	size_t n_checked;
+	struct object_orphan *orphans; /* uploads that were cut off */
 };
 
 enum object_step {
@@ -110,8 +112,9 @@ struct object_op {
 	char *token; /* list: where the next page begins; multipart: upload id or session */
 	struct buf parts;  /* multipart: what complete needs (etags) */
 	struct buf answer; /* ex.body */
-	uint32_t credentials; /* of the store: those that the request at hand was made with */
-	char *head;        /* OBJECT_HEAD_MAX */
+	uint32_t
+		credentials; /* of the store: those that the request at hand was made with */
+	char *head;          /* OBJECT_HEAD_MAX */
 	size_t head_len;
 	uint8_t *stamped; /* fill unique: one piece; made on first use */
 	uint64_t

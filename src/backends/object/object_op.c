@@ -109,6 +109,8 @@ static bool finish(struct object_op *op)
 /* A failure in the middle of an upload: what has been sent of it is taken back first. */
 static bool fail(struct object_op *op)
 {
+	if (op->thread->cancelled)
+		object_orphan_leave(op);
 	if (op->failed || op->thread->cancelled ||
 		(op->step != OBJECT_PART && op->step != OBJECT_COMPLETE))
 		return finish(op);
@@ -331,7 +333,7 @@ bool object_op_ended(struct object_op *op)
 	op->redirects = 0;
 	if (op->thread->cancelled) {
 		object_fail(op, OP_ERR_TIMEOUT, "given up");
-		return finish(op);
+		return fail(op);
 	}
 	return op->again_ns ? true : object_op_request(op);
 }

@@ -134,6 +134,7 @@ void object_cancel(void *thread)
 		op->io->end_ns = clock_ns();
 		if (!op->failed)
 			object_fail(op, OP_ERR_TIMEOUT, "given up");
+		object_orphan_leave(op);
 		end(op);
 	}
 	http_cancel(t->http);
