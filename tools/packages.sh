@@ -6,6 +6,7 @@
 BUILD_PACKAGES="gcc libc6-dev meson ninja-build pkg-config libssh2-1-dev libyaml-dev libjansson-dev
 	libssl-dev zlib1g-dev libcurl4-openssl-dev libexpat1-dev scdoc openssh-client"
 STATIC_PACKAGES="gcc libc6-dev make dpkg-dev libc-ares-dev libssl-dev libcurl4-openssl-dev" # tools/static-curl.sh
+CROSS_PACKAGES="gcc-aarch64-linux-gnu libc6-dev-arm64-cross" # and its --arch
 SSHD_PACKAGES="openssh-server python3"
 TEST_PACKAGES="jq openssl zsh fish csh clang libclang-rt-14-dev clang-format shellcheck git python3 openssh-server iproute2
 	util-linux binutils busybox python3-asyncssh iperf3"
@@ -62,6 +63,7 @@ install_packages() {
 		case $purpose in
 		build) wanted="$wanted $BUILD_PACKAGES" ;;
 		static) wanted="$wanted $STATIC_PACKAGES" ;;
+		cross) wanted="$wanted $CROSS_PACKAGES" ;;
 		sshd) wanted="$wanted $SSHD_PACKAGES" ;;
 		test) wanted="$wanted $TEST_PACKAGES" ;;
 		s3) wanted="$wanted $S3_PACKAGES" ;;
