@@ -78,7 +78,8 @@ static const char *const examples_validate[] = {
 static const char *const examples_runs[] = {"muster run mix.yaml --detach", "muster runs",
 	"muster runs attach muster-20261120T143005Z-mix", "muster runs stop --now", NULL};
 static const char *const examples_profiles[] = {"muster profiles",
-	"muster profiles latency", "muster profiles --export profiles.json", NULL};
+	"muster profiles latency", "muster profiles preset:small-objects",
+	"muster profiles --export profiles.json", NULL};
 static const char *const examples_clean[] = {"muster clean --hosts hosts.yaml",
 	"muster clean --data muster-20261120T143005Z-mix", NULL};
 
@@ -115,8 +116,7 @@ const struct command commands[] = {
 		"well; with another engine than native its programs are looked for where "
 		"they are needed.",
 		examples_setup, groups_setup, idle_setup, cmd_setup},
-	{"run", NULL, "WORKLOAD.yaml|preset:NAME", 0, 1,
-		"a storage workload on all hosts in step",
+	{"run", NULL, "WORKLOAD.yaml", 0, 1, "a storage workload on all hosts in step",
 		"Starts one worker per host (or more), hands each its part of the "
 		"workload, starts all "
 		"of them at the same moment, shows live numbers, and writes a results "
@@ -152,7 +152,7 @@ const struct command commands[] = {
 		"Ends the servers on lease of each host, all of them or that of --port, "
 		"and waits until they are gone. No other process is touched.",
 		examples_stop, groups_lease, idle_lease, cmd_stop},
-	{"validate", NULL, "WORKLOAD.yaml|preset:NAME", 0, 1,
+	{"validate", NULL, "WORKLOAD.yaml", 0, 1,
 		"parse and plan a workload, show each worker's job",
 		"Reads the workload and the inventory, plans, and shows what each worker "
 		"would do. "
@@ -181,7 +181,7 @@ const struct command commands[] = {
 		"`muster run preset:NAME` takes, of which your own lie in "
 		"~/.config/muster/presets. With a name or a file: its tests, in "
 		"the words that a command line would have, and what is expected of their "
-		"results. Contacts no host.",
+		"results; with preset:NAME that workload. Contacts no host.",
 		examples_profiles, groups_profiles, NULL, cmd_profiles,
 		.complete = "profile"},
 	{"clean", NULL, "", 0, 0, "remove what muster keeps on the hosts",

@@ -2,6 +2,7 @@
 """What muster prints, word by word: help, plans, checks and refusals against golden files."""
 
 import json
+import socket
 import sys
 
 sys.path[:0] = [__file__.rsplit("/", 1)[0]]
@@ -150,6 +151,75 @@ def test_profiles(t):
     t.ends(t.muster("profiles", "latency", "--export", "one.json"), 0)
     one, = json.loads((t.tmp / "one.json").read_text())["profiles"]
     t.eq((one["name"], one["tests"][0]["words"], one["round_s"]), ("latency", "-t TCP_STREAM -l 5", 6))
+
+
+STORE = """
+endpoint: http://127.0.0.1:{port}
+access_key: AKIDEXAMPLE
+secret_key: hush-hush
+bucket: bench
+region: eu-west-1
+driver: s5cmd
+"""
+
+
+def test_stores(t):
+    """Workloads for object stores, as they are planned; contacts nobody."""
+    t.write("s3_config.yaml", STORE.format(port=9000))
+    t.write("bad_config.yaml", "bucket: bench\nsecret_key: hush-hush\n")
+    t.write(t.home / ".config/muster/presets/mine.yaml",
+            "description: mine\nworkload: [{op: get, path: a/, weight: 1}]\n")
+    t.write("s3.yaml", """
+target: s3://bench/t/
+endpoint: https://s3.example.com
+storage: {region: eu-west-1, anonymous: true}
+multi_endpoint: {endpoints: ["s3://10.0.0.1:9000/bench/t/", "s3://10.0.0.2:9000/bench/t/"]}
+prepare: {key_prefix_shards: 16, ensure_objects: [{base_uri: a/, count: 10, min_size: 1MiB, max_size: 1MiB}]}
+workload:
+  - {op: range_get, path: a/, weight: 5, range_size: 4KiB, range_align: 4KiB}
+  - {op: copy, path: a/, weight: 2}
+  - {op: multipart_put, path: b/, weight: 2, object_size: 20MiB, part_size: 5MiB}
+  - {op: delete, path: b/, weight: 1, batch: 100}
+""")
+    text = ""
+    for argv, code in ((["validate", "s3.yaml", "--hosts", "a,b"], 0),
+                       (["validate", "s3.yaml", "--endpoint", "http://127.0.0.1:9000", "--http-engine", "curl",
+                         "--insecure-tls"], 0),
+                       (["validate", "preset:small-objects", "--target", "az://account/container/"], 0),
+                       (["validate", "preset:s3-large-objects", "--workload-config", "s3_config.yaml"], 0),
+                       (["validate", "preset:mine", "--target", "null://"], 0),
+                       (["validate", "preset:mine", "--target", "null://", "--insecure-tls"], 0),
+                       (["profiles", "preset:mine"], 0), (["run", "preset:mine"], 2),
+                       (["run", "preset:main", "--target", "s3://b"], 2),
+                       (["run", "preset:mine", "--workload-config", "bad_config.yaml"], 2),
+                       (["run", "preset:mine", "--workload-config", "none.yaml"], 2),
+                       (["run", "preset:mine", "--workload-config", "s3_config.yaml", "--target", "gs://b"], 2),
+                       (["run", "s3.yaml", "--endpoint", "key:hush-hush@host"], 2),
+                       (["run", "s3.yaml", "--target", "s3://key:hush-hush@host/b"], 2)):
+        done = t.muster(*argv)
+        t.eq(done.rc, code, show(done))
+        t.check("hush" not in done.out + done.err, show(done))
+        text += f"$ muster {' '.join(argv)}\n{done.out}{done.err}".replace("hush-hush", "SECRET")
+    t.golden("cli/stores.txt", text)
+
+
+def test_a_store_that_is_not_there(t):
+    """What is said of it and what is not: no key is in any file of the results, and that nobody looked at the
+    certificate is in several."""
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        t.write("s3_config.yaml", STORE.format(port=nobody.getsockname()[1]))
+        done = t.muster("run", "preset:small-objects", "--workload-config", "s3_config.yaml", "--insecure-tls",
+                        "--output", "r")
+    t.eq(done.rc, 3, show(done))
+    files = {str(path.relative_to(t.tmp / "r")): path.read_text()
+             for path in (t.tmp / "r").rglob("*") if path.is_file()}
+    for name, text in files.items():
+        t.check("AKIDEXAMPLE" not in text and "hush" not in text, name)
+    t.check("certificate is NOT verified" in files["console.log"], files["console.log"])
+    t.check("certificate is NOT verified" in done.out, done.out)
+    t.eq(json.loads(files["metadata.json"])["tls_verified"], False)
+    t.check("insecure_tls" in files["journal.json"])
 
 
 def test_check(t, sshd):

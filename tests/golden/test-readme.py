@@ -63,7 +63,7 @@ class Page:
         self.store.mkdir()
         self.commands = 0
         for folder in ("workloads", "inventory"):
-            for path in (SOURCE / folder).iterdir():
+            for path in filter(pathlib.Path.is_file, (SOURCE / folder).iterdir()):
                 t.write(f"{folder}/{path.name}", self.here(path.read_text()))
         self._know_hosts(sshd)
 
