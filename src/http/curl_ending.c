@@ -7,17 +7,26 @@
 #include "http/curl_engine.h"
 
 #define CLOSED "the connection was closed before a response"
+#define SSL_ROUTINES "SSL routines::" /* in front of OpenSSL's reasons */
 #define MALFORMED "what came is no HTTP/1.1 response: "
 
-/* The system's words for what libcurl says with a prefix: "Recv failure: Connection reset by peer". */
-static const char *words(const struct curl_slot *s, CURLcode code)
+/* What is left of libcurl's words without what it puts around those of the system ("Recv failure: Connection
+ * reset by peer") and of OpenSSL ("OpenSSL SSL_read: ...:SSL routines::decryption failed, errno 0"). */
+static const char *words(struct curl_slot *s, CURLcode code)
 {
-	static const char *const prefixes[] = {"Recv failure: ", "Send failure: "};
+	static const char *const starts[] = {SSL_ROUTINES, "Recv failure: ",
+		"Send failure: ", "OpenSSL SSL_read: ", "OpenSSL SSL_write: "};
 	const char *text = s->error[0] ? s->error : curl_easy_strerror(code);
+	char *tail = strstr(s->error, ", errno ");
 
-	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
-		if (strncmp(text, prefixes[i], strlen(prefixes[i])) == 0)
-			text += strlen(prefixes[i]);
+	if (tail)
+		*tail = '\0';
+	for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++) {
+		const char *at = strstr(text, starts[i]);
+
+		if (at)
+			return at + strlen(starts[i]);
+	}
 	return text;
 }
 
@@ -119,6 +128,9 @@ static void end_broken(struct curl_slot *s, CURLcode code)
 		/* one code for a broken connection and for broken chunks */
 		if (strstr(s->error, "chunked-encoding"))
 			http_set_fail(ex, HTTP_FAIL_MALFORMED, MALFORMED "its chunks");
+		/* a certificate of the client is asked for when its side is done with the handshake */
+		else if (strstr(s->error, " alert "))
+			http_set_fail(ex, HTTP_FAIL_TLS, "%.150s", words(s, code));
 		else
 			http_set_fail(ex, HTTP_FAIL_RESET, "%.150s", words(s, code));
 		break;

@@ -52,7 +52,9 @@ void own_conn_close(struct own_conn *n)
 	struct own_client *c = n->client;
 
 	if (n->ssl) {
+		/* nothing is sent; without it, the session would count as broken and never be taken up */
 		SSL_set_quiet_shutdown(n->ssl, 1);
+		SSL_shutdown(n->ssl);
 		SSL_free(n->ssl);
 		n->ssl = NULL;
 	}

@@ -223,6 +223,11 @@ static inline void peer_converse(struct http_peer *p, const struct script *scrip
 		SSL_set_fd(p->ssl, p->fd);
 		ok = SSL_accept(p->ssl) == 1;
 		p->resumed += ok && SSL_session_reused(p->ssl);
+		/* closing on what was not read would reset the connection, and the reason be lost */
+		if (!ok) {
+			shutdown(p->fd, SHUT_WR);
+			peer_wait_closed(p, POLLIN);
+		}
 	}
 	for (size_t i = 0; ok && i < STEPS; i++)
 		ok = peer_do(p, &script->steps[i]);
