@@ -37,20 +37,26 @@ char *environment_path(
 
 /* ---- families ---- */
 
-/* Each ends with NULL. A profile and a container's service are sources of keys like the keys themselves. */
-static const char *const families[][12] = {
-	{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
-		"AWS_CREDENTIAL_EXPIRATION", "AWS_PROFILE", "AWS_DEFAULT_PROFILE",
-		"AWS_SHARED_CREDENTIALS_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-		"AWS_CONTAINER_CREDENTIALS_FULL_URI"},
-	{"AWS_REGION", "AWS_DEFAULT_REGION"},
-	{"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"},
-	{"AZURE_STORAGE_CONNECTION_STRING", "AZURE_STORAGE_ACCOUNT",
-		"AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_KEY",
-		"AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_SAS_TOKEN"},
-	{"GOOGLE_APPLICATION_CREDENTIALS", "GCS_ACCESS_TOKEN", "GCS_HMAC_ACCESS_KEY",
-		"GCS_HMAC_SECRET"},
-	{"STORAGE_EMULATOR_HOST", "GCS_ENDPOINT_URL"},
+#define MEMBERS_MAX 12
+
+/* A profile and a container's service are sources of keys like the keys themselves. */
+static const struct family {
+	bool identity; /* who one is: without it, where the store is */
+	const char *names[MEMBERS_MAX];
+} families[] = {
+	{true, {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
+		       "AWS_CREDENTIAL_EXPIRATION", "AWS_PROFILE", "AWS_DEFAULT_PROFILE",
+		       "AWS_SHARED_CREDENTIALS_FILE",
+		       "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+		       "AWS_CONTAINER_CREDENTIALS_FULL_URI"}},
+	{false, {"AWS_REGION", "AWS_DEFAULT_REGION"}},
+	{false, {"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"}},
+	{true, {"AZURE_STORAGE_CONNECTION_STRING", "AZURE_STORAGE_ACCOUNT",
+		       "AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_KEY",
+		       "AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_SAS_TOKEN"}},
+	{true, {"GOOGLE_APPLICATION_CREDENTIALS", "GCS_ACCESS_TOKEN",
+		       "GCS_HMAC_ACCESS_KEY", "GCS_HMAC_SECRET"}},
+	{false, {"STORAGE_EMULATOR_HOST", "GCS_ENDPOINT_URL"}},
 };
 
 /* Index of the family of a name of this length; ARRAY_LEN(families): it stands alone. */
@@ -59,7 +65,7 @@ static size_t family_of(const char *name, size_t len)
 	size_t i;
 
 	for (i = 0; i < ARRAY_LEN(families); i++)
-		for (const char *const *at = families[i]; *at; at++)
+		for (const char *const *at = families[i].names; *at; at++)
 			if (strlen(*at) == len && memcmp(*at, name, len) == 0)
 				return i;
 	return i;
@@ -99,9 +105,21 @@ static void clear_families(char *const *set)
 		size_t family = family_of(*set, strcspn(*set, "="));
 
 		if (family < ARRAY_LEN(families))
-			for (const char *const *at = families[family]; *at; at++)
+			for (const char *const *at = families[family].names; *at; at++)
 				unsetenv(*at);
 	}
+}
+
+bool environment_has_identity(char *const *list)
+{
+	for (; list && *list; list++) {
+		size_t len = strcspn(*list, "="), family = family_of(*list, len);
+
+		if (family < ARRAY_LEN(families) && families[family].identity &&
+			(*list)[len] && (*list)[len + 1])
+			return true;
+	}
+	return false;
 }
 
 int environment_apply(char *const *set, char *const *def, struct err *err)
@@ -113,7 +131,7 @@ int environment_apply(char *const *set, char *const *def, struct err *err)
 	for (; rc == 0 && set && *set; set++)
 		rc = set_one(*set, false);
 	for (size_t i = 0; i < ARRAY_LEN(families); i++)
-		taken[i] = family_is_set(families[i]);
+		taken[i] = family_is_set(families[i].names);
 	for (; rc == 0 && def && *def; def++)
 		if (!taken[family_of(*def, strcspn(*def, "="))])
 			rc = set_one(*def, true);

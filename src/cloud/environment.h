@@ -16,6 +16,9 @@ const char *environment_get(const struct cloud_env *env, const char *name);
 char *environment_path(
 	const struct cloud_env *env, const char *variable, const char *usual);
 
+/* Whether any NAME=VALUE of the list is part of what proves who one is to a store. NULL: no. */
+bool environment_has_identity(char *const *list);
+
 /* Sets the environment of this process for a job. set wins over what is there: a family that it names a
  * member of is taken from it whole, the others of that family are removed. def only fills gaps: a
  * family of which any member is there by then stays as it is. Both NAME=VALUE, NULL-terminated, or NULL.

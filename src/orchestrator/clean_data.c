@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cloud/environment.h"
 #include "common/buf.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
@@ -278,25 +279,40 @@ static int data_hosts(struct clean_data *c, const char *dir, struct err *err)
 	return r;
 }
 
-/* What the journal leaves out: variables of hosts that were given now (the run's own inventory has no
- * values), and credentials of this machine. */
-static int add_variables(struct clean_data *c, struct err *err)
+/* The journal leaves variables out. Those of hosts that are given now come back (the run's own inventory has
+ * them without values); true: each worker has credentials by that. */
+static int add_own(struct clean_data *c, bool *ret_all, struct err *err)
 {
 	const struct options *o = &c->ctx.app->o;
-	bool given = o->hosts || o->hosts_file;
 
-	if (!o->no_forward_env && c->journal.n &&
-		forward_find(c->journal.entries[0].job, 0, &c->forwarded, err) < 0)
-		return -1;
+	*ret_all = true;
 	for (size_t i = 0; i < c->journal.n; i++) {
 		struct journal_entry *e = &c->journal.entries[i];
-		const struct host *host =
-			given ? inventory_find(&c->ctx.hosts, e->host) : NULL;
+		const struct host *host = o->hosts || o->hosts_file
+						  ? inventory_find(&c->ctx.hosts, e->host)
+						  : NULL;
 
-		if (inventory_env_merge(&e->job->env_default, c->forwarded.list) < 0 ||
-			(host && inventory_env_merge(&e->job->env, host->env) < 0))
+		if (host && inventory_env_merge(&e->job->env, host->env) < 0)
 			return err_sys(err, ENOMEM, "clean");
+		*ret_all = *ret_all && environment_has_identity(e->job->env);
 	}
+	return 0;
+}
+
+static int add_variables(struct clean_data *c, struct err *err)
+{
+	bool own;
+
+	if (add_own(c, &own, err) < 0)
+		return -1;
+	if (c->ctx.app->o.no_forward_env || !c->journal.n)
+		return 0;
+	if (forward_find(c->journal.entries[0].job, own, 0, &c->forwarded, err) < 0)
+		return -1;
+	for (size_t i = 0; i < c->journal.n; i++)
+		if (inventory_env_merge(&c->journal.entries[i].job->env_default,
+			    c->forwarded.list) < 0)
+			return err_sys(err, ENOMEM, "clean");
 	return 0;
 }
 

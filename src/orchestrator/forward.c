@@ -48,8 +48,8 @@ static int check_time(const struct cloud_forwarded *f, uint64_t lasts_ns, struct
 	return 0;
 }
 
-int forward_find(const struct job *job, uint64_t lasts_ns, struct cloud_forwarded *ret,
-	struct err *err)
+int forward_find(const struct job *job, bool own, uint64_t lasts_ns,
+	struct cloud_forwarded *ret, struct err *err)
 {
 	const char *uri = uri_of(job), *colon = strstr(uri, "://");
 	char scheme[SCHEME_MAX] = "";
@@ -58,7 +58,8 @@ int forward_find(const struct job *job, uint64_t lasts_ns, struct cloud_forwarde
 	if (!colon || (size_t)(colon - uri) + 3 >= sizeof(scheme))
 		return 0;
 	memcpy(scheme, uri, (size_t)(colon - uri) + 3);
-	if (cloud_forward(scheme, job->store.anonymous, &cloud_env_own, ret, err) < 0) {
+	if (cloud_forward(scheme, own || job->store.anonymous, &cloud_env_own, ret, err) <
+		0) {
 		AUTO_FREE char *text = text_printf("%s" OR_NOT, err->text);
 
 		return text ? err_set(err, err->kind, "%s", text) : -1;

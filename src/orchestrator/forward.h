@@ -11,11 +11,12 @@ struct console;
 struct err;
 struct job;
 
-/* Finds what the store of this job needs (a store without credentials: nothing). The process leaves no core
- * dump from then on. Credentials that have ended already are an error, ones that will within lasts_ns
- * (0: nobody knows) a warning. release with cloud_forwarded_finish. 0, or -1 with err. */
-int forward_find(const struct job *job, uint64_t lasts_ns, struct cloud_forwarded *ret,
-	struct err *err);
+/* Finds what the store of this job needs; no credentials where it takes none, or when all jobs bring their own
+ * (environment_has_identity). The process leaves no core dump from then on. Credentials that have ended
+ * already are an error, ones that will within lasts_ns (0: nobody knows) a warning. Release with
+ * cloud_forwarded_finish. 0, or -1 with err. */
+int forward_find(const struct job *job, bool own, uint64_t lasts_ns,
+	struct cloud_forwarded *ret, struct err *err);
 
 /* Says which variables go, by their names, and where they are from. */
 void forward_show(const struct cloud_forwarded *f, struct console *con);

@@ -185,7 +185,7 @@ static void presign(const char *s, size_t len)
 	if (signer && out) {
 		long n = sigv4_presign(signer, &r, 60, out, len + 2048);
 
-		assert(n > 0 && (size_t)n == strlen(out) && (size_t)n > len);
+		assert(n > 0 && (size_t)n == strlen(out) && (size_t)n > strlen(s));
 		assert(strstr(out, "&X-Amz-Signature="));
 	}
 	sigv4_destroy(signer);

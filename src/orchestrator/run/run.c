@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cloud/environment.h"
 #include "common/buf.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
@@ -140,10 +141,13 @@ static int forward(struct run *r, struct err *err)
 {
 	const struct plan *p = &r->plan;
 	uint64_t lasts_ns = p->start_delay_ns + p->warmup_ns + p->duration_ns;
+	bool own = true;
 
 	if (r->app->o.no_forward_env)
 		return 0;
-	if (forward_find(&p->jobs[0], lasts_ns, &r->forwarded, err) < 0)
+	for (size_t i = 0; i < p->n; i++)
+		own = own && environment_has_identity(p->jobs[i].env);
+	if (forward_find(&p->jobs[0], own, lasts_ns, &r->forwarded, err) < 0)
 		return -1;
 	if (!r->forwarded.list)
 		return 0;
