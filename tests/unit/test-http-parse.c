@@ -90,8 +90,8 @@ static void test_wrong_heads(void)
 		"ICY 200 OK\r\n\r\n",
 		"\r\nHTTP/1.1 200 OK\r\n\r\n",
 		"<html>",
-		"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: "
-		"chunked\r\n\r\n",
+		("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: "
+		 "chunked\r\n\r\n"),
 		"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n",
 		"HTTP/1.1 200 OK\r\nContent-Length: 5, 6\r\n\r\n",
 		"HTTP/1.1 200 OK\r\nContent-Length: 5,\r\n\r\n",
