@@ -76,13 +76,18 @@ int forward_find(const struct job *job, bool own, uint64_t lasts_ns,
 void forward_show(const struct cloud_forwarded *f, struct console *con)
 {
 	AUTO_BUF struct buf names = BUF_INIT;
+	const char *from = f->origin; /* NULL: one of the names says it */
 
 	for (char **at = f->list; at && *at; at++) {
+		size_t len = strcspn(*at, "=");
+
 		buf_puts(&names, at == f->list ? "" : ", ");
-		buf_append(&names, *at, strcspn(*at, "="));
+		buf_append(&names, *at, len);
+		if (from && strlen(from) == len && memcmp(from, *at, len) == 0)
+			from = NULL;
 	}
 	if (names.data)
 		console_line(con, "Forwarded to the workers: %s%s%s%s", names.data,
-			f->origin ? " (credentials of " : "", f->origin ? f->origin : "",
-			f->origin ? ")" : "");
+			from ? " (credentials of " : "", from ? from : "",
+			from ? ")" : "");
 }

@@ -25,6 +25,7 @@ class ObjectStand:
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
 
             def handle_one(self):
                 owner.remember(self)
