@@ -124,7 +124,8 @@ struct backend {
 	void (*job_fini)(void *job);
 
 	/* Outside the measured path: everything under a prefix that ends with '/', recursive, in no
-	 * order. A prefix that is not there is an empty listing. */
+	 * order. A prefix that is not there is an empty listing. A uri that does not end with '/': that object, it
+	 * may be among others whose names begin so. */
 	int (*list)(void *job, const char *uri, list_fn *fn, void *user, struct err *err);
 	/* A small object whole (owner files): read into out (NUL-terminated; returns length, -ENOENT when
 	 * there is none), written atomically, removed. */

@@ -191,8 +191,17 @@ static void file_cancel(void *thread)
 static int file_list_all(
 	void *job, const char *uri, list_fn *fn, void *user, struct err *err)
 {
+	struct list_entry one = {.uri = uri};
+	struct stat st;
+
 	(void)job;
-	return file_walk(uri, fn, user, err);
+	if (uri[strlen(uri) - 1] == '/')
+		return file_walk(uri, fn, user, err);
+	if (stat(file_path(uri), &st) == 0 && S_ISREG(st.st_mode)) {
+		one.size = (uint64_t)st.st_size;
+		fn(&one, user);
+	}
+	return 0;
 }
 
 static long file_read_small(

@@ -132,7 +132,6 @@ static int add_part(
 		.step = share.count,
 		.n = count > share.index ? (count - share.index - 1) / share.count + 1
 					 : 0,
-		.sized = set->owner == SET_OURS,
 	};
 	part->prefix = text_printf("%s%s-", set->spec->uri, set->spec->name);
 	if (!part->prefix)
@@ -264,6 +263,40 @@ static int list_keys(struct keyset *k, const char *uri, const struct storage *st
 	return 0;
 }
 
+struct search {
+	const char *uri;
+	uint64_t size;
+	const uint32_t *cancel;
+};
+
+static bool is_it(const struct list_entry *e, void *user)
+{
+	struct search *s = user;
+
+	if (strcmp(e->uri, s->uri) != 0)
+		return !__atomic_load_n(s->cancel, __ATOMIC_RELAXED);
+	s->size = e->size;
+	return false;
+}
+
+/* One object by its name. Its size is only asked for where parts of it are to be read. */
+static int take_exact(struct keyset *k, const struct job_op *op,
+	const struct storage *store, const uint32_t *cancel, struct err *err)
+{
+	struct search s = {.uri = op->uri, .size = UINT64_MAX, .cancel = cancel};
+
+	k->exact = op->uri;
+	k->n = 1;
+	note_length(k, strlen(op->uri));
+	if (storage_check(store, op->kind, op->uri, err) < 0)
+		return -1;
+	if (op->kind == OP_RANGE_GET && !store->backend->any_object &&
+		storage_list(store, op->uri, is_it, &s, err) < 0)
+		return -1;
+	k->exact_size = s.size;
+	return 0;
+}
+
 int keyset_resolve(struct keyset *k, const struct job_op *op, const struct set *sets,
 	size_t n_sets, struct share share, const struct storage *store,
 	const uint32_t *cancel, struct err *err)
@@ -287,12 +320,8 @@ int keyset_resolve(struct keyset *k, const struct job_op *op, const struct set *
 			op->uri);
 	bool exact = !text_has_wildcard(op->uri) && !text_ends_with(op->uri, "/");
 
-	if (store->backend->any_object || exact) {
-		k->exact = op->uri;
-		k->n = 1;
-		note_length(k, strlen(op->uri));
-		return storage_check(store, op->kind, op->uri, err);
-	}
+	if (store->backend->any_object || exact)
+		return take_exact(k, op, store, cancel, err);
 	if (list_keys(k, op->uri, store, cancel, err) < 0)
 		return -1;
 	if (k->n == 0)
@@ -312,9 +341,9 @@ void keyset_key(const struct keyset *k, uint64_t i, char *uri, uint64_t *ret_siz
 	const struct keyset_part *part = k->parts;
 	uint64_t index;
 
-	*ret_size = UINT64_MAX;
 	if (k->exact) {
 		copy_text(uri, k->exact);
+		*ret_size = k->exact_size;
 		return;
 	}
 	if (k->offsets) {
@@ -331,6 +360,5 @@ void keyset_key(const struct keyset *k, uint64_t i, char *uri, uint64_t *ret_siz
 		memcpy(uri, part->prefix, part->prefix_len);
 		names_put_index(uri + part->prefix_len, index);
 	}
-	if (part->sized)
-		*ret_size = sizes_at(&part->set->sizes, part->set->spec->id, index);
+	*ret_size = set_size(part->set, index);
 }

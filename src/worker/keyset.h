@@ -20,13 +20,13 @@ struct keyset_part {
 	size_t prefix_len;
 	uint64_t first, step, n;
 	uint64_t *indices; /* or NULL */
-	bool sized;        /* the sizes of its objects are ours and so known */
 };
 
 struct keyset {
-	uint64_t n;        /* keys */
-	size_t longest;    /* bytes of the longest one at most, without its NUL */
-	const char *exact; /* or NULL; the op's own uri */
+	uint64_t n;          /* keys */
+	size_t longest;      /* bytes of the longest one at most, without its NUL */
+	const char *exact;   /* or NULL; the op's own uri */
+	uint64_t exact_size; /* UINT64_MAX: unknown, or nobody asked for it */
 	struct keyset_part *parts;
 	size_t n_parts;
 	/* listed: NUL-terminated URIs one after the other, offsets into them, and sizes */

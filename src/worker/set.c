@@ -20,6 +20,8 @@ CLEANUP_DEFINE(json_t, json_decref)
 #define OWNER_MAX 4096
 /* Indices have to fit into memory as bits, and into names. */
 #define COUNT_MAX UINT64_C(100000000000)
+/* Sizes of others' objects are remembered up to so many. */
+#define LISTED_MAX (UINT64_C(1) << 22)
 
 size_t set_key_room(const struct job_set *spec)
 {
@@ -177,6 +179,8 @@ static bool see_object(const struct list_entry *e, void *user)
 		!set_index(s->spec, e->uri + in->prefix_len, &index))
 		return true;
 	in->of_set++;
+	if (s->listed && index < s->spec->count)
+		s->listed[index] = e->size;
 	/* the size is only ours to judge when the set is; whose it is is known by now */
 	if (index < s->spec->count &&
 		(!s->owner_written || e->size == sizes_at(&s->sizes, s->spec->id, index)))
@@ -196,6 +200,17 @@ static void count_share(struct set *s, struct share share)
 	}
 	if (s->owner == SET_FOREIGN)
 		s->existing = s->foreign;
+}
+
+/* What has no owner may be somebody else's, whose sizes only a listing tells. Without memory they are not
+ * known, that is all. */
+static void remember_sizes(struct set *s)
+{
+	if (s->spec->count > LISTED_MAX)
+		return;
+	s->listed = malloc((s->spec->count + 1) * sizeof(*s->listed));
+	for (uint64_t i = 0; s->listed && i < s->spec->count; i++)
+		s->listed[i] = UINT64_MAX;
 }
 
 int set_inspect(struct set *s, const struct job_set *spec, struct share share,
@@ -218,8 +233,10 @@ int set_inspect(struct set *s, const struct job_set *spec, struct share share,
 			spec->count);
 	if (set_read_owner(s, store, err) < 0)
 		return -1;
-	if (!s->owner_written)
+	if (!s->owner_written) {
 		s->made_holder = storage_holder_missing(store, spec->uri);
+		remember_sizes(s);
+	}
 	if (storage_list(store, spec->uri, see_object, &in, err) < 0)
 		return -1;
 	if (!s->owner_written && in.of_set > 0) {
@@ -228,8 +245,19 @@ int set_inspect(struct set *s, const struct job_set *spec, struct share share,
 		if (!s->made)
 			return err_sys(err, ENOMEM, "no memory for a set");
 	}
+	if (s->owner == SET_OURS) {
+		free(s->listed);
+		s->listed = NULL;
+	}
 	count_share(s, share);
 	return 0;
+}
+
+uint64_t set_size(const struct set *s, uint64_t index)
+{
+	if (s->owner == SET_OURS || set_was_made(s, index))
+		return sizes_at(&s->sizes, s->spec->id, index);
+	return s->listed ? s->listed[index] : UINT64_MAX;
 }
 
 void set_inherit(struct set *s, const struct set *earlier)
@@ -263,5 +291,6 @@ void set_finish(struct set *s)
 {
 	free(s->complete);
 	free(s->made);
-	s->complete = s->made = NULL;
+	free(s->listed);
+	s->complete = s->made = s->listed = NULL;
 }

@@ -25,6 +25,9 @@ struct set {
 	uint64_t *complete;   /* bit per index: there, with its size (atomic) */
 	uint64_t *
 		made; /* bit per index: made by this process (atomic); foreign sets only */
+	uint64_t *
+		listed; /* foreign sets: sizes of those that were there, UINT64_MAX: was not;
+			   * NULL: too many to remember */
 	uint64_t existing, to_make, foreign; /* of this worker's share */
 };
 
@@ -63,6 +66,9 @@ void set_inherit(struct set *s, const struct set *earlier);
 /* Marks an object as made; threads may do so at the same time. */
 void set_mark_made(struct set *s, uint64_t index);
 bool set_was_made(const struct set *s, uint64_t index);
+
+/* The size of an object; UINT64_MAX: nobody knows. */
+uint64_t set_size(const struct set *s, uint64_t index);
 
 /* Reads the owner object again. 1: it is there and names this spec; 0: none; -1: err. */
 int set_read_owner(struct set *s, const struct storage *store, struct err *err);

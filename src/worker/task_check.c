@@ -159,6 +159,11 @@ static int check_op(struct task *t, size_t i, const uint32_t *cancel, struct err
 	if (keyset_resolve(&t->keys[i], op, t->sets, j->n_sets, task_share(t), &t->store,
 		    cancel, err) < 0)
 		return -1;
+	if (op->kind == OP_RANGE_GET && !t->backend->any_object && t->keys[i].exact &&
+		t->keys[i].exact_size == UINT64_MAX)
+		warn(t, text_printf("%s: how large it is cannot be found out: all ranges "
+				    "begin at 0",
+				op->uri));
 	return op->kind == OP_DELETE ? check_delete(t, i, err) : 0;
 }
 

@@ -210,8 +210,10 @@ static void test_foreign(void)
 	j = set_job(10, 1000);
 	t = must_task(&j, NULL);
 	CHECK(t->sets[0].foreign == 1 && t->sets[0].to_make == 9 && t->n_warnings == 1);
+	CHECK(set_size(&t->sets[0], 1) == 6 && set_size(&t->sets[0], 2) == UINT64_MAX);
 	p = run_phase(t, PHASE_PREPARE, &err);
 	CHECK(p.done == 9 && !exists("set/.muster-owner"));
+	CHECK(set_size(&t->sets[0], 1) == 6 && set_size(&t->sets[0], 2) == 1000);
 	CHECK(stat(object("set/prepared-00000001.dat"), &st) == 0 && st.st_size == 6);
 
 	/* a later job of the run still knows what was made */
@@ -328,6 +330,32 @@ static void test_cannot(void)
 	clear();
 }
 
+/* Parts are read of any object whose size can be found out. */
+static void test_sizes_for_ranges(void)
+{
+	const struct {
+		const char *path;
+		uint64_t size;
+	} rows[] = {{"set/one", 6}, {"set/*", 6}, {"set/", 6}};
+
+	write_file("set/one", "theirs");
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct job j = run_job(1, NS_PER_SEC);
+		AUTO_FREE char *uri = text_printf("%s%s", base, rows[i].path);
+		char key[ENGINE_URI];
+		uint64_t size;
+
+		run_add_op(&j, OP_RANGE_GET, 1, uri)->range_size = 2;
+		struct task *t = must_task(&j, NULL);
+
+		keyset_key(&t->keys[0], 0, key, &size);
+		CHECK(size == rows[i].size && t->n_warnings == 0, "%s: %ju", rows[i].path,
+			(uintmax_t)size);
+		task_destroy(t);
+	}
+	clear();
+}
+
 /* Each object in the folder of its shard; folders go with the last one, and stay when a stranger is in them. */
 static void test_in_shards(void)
 {
@@ -434,5 +462,6 @@ static void test_tear_down(void)
 
 TEST_MAIN(TEST(test_set_up), TEST(test_make_and_mend), TEST(test_count_grows),
 	TEST(test_shares), TEST(test_other_spec), TEST(test_foreign), TEST(test_strict),
-	TEST(test_puts), TEST(test_deletable), TEST(test_cannot), TEST(test_in_shards),
-	TEST(test_endpoints), TEST(test_tear_down))
+	TEST(test_puts), TEST(test_deletable), TEST(test_cannot),
+	TEST(test_sizes_for_ranges), TEST(test_in_shards), TEST(test_endpoints),
+	TEST(test_tear_down))
