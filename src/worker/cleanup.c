@@ -20,6 +20,9 @@
 #include "worker/names.h"
 #include "worker/task.h"
 
+/* Requests for several that each slot should have, at least. */
+#define ROUNDS 4
+
 static void add(struct cleanup *c, struct leftover item)
 {
 	if (c->n == c->cap) {
@@ -198,12 +201,16 @@ static size_t longest_name(const struct job *j)
 	return longest;
 }
 
+/* As large as the store takes them, but so that all slots have some. */
 static void plan_batches(struct cleanup *c)
 {
 	const struct task *t = c->task;
-	uint32_t most = t->backend->batch_max;
+	uint64_t each = c->n / ((uint64_t)ROUNDS * t->slots);
+	uint32_t most = t->backend->batch_max > 1 ? t->backend->batch_max : 1;
 
-	c->batch = most > 1 ? most : 1;
+	c->batch = each < most ? (uint32_t)each : most;
+	if (c->batch == 0)
+		c->batch = 1;
 	c->more_bytes = (c->batch - 1) * (longest_name(&t->job) + task_growth(t));
 }
 
@@ -212,7 +219,6 @@ int cleanup_plan(
 {
 	*c = (struct cleanup){.task = task, .cancel = cancel};
 	pthread_mutex_init(&c->lock, NULL);
-	plan_batches(c);
 	c->expected = calloc(task->job.n_sets + 1, sizeof(*c->expected));
 	if (!c->expected)
 		return err_sys(err, ENOMEM, "no memory to clean up");
@@ -235,6 +241,7 @@ int cleanup_plan(
 		return -1;
 	for (size_t i = 0; i < task->job.n_sets; i++)
 		c->missing += c->expected[i];
+	plan_batches(c);
 	return 0;
 }
 

@@ -67,6 +67,9 @@ static void fill_copy(
 	io->tag = seq;
 }
 
+/* An empty object has no parts; where all are empty, asking for one is what there is to do. */
+#define RANGE_DRAWS 16
+
 /* Of an object whose size nobody knows the beginning is all that is surely there. */
 static void fill_range(
 	struct load_thread *l, struct load_op *op, struct io *io, char *uri, char *more)
@@ -74,7 +77,11 @@ static void fill_range(
 	const uint64_t align = op->spec->range_align ? op->spec->range_align : 1;
 	uint64_t size = op->spec->range_size;
 
-	fill_key(l, op, io, uri, more);
+	for (int draws = 0; draws < RANGE_DRAWS; draws++) {
+		fill_key(l, op, io, uri, more);
+		if (io->size > 0)
+			break;
+	}
 	if (io->size == UINT64_MAX)
 		io->size = size;
 	else if (io->size > size) {

@@ -92,7 +92,8 @@ static void record_failure(struct op_record *o, const struct io *io)
 	if (so_far == 0)
 		memcpy(o->first_error, io->error_text, RECORD_TEXT);
 	count_up(&o->errors[io->error], 1);
-	o->entries += io->entries; /* of several objects some may have gone */
+	if (io->kind == OP_DELETE) /* of several objects some may have gone */
+		o->entries += io->entries;
 	hist_record(&o->hist[0][SAMPLE_FAILED], io->end_ns - io->due_ns);
 	if (__atomic_load_n(&o->sample_ready, __ATOMIC_ACQUIRE) == 0) {
 		memcpy(o->sample, io->error_text, RECORD_TEXT);

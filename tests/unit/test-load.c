@@ -457,7 +457,7 @@ static void test_cleanup_batches(void)
 	struct cleanup c;
 	const uint32_t none = 0;
 
-	CHECK(cleanup_plan(&c, t, &none, &err) == 0 && c.batch == 1000);
+	CHECK(cleanup_plan(&c, t, &none, &err) == 0 && c.batch == 1);
 	c.items = calloc(25, sizeof(*c.items));
 	c.n = 25;
 	c.batch = 10;
