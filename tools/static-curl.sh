@@ -7,7 +7,7 @@
 #                                 architecture: meson setup build-aarch64 --cross-file DIR/cross.ini
 # Half a minute the first time; nothing when DIR holds what it would make. As root or with sudo it
 # installs what is missing first. Sources come from where this machine gets its packages, by lists of its own:
-# nothing of the system changes. Exits with 1 where they cannot be had.
+# nothing else of the system changes. Exits with 1 where they cannot be had.
 set -eu
 tools=$(dirname "$0")
 . "$tools/packages.sh"
@@ -26,7 +26,11 @@ if [ "$arch" != "$(uname -m)" ]; then
 	esac
 	purposes="static cross"
 fi
-if [ $# -ne 1 ] || [ "${1#-}" != "$1" ] || [ "$cross" = unknown ]; then
+if [ "$cross" = unknown ]; then
+	echo "tools/static-curl.sh: no compiler for $arch is known here: build the worker on such a machine" >&2
+	exit 1
+fi
+if [ $# -ne 1 ] || [ "${1#-}" != "$1" ]; then
 	sed -n '2,10s/^# \{0,1\}//p' "$0" >&2
 	exit 2
 fi

@@ -129,7 +129,8 @@ bool http_header_u64(const struct http_exchange *ex, const char *name, uint64_t 
 struct http_client *http_client_create(
 	struct http_space *s, uint32_t slots, struct err *err);
 /* Connects n times to a server and waits until each has been done or has failed, so that the first ops
- * find connections. Failing is no error here: exchanges will say so. */
+ * find connections. Failing is no error here: exchanges will say so. The engine curl does nothing: libcurl keeps
+ * no connection that has carried no request. */
 void http_client_ramp(struct http_client *c, uint32_t server, uint32_t n);
 /* Begins an exchange: on an idle connection at once, else as soon as there is a new one; others of the
  * thread never wait for it. */
