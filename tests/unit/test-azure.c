@@ -342,6 +342,8 @@ static const char page[] =
 	"</Properties></Blob>"
 	"<Blob><Name Encoded=\"true\">x%EF%BF%BE</Name><Properties>"
 	"<Content-Length>18446744073709551615</Content-Length></Properties></Blob>"
+	"<Blob><Name>dir</Name><Properties><ResourceType>directory</ResourceType>"
+	"<Content-Length>0</Content-Length></Properties></Blob>"
 	"<BlobPrefix><Name>p/</Name></BlobPrefix>"
 	"</Blobs><NextMarker>m1</NextMarker></EnumerationResults>";
 
@@ -437,6 +439,38 @@ static void test_parts(void)
 	/* blocks that no list names need no request to go away */
 	r.op->step = OBJECT_ABORT;
 	CHECK(text_starts_with(rig_request(&r), "error:"));
+	rig_end(&r);
+}
+
+/* What is too large for one request, and for blocks of the usual size. */
+static void test_large(void)
+{
+	static const struct {
+		uint64_t size, part_size;
+		enum object_step step;
+		uint64_t want;
+	} rows[] = {
+		{UINT64_C(5000) << 20, 0, OBJECT_SINGLE, 0},
+		{(UINT64_C(5000) << 20) + 1, 0, OBJECT_PART, 8u << 20},
+		{UINT64_C(6) << 40, 0, OBJECT_PART, UINT64_C(126) << 20},
+	};
+	struct object_rig r;
+
+	set_environment("", NULL, ENDPOINT);
+	if (!rig_begin(&r, &backend_az, NULL))
+		return;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const struct io put = {.kind = OP_PUT,
+			.uri = "az://acc/box/k",
+			.size = rows[i].size,
+			.part_size = rows[i].part_size};
+
+		rig_op(&r, &put);
+		CHECK(r.op->step == rows[i].step && r.op->part_size == rows[i].want,
+			"row %zu: step %d, parts of %" PRIu64, i, (int)r.op->step,
+			r.op->part_size);
+		CHECK(r.op->parts_n <= 50000);
+	}
 	rig_end(&r);
 }
 
@@ -581,4 +615,5 @@ static void test_errors(void)
 
 TEST_MAIN(TEST(test_requests), TEST(test_sas_and_anonymous), TEST(test_places),
 	TEST(test_credentials_refused), TEST(test_pages), TEST(test_pages_refused),
-	TEST(test_parts), TEST(test_copies), TEST(test_batches), TEST(test_errors))
+	TEST(test_parts), TEST(test_large), TEST(test_copies), TEST(test_batches),
+	TEST(test_errors))

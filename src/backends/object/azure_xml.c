@@ -96,7 +96,7 @@ struct page_reader {
 	struct reader r; /* first */
 	bool is_page;
 	enum place place;
-	bool encoded, named;
+	bool encoded, named, is_directory;
 	struct buf name;
 	uint64_t size;
 	azure_blob_fn *fn;
@@ -121,12 +121,13 @@ static void page_start(void *user, const XML_Char *element, const XML_Char **att
 		p->is_page = true;
 	else if (strcmp(element, "Blob") == 0 || strcmp(element, "BlobPrefix") == 0) {
 		p->place = element[4] ? IN_PREFIX : IN_BLOB;
-		p->named = false;
+		p->named = p->is_directory = false;
 		p->size = 0;
 	} else if (strcmp(element, "Name") == 0 && p->place != OUTSIDE) {
 		p->encoded = is_encoded(attributes);
 		collect(&p->r);
 	} else if (strcmp(element, "Content-Length") == 0 ||
+		   strcmp(element, "ResourceType") == 0 ||
 		   strcmp(element, "NextMarker") == 0)
 		collect(&p->r);
 }
@@ -165,6 +166,9 @@ static void end_entry(struct page_reader *p)
 		fail(&p->r, "a blob in it has no name");
 		return;
 	}
+	/* of accounts with a hierarchical namespace: it comes and goes with what is in it */
+	if (p->is_directory)
+		return;
 	p->page.blobs++;
 	if (p->fn &&
 		!p->fn(p->user, p->name.data ? p->name.data : "", p->name.len, p->size))
@@ -187,6 +191,9 @@ static void page_end(void *user, const XML_Char *element)
 		take_name(p);
 	} else if (strcmp(element, "Content-Length") == 0) {
 		take_size(p);
+	} else if (strcmp(element, "ResourceType") == 0) {
+		p->is_directory =
+			p->r.text.len && strcmp(p->r.text.data, "directory") == 0;
 	} else if (p->r.text.len && !p->page.next) {
 		p->page.next = strdup(p->r.text.data);
 		if (!p->page.next)

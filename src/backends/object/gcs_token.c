@@ -28,7 +28,7 @@
 /* Renewed so long before its end, or at three quarters of a short life. */
 #define AHEAD_NS (300 * NS_PER_SEC)
 #define LASTS_MAX_S (30 * 86400)
-#define AGAIN_NS (10 * NS_PER_SEC) /* after a failure */
+#define AGAIN_NS (3 * NS_PER_SEC) /* after a failure */
 /* A token that is younger and refused will not be bettered by another one. */
 #define YOUNG_NS (5 * NS_PER_SEC)
 
@@ -317,14 +317,17 @@ char *gcs_tokens_copy(struct gcs_tokens *t, uint32_t *ret_generation)
 bool gcs_tokens_renew(struct gcs_tokens *t, uint32_t refused)
 {
 	struct err ignored = ERR_INIT; /* kept as trouble */
-	bool newer, old, renewed = false;
+	bool newer, may, renewed = false;
 
 	pthread_mutex_lock(&t->fetching);
 	pthread_mutex_lock(&t->lock);
 	newer = t->generation != refused;
-	old = clock_ns() >= t->fetched_ns + YOUNG_NS || clock_ns() >= t->ends_ns;
+	may = clock_ns() >= t->fetched_ns + YOUNG_NS || clock_ns() >= t->ends_ns;
+	/* it has just failed: not every op waits for that again */
+	if (*t->trouble && clock_ns() < t->renew_ns)
+		may = false;
 	pthread_mutex_unlock(&t->lock);
-	if (!newer && old)
+	if (!newer && may)
 		renewed = fetch(t, &ignored) == 0;
 	pthread_mutex_unlock(&t->fetching);
 	return newer || renewed;
