@@ -144,6 +144,8 @@ int results_members(struct json_writer *w, struct agg *a, const struct run_info 
 	jw_text(w, "outcome", info->outcome);
 	jw_int(w, "exit_code", info->exit_code);
 	jw_real(w, "measured_s", (double)info->measured_ns / 1e9, 6);
+	if (info->object_store)
+		jw_bool(w, "tls_verified", info->tls_verified);
 	if (put_ops(w, a, info, AGG_ALL, err) < 0 ||
 		put_endpoints(w, a, info, AGG_ALL, err) < 0)
 		return -1;

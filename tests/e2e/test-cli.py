@@ -218,7 +218,9 @@ def test_a_store_that_is_not_there(t):
         t.check("AKIDEXAMPLE" not in text and "hush" not in text, name)
     t.check("certificate is NOT verified" in files["console.log"], files["console.log"])
     t.check("certificate is NOT verified" in done.out, done.out)
-    t.eq(json.loads(files["metadata.json"])["tls_verified"], False)
+    for file in ("metadata.json", "results.json"):
+        t.eq(json.loads(files[file])["tls_verified"], False)
+    t.eq(json.loads(files["events.jsonl"].splitlines()[-1])["tls_verified"], False)
     t.check("insecure_tls" in files["journal.json"])
 
 

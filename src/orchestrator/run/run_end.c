@@ -501,6 +501,17 @@ static int write_results(struct run *r, struct err *err)
 	return res;
 }
 
+static json_t *end_event(const struct run *r)
+{
+	json_t *event = json_pack("{s:s, s:i, s:s}", "outcome", outcome(r), "exit_code",
+		run_exit_code(r), "results", rundir_path(r->dir));
+
+	if (r->plan.object_store)
+		json_object_set_new(
+			event, "tls_verified", json_boolean(!r->plan.tls_unverified));
+	return event;
+}
+
 int run_finish(struct run *r, struct err *err)
 {
 	int shown = 0, written;
@@ -517,9 +528,7 @@ int run_finish(struct run *r, struct err *err)
 	show_remarks(r);
 	written = write_results(r, shown < 0 ? &second : err);
 	console_always(r->ctx.console, "Results saved to: %s", rundir_path(r->dir));
-	events_emit(&r->ctx, r->dir, "end",
-		json_pack("{s:s, s:i, s:s}", "outcome", outcome(r), "exit_code",
-			run_exit_code(r), "results", rundir_path(r->dir)));
+	events_emit(&r->ctx, r->dir, "end", end_event(r));
 	if (shown < 0 || written < 0) {
 		log_error("%s", err->text);
 		return run_exit_code(r) ? run_exit_code(r) : 1;
