@@ -4,6 +4,7 @@
  * own_conn.c    a connection with an exchange on it: sends, receives, ends
  * own_tls.c     TLS over a socket: OpenSSL's, with one context for all of a space
  * own_dial.c    threads that connect: libcurl for names, addresses and proxies, then own_tls.c
+ * own_inbox.c   how connections come from there to a client
  *
  * A connection belongs to one client, and is touched by nobody else once it has been handed in. */
 #pragma once
@@ -44,6 +45,10 @@ struct inbox {
 };
 struct inbox *inbox_create(struct err *err);
 void inbox_close(struct inbox *b); /* by the client; takes NULL */
+void inbox_hold(struct inbox *b);  /* one more that may put something in */
+void inbox_drop(struct inbox *b);
+/* Puts a dial that has ended in, and drops its hold. */
+void inbox_put(struct dial *dial);
 /* All that is in it, as a list. */
 struct dial *inbox_take(struct inbox *b);
 

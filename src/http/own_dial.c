@@ -15,7 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -31,6 +31,10 @@
 /* Of one server, in all threads, so that one that does not answer leaves room for others. */
 #define DIALS_PER_SERVER 128
 #define THREADS_MAX 64
+/* A server that could not be reached this often in a row rests so long between one lot of dials and the next, or
+ * a closed loop of exchanges would do nothing but knock at it. */
+#define FAILURES_BEFORE_REST 4
+#define REST_NS (50 * NS_PER_MS)
 #define IDLE_MS 60000
 
 /* One dial under way. */
@@ -47,7 +51,8 @@ struct dial_thread {
 	struct dialer *dialer;
 	pthread_t id;
 	CURLM *multi;
-	uint32_t load; /* lines in use, under the lock */
+	uint32_t load;    /* lines in use, under the lock */
+	uint64_t look_ns; /* when a server that rests can be dialed again */
 	struct line lines[DIALS];
 };
 
@@ -59,113 +64,12 @@ struct dialer {
 	bool stop;
 	uint32_t n_threads;
 	struct dial_thread *threads[THREADS_MAX];
-	uint16_t busy[HTTP_SERVERS_MAX]; /* dials under way per server */
+	struct {
+		uint16_t busy;     /* dials under way */
+		uint16_t failures; /* in a row, up to FAILURES_BEFORE_REST */
+		uint64_t rests_until_ns;
+	} servers[HTTP_SERVERS_MAX];
 };
-
-/* --- dials and where they go */
-
-void dial_free(struct dial *dial)
-{
-	if (!dial)
-		return;
-	SSL_free(dial->ssl);
-	if (dial->fd >= 0)
-		close(dial->fd);
-	free(dial);
-}
-
-static void inbox_drop(struct inbox *b)
-{
-	uint32_t left;
-
-	pthread_mutex_lock(&b->lock);
-	left = --b->refs;
-	pthread_mutex_unlock(&b->lock);
-	if (left > 0)
-		return;
-	close(b->event);
-	pthread_mutex_destroy(&b->lock);
-	free(b);
-}
-
-struct inbox *inbox_create(struct err *err)
-{
-	struct inbox *b = calloc(1, sizeof(*b));
-
-	if (!b) {
-		err_set(err, ERR_SYSTEM, "no memory");
-		return NULL;
-	}
-	b->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (b->event < 0) {
-		err_sys(err, errno, "eventfd");
-		free(b);
-		return NULL;
-	}
-	pthread_mutex_init(&b->lock, NULL);
-	b->refs = 1;
-	return b;
-}
-
-static struct dial *take_all(struct inbox *b)
-{
-	struct dial *dial;
-
-	pthread_mutex_lock(&b->lock);
-	dial = b->first;
-	b->first = b->last = NULL;
-	pthread_mutex_unlock(&b->lock);
-	return dial;
-}
-
-struct dial *inbox_take(struct inbox *b)
-{
-	uint64_t count;
-
-	if (read(b->event, &count, sizeof(count)) < 0)
-		return NULL;
-	return take_all(b);
-}
-
-void inbox_close(struct inbox *b)
-{
-	struct dial *next, *dial;
-
-	if (!b)
-		return;
-	pthread_mutex_lock(&b->lock);
-	b->closed = true;
-	pthread_mutex_unlock(&b->lock);
-	for (dial = take_all(b); dial; dial = next) {
-		next = dial->next;
-		dial_free(dial);
-	}
-	inbox_drop(b);
-}
-
-/* Puts a dial that has ended where its client finds it. */
-static void deliver(struct dial *dial)
-{
-	static const uint64_t one = 1;
-	struct inbox *b = dial->inbox;
-	bool closed;
-
-	dial->next = NULL;
-	pthread_mutex_lock(&b->lock);
-	closed = b->closed;
-	if (!closed) {
-		if (b->last)
-			b->last->next = dial;
-		else
-			b->first = dial;
-		b->last = dial;
-		(void)!write(b->event, &one, sizeof(one));
-	}
-	pthread_mutex_unlock(&b->lock);
-	if (closed)
-		dial_free(dial);
-	inbox_drop(b);
-}
 
 static void fail_late(struct dialer *d, struct dial *dial)
 {
@@ -176,6 +80,20 @@ static void fail_late(struct dialer *d, struct dial *dial)
 
 /* --- ends of a line */
 
+/* With the lock held. */
+static void keep_count(struct dialer *d, const struct dial *dial)
+{
+	uint16_t *failures = &d->servers[dial->server].failures;
+
+	d->servers[dial->server].busy--;
+	if (dial->fail == HTTP_OK)
+		*failures = 0;
+	else if (*failures < FAILURES_BEFORE_REST)
+		++*failures;
+	else
+		d->servers[dial->server].rests_until_ns = clock_ns() + REST_NS;
+}
+
 static void hang_up(struct dial_thread *t, struct line *l)
 {
 	struct dialer *d = t->dialer;
@@ -185,7 +103,7 @@ static void hang_up(struct dial_thread *t, struct line *l)
 	l->tls = false;
 	pthread_mutex_lock(&d->lock);
 	t->load--;
-	d->busy[dial->server]--;
+	keep_count(d, dial);
 	pthread_mutex_unlock(&d->lock);
 	if (dial->fail != HTTP_OK && dial->fd >= 0) {
 		SSL_free(dial->ssl);
@@ -193,7 +111,7 @@ static void hang_up(struct dial_thread *t, struct line *l)
 		close(dial->fd);
 		dial->fd = -1;
 	}
-	deliver(dial);
+	inbox_put(dial);
 }
 
 /* What libcurl's code means, and in which words. */
@@ -305,6 +223,8 @@ static CURL *make_easy(const struct dial_thread *t, struct line *l)
 	curl_easy_setopt(easy, CURLOPT_PROXY, cfg->proxy ? cfg->proxy : "");
 	curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
 	curl_easy_setopt(easy, CURLOPT_HTTPPROXYTUNNEL, cfg->proxy ? 1L : 0L);
+	/* a name with many addresses is a store that wants them all used */
+	curl_easy_setopt(easy, CURLOPT_DNS_SHUFFLE_ADDRESSES, 1L);
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
 		(long)((cfg->connect_timeout_ns + NS_PER_MS - 1) / NS_PER_MS));
 	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, l->text);
@@ -334,12 +254,25 @@ static void dial(struct dial_thread *t, struct line *l)
 
 /* --- a thread */
 
-/* Takes the first dial of a server that has not too many under way. With the lock held. */
-static struct dial *pick(struct dialer *d)
+/* Whether it can be dialed now. With the lock held. */
+static bool is_free(struct dial_thread *t, uint32_t server, uint64_t now_ns)
 {
-	struct dial **at = &d->first, *before = NULL, *found;
+	const struct dialer *d = t->dialer;
+	uint64_t until_ns = d->servers[server].rests_until_ns;
 
-	while (*at && d->busy[(*at)->server] >= DIALS_PER_SERVER) {
+	if (until_ns > now_ns && until_ns < t->look_ns)
+		t->look_ns = until_ns;
+	return until_ns <= now_ns && d->servers[server].busy < DIALS_PER_SERVER;
+}
+
+/* Takes the first dial of a server that can be dialed. With the lock held. */
+static struct dial *pick(struct dial_thread *t)
+{
+	struct dialer *d = t->dialer;
+	struct dial **at = &d->first, *before = NULL, *found;
+	uint64_t now_ns = clock_ns();
+
+	while (*at && !is_free(t, (*at)->server, now_ns)) {
 		before = *at;
 		at = &before->next;
 	}
@@ -358,9 +291,9 @@ static bool take_one(struct dial_thread *t, struct line *l)
 	struct dialer *d = t->dialer;
 
 	pthread_mutex_lock(&d->lock);
-	l->dial = d->stop ? NULL : pick(d);
+	l->dial = d->stop ? NULL : pick(t);
 	if (l->dial) {
-		d->busy[l->dial->server]++;
+		d->servers[l->dial->server].busy++;
 		t->load++;
 	}
 	pthread_mutex_unlock(&d->lock);
@@ -378,6 +311,7 @@ static bool take_one(struct dial_thread *t, struct line *l)
 /* Takes up what was asked for, in all lines that are free. */
 static void take_up(struct dial_thread *t)
 {
+	t->look_ns = UINT64_MAX;
 	for (size_t i = 0; i < DIALS; i++)
 		while (!t->lines[i].dial)
 			if (!take_one(t, &t->lines[i]))
@@ -403,25 +337,28 @@ static void take_connected(struct dial_thread *t)
 static void wait_for_events(struct dial_thread *t)
 {
 	struct curl_waitfd fds[DIALS];
-	uint64_t now_ns = clock_ns();
+	uint64_t now_ns = clock_ns(), until_ns = now_ns + IDLE_MS * NS_PER_MS;
 	unsigned n = 0;
-	int ms = IDLE_MS;
 
+	if (t->look_ns < until_ns)
+		until_ns = t->look_ns;
 	for (size_t i = 0; i < DIALS; i++) {
 		const struct line *l = &t->lines[i];
-		uint64_t left_ns = l->until_ns > now_ns ? l->until_ns - now_ns : 0;
 
 		if (!l->tls)
 			continue;
-		if ((uint64_t)ms > left_ns / NS_PER_MS + 1)
-			ms = (int)(left_ns / NS_PER_MS + 1);
+		if (l->until_ns < until_ns)
+			until_ns = l->until_ns;
 		fds[n++] = (struct curl_waitfd){
 			.fd = l->dial->fd,
 			.events = l->events == POLLOUT ? CURL_WAIT_POLLOUT
 						       : CURL_WAIT_POLLIN,
 		};
 	}
-	curl_multi_poll(t->multi, fds, n, ms, NULL);
+	if (until_ns < now_ns)
+		until_ns = now_ns;
+	curl_multi_poll(
+		t->multi, fds, n, (int)((until_ns - now_ns) / NS_PER_MS + 1), NULL);
 }
 
 static void go_on_with_tls(struct dial_thread *t)
@@ -545,9 +482,7 @@ int dialer_ask(struct dialer *d, struct inbox *inbox, uint32_t server)
 	dial->server = server;
 	dial->fd = -1;
 	dial->asked_ns = clock_ns();
-	pthread_mutex_lock(&inbox->lock);
-	inbox->refs++;
-	pthread_mutex_unlock(&inbox->lock);
+	inbox_hold(inbox);
 	pthread_mutex_lock(&d->lock);
 	rc = rouse(d);
 	if (rc == 0) {
@@ -574,6 +509,13 @@ struct dialer *dialer_create(struct http_space *s, struct err *err)
 		return NULL;
 	}
 	d->space = s;
+	if (s->cfg.proxy && strncasecmp(s->cfg.proxy, "https:", 6) == 0) {
+		free(d);
+		err_set(err, ERR_INPUT,
+			"a proxy that is reached by https works with http_engine: curl "
+			"alone");
+		return NULL;
+	}
 	d->context = own_tls_context(&s->cfg, err);
 	if (!d->context) {
 		free(d);
@@ -601,7 +543,7 @@ void dialer_destroy(struct dialer *d)
 
 		d->first = dial->next;
 		dial->fail = HTTP_FAIL_CANCELLED;
-		deliver(dial);
+		inbox_put(dial);
 	}
 	SSL_CTX_free(d->context);
 	pthread_mutex_destroy(&d->lock);
