@@ -1,6 +1,7 @@
 /* storage: the store of a job outside the measured path, through its endpoints where there are any. */
 #include "worker/storage.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -46,6 +47,51 @@ int storage_check(
 	for (uint32_t i = 0; i < n; i++)
 		if (s->backend->check(s->job, kind, at_endpoint(s, i, uri, buf), err) < 0)
 			return -1;
+	return 0;
+}
+
+/* Writes at one endpoint, and looks at another one. */
+static int check_pair(const struct storage *s, uint32_t here, uint32_t there,
+	const char *uri, const char *text, struct err *err)
+{
+	struct err ignored = ERR_INIT;
+	char buf[ENGINE_URI], found[64];
+	int rc = s->backend->write_small(
+		s->job, at_endpoint(s, here, uri, buf), text, err);
+	long len;
+
+	if (rc < 0)
+		return -1;
+	len = s->backend->read_small(
+		s->job, at_endpoint(s, there, uri, buf), found, sizeof(found), err);
+	if (len == -ENOENT || (len >= 0 && strcmp(found, text) != 0))
+		rc = err_set(err, ERR_INPUT,
+			"%s does not see what %s has: all endpoints must see the same "
+			"objects",
+			s->endpoints->uris[there], s->endpoints->uris[here]);
+	else if (len < 0)
+		rc = -1;
+	s->backend->remove_small(s->job, at_endpoint(s, here, uri, buf), &ignored);
+	return rc;
+}
+
+int storage_check_same(const struct storage *s, const char *name, struct err *err)
+{
+	uint32_t n = storage_endpoints(s->endpoints);
+	char uri[ENGINE_URI], text[24];
+
+	if (s->backend->any_object)
+		return 0;
+	for (uint32_t i = 0; i < n && s->backend->holder_missing; i++)
+		if (s->backend->holder_missing(s->job, s->endpoints->uris[i]))
+			return 0;
+	if (n)
+		snprintf(uri, sizeof(uri), "%s.muster-same-%s", s->endpoints->base, name);
+	for (uint32_t i = 0; i + 1 < n; i++) {
+		snprintf(text, sizeof(text), "%u", i);
+		if (check_pair(s, i, i + 1, uri, text, err) < 0)
+			return -1;
+	}
 	return 0;
 }
 

@@ -27,6 +27,10 @@ uint32_t storage_endpoints(const struct job_endpoints *e);
 /* backend.check, at every endpoint. */
 int storage_check(
 	const struct storage *s, enum op_kind kind, const char *uri, struct err *err);
+/* Whether all endpoints see the same objects: a small one that is written at each is looked for at the next.
+ * name is unique. 0 where nobody can say: there is one endpoint, or none, or what would hold the object is not
+ * there yet. */
+int storage_check_same(const struct storage *s, const char *name, struct err *err);
 /* As the backend's own. */
 int storage_list(const struct storage *s, const char *uri, list_fn *fn, void *user,
 	struct err *err);

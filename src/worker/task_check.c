@@ -200,9 +200,21 @@ static void keep_remarks(struct task *t)
 		warn(t, text_printf("%s", remark));
 }
 
+/* Nothing is written where the workload only reads. */
+static bool writes(const struct job *j)
+{
+	bool any = j->prepare;
+
+	for (size_t i = 0; i < j->n_ops && j->load; i++)
+		any |= job_op_puts(&j->ops[i]) != NULL;
+	return any;
+}
+
 int task_check(struct task *t, const char **at, const uint32_t *cancel, struct err *err)
 {
 	if (inspect_sets(t, at, cancel, err) < 0 || check_ops(t, at, cancel, err) < 0)
+		return -1;
+	if (writes(&t->job) && storage_check_same(&t->store, t->name, err) < 0)
 		return -1;
 	keep_remarks(t);
 	return 0;
