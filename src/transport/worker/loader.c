@@ -25,9 +25,12 @@ static char *sentence(const char *program, const char *name, size_t len, const c
 {
 	AUTO_FREE char *safe = text_sanitize(name, len);
 
-	return text_printf("%s needs %s%s%s", program ? program : "the worker",
-		safe ? safe : "libraries", text,
-		program ? "" : " (build it static: tools/static-curl.sh)");
+	if (program)
+		return text_printf(
+			"%s needs %s%s", program, safe ? safe : "libraries", text);
+	return text_printf(
+		"the worker needs %s%s (build it static: tools/static-curl.sh)",
+		safe ? safe : "libraries", text);
 }
 
 char *loader_explain(const char *program, const char *text)
