@@ -368,6 +368,12 @@ static void test_redirects(void)
 			  {.status = 301, .fields = "Location: http://b.i/k\r\n"},
 			  {.status = 200, .body = "four"}),
 		"GET /b/k HTTP/1.1|GET /k HTTP/1.1|");
+	/* and out of it */
+	CHECK_STR(RUN(&rig, &get_io,
+			  {.status = 301, .fields = "Location: http://b.i/k\r\n"},
+			  {.status = 307, .fields = "Location: https://j/b/k?x=1\r\n"},
+			  {.status = 200, .body = "four"}),
+		"GET /b/k HTTP/1.1|GET /k HTTP/1.1|GET /b/k HTTP/1.1|");
 	for (size_t i = 0; i < sizeof(loops) / sizeof(loops[0]); i++)
 		loops[i] = loop;
 	run(&rig, &get_io, loops, sizeof(loops) / sizeof(loops[0]));

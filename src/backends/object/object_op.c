@@ -15,8 +15,9 @@
 #define RETRY_DELAY_MAX_NS (10 * NS_PER_SEC)
 /* The longest that a store may ask for. */
 #define RETRY_AFTER_MAX_NS (300 * NS_PER_SEC)
-/* Outside the measured path a passing trouble ends no run. */
+/* Outside the measured path a passing trouble ends no run; but nobody waits long before it begins. */
 #define CONTROL_RETRIES 3
+#define CONTROL_RETRY_AFTER_MAX_NS (5 * NS_PER_SEC)
 
 static struct object_op *op_new(struct object_thread *t)
 {
@@ -190,6 +191,7 @@ static uint64_t pause_ns(struct object_op *op)
 {
 	const struct store_options *o = &op->thread->job->options;
 	uint64_t asked = object_error_wait_ns(op);
+	uint64_t most_asked = op->extra ? CONTROL_RETRY_AFTER_MAX_NS : RETRY_AFTER_MAX_NS;
 	double delay = (double)(o->retry_delay_ns ? o->retry_delay_ns : RETRY_DELAY_NS);
 	double most = (double)(o->retry_delay_max_ns ? o->retry_delay_max_ns
 						     : RETRY_DELAY_MAX_NS);
@@ -199,8 +201,8 @@ static uint64_t pause_ns(struct object_op *op)
 	if (delay > most)
 		delay = most;
 	delay -= delay * o->retry_jitter * rng_double(&op->thread->rng);
-	if (asked > RETRY_AFTER_MAX_NS)
-		asked = RETRY_AFTER_MAX_NS;
+	if (asked > most_asked)
+		asked = most_asked;
 	return asked > (uint64_t)delay ? asked : (uint64_t)delay;
 }
 

@@ -14,15 +14,36 @@ static bool is_redirect(int status)
 	return status == 301 || status == 302 || status == 307 || status == 308;
 }
 
-/* Whether path begins with BASE/BUCKET. */
+/* Whether path is BASE/BUCKET, or below. */
 static bool names_bucket(
 	const struct object_place *p, const char *base, const char *path, size_t len)
 {
-	size_t base_len = strlen(base);
+	size_t base_len = strlen(base), end = base_len + 1 + p->bucket_len;
 
-	return len > base_len + p->bucket_len && strncmp(path, base, base_len) == 0 &&
+	return len >= end && strncmp(path, base, base_len) == 0 &&
 	       path[base_len] == '/' &&
-	       strncmp(path + base_len + 1, p->bucket, p->bucket_len) == 0;
+	       strncmp(path + base_len + 1, p->bucket, p->bucket_len) == 0 &&
+	       (len == end || path[end] == '/' || path[end] == '?');
+}
+
+static bool begins_with_bucket(const char *host, const struct object_place *p)
+{
+	return strncasecmp(host, p->bucket, p->bucket_len) == 0 &&
+	       host[p->bucket_len] == '.';
+}
+
+/* Where the bucket stands at the new host: in its name, or in the path below which base. */
+static void find_bucket(struct object_place *place, const struct object_place *old,
+	const char *path, size_t len)
+{
+	place->bucket_in_host = true;
+	if (begins_with_bucket(place->host, old))
+		return;
+	if (names_bucket(old, old->base, path, len))
+		place->base = old->base;
+	else if (!names_bucket(old, "", path, len))
+		return;
+	place->bucket_in_host = false;
 }
 
 static int follow(struct object_op *op, const char *url, size_t len, struct err *err)
@@ -48,13 +69,7 @@ static int follow(struct object_op *op, const char *url, size_t len, struct err 
 			"redirected to %.100s, where credentials do not go", e->host);
 	if (object_place_at(job, e, place, err) < 0)
 		return -1;
-	place->bucket_in_host = true;
-	if (path && names_bucket(&old, old.base, path, whole - len)) {
-		place->base = old.base;
-		place->bucket_in_host = false;
-	} else if (path && names_bucket(&old, "", path, whole - len)) {
-		place->bucket_in_host = false;
-	}
+	find_bucket(place, &old, path ? path : "/", path ? whole - len : 1);
 	object_remark(job, "%s redirects to %s: each request goes there first", old.host,
 		e->host);
 	return 0;
