@@ -140,25 +140,29 @@ static void end_broken(struct curl_slot *s, CURLcode code)
 	}
 }
 
-static bool is_tls(CURLcode code)
-{
-	static const CURLcode codes[] = {CURLE_SSL_CONNECT_ERROR, CURLE_SSL_CERTPROBLEM,
-		CURLE_SSL_CIPHER, CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_ISSUER_ERROR,
-		CURLE_SSL_INVALIDCERTSTATUS, CURLE_SSL_CLIENTCERT};
+static const CURLcode of_tls[] = {CURLE_SSL_CONNECT_ERROR, CURLE_SSL_CERTPROBLEM,
+	CURLE_SSL_CIPHER, CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_ISSUER_ERROR,
+	CURLE_SSL_INVALIDCERTSTATUS, CURLE_SSL_CLIENTCERT, CURLE_OK};
 
-	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
-		if (codes[i] == code)
-			return true;
-	return false;
+/* Whatever else may have happened before: a request that goes out once more wants a connection, too. */
+static const CURLcode of_connecting[] = {CURLE_COULDNT_RESOLVE_HOST,
+	CURLE_COULDNT_RESOLVE_PROXY, CURLE_COULDNT_CONNECT, CURLE_OPERATION_TIMEDOUT,
+	CURLE_PROXY, CURLE_OK};
+
+static bool is_one_of(CURLcode code, const CURLcode *codes)
+{
+	while (*codes != CURLE_OK && *codes != code)
+		codes++;
+	return *codes != CURLE_OK;
 }
 
 static void end_failed(struct curl_slot *s, CURLcode code)
 {
 	if (code == CURLE_OUT_OF_MEMORY)
 		end_refused(s, HTTP_FAIL_MEMORY);
-	else if (is_tls(code))
+	else if (is_one_of(code, of_tls))
 		end_tls(s, code);
-	else if (s->requests == 0)
+	else if (s->requests == 0 || is_one_of(code, of_connecting))
 		end_unconnected(s, code);
 	else
 		end_broken(s, code);
