@@ -56,7 +56,7 @@ const struct key storage_keys[] = {
 		.help = "Certificate (PEM) that is shown to the store."},
 	{"client_key", KEY_STR, AT(client_key), .def = "in client_cert",
 		.help = "File of its private key (PEM)."},
-	{"proxy", KEY_STR, AT(options.proxy), .def = "that of the environment",
+	{"proxy", KEY_STR, AT(options.proxy), .def = "none",
 		.help = "Proxy on the way: http://proxy.example.com:3128."},
 	{"connect_timeout", KEY_DURATION, AT(options.connect_timeout_ns), .def = "10s",
 		.min = NS_PER_MS, .max = DAY_NS,
