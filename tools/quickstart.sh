@@ -162,8 +162,8 @@ show_s3() {
 	# shellcheck disable=SC1091 # serve.py wrote it
 	. "$place/s3.env"
 
-	say "muster run workloads/s3.yaml --target s3://bench/demo/"
-	muster run workloads/s3.yaml --target s3://bench/demo/
+	say "muster run preset:small-objects --target s3://bench/demo/ --duration 5s"
+	muster run preset:small-objects --target s3://bench/demo/ --duration 5s
 }
 
 say "packages and build"
