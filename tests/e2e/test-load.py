@@ -132,6 +132,46 @@ def test_an_endpoint_that_cannot_be_read_is_named(t):
     t.match(done.err, rf"local error: w\.yaml:\d+:\d+: .*{t.tmp}/way/.*: Not a directory")
 
 
+def test_endpoints_that_differ(t):
+    """Two places that do not hold the same objects would give errors alone; and a run that reads writes nothing."""
+    for name in ("data", "way"):
+        (t.tmp / name).mkdir()
+        (t.tmp / name / "one").write_text("here")
+    t.write("w.yaml", ENDPOINTS.format(tmp=t.tmp, strategy="round_robin"))
+    done = t.muster("run", "w.yaml", "--shared-prepare", "yes")
+    t.ends(done, 2)
+    t.match(done.err, rf"file://{t.tmp}/way/ does not see what file://{t.tmp}/data/ has: all endpoints must see the same")
+    t.eq([p.name for p in files(t.tmp / "data") + files(t.tmp / "way")], ["one", "one"])
+    t.write("r.yaml", f"""
+duration: 200ms
+multi_endpoint: {{endpoints: ["file://{t.tmp}/data/", "file://{t.tmp}/way/"]}}
+workload: [{{op: get, path: one, weight: 1}}]
+""")
+    t.ends(t.muster("run", "r.yaml", "--shared-prepare", "yes", "--output", "reads"), 0)
+
+
+def test_puts_join_what_is_read(t):
+    """dynamic_put_pool: reads take what puts have made, but for what a delete may take."""
+    for name, more, joins in (("joins", "", True), ("deleted", "  - {op: delete, path: new/, weight: 1}\n", False)):
+        t.write(f"{name}.yaml", f"""
+target: "file://{t.tmp}/{name}/"
+duration: 1s
+concurrency: 2
+dynamic_put_pool: true
+prepare:
+  cleanup: true
+  ensure_objects:
+    - {{base_uri: "set/", count: 2, size_distribution: 100}}
+workload:
+  - {{op: put, path: "new/", weight: 5, object_size: 3000}}
+  - {{op: get, path: ./, weight: 5}}
+{more}""")
+        t.ends(t.muster("run", f"{name}.yaml", "--output", f"{name}.d"), 0, r"(?m)^GET: .*errors: 0\)$")
+        row = Results(t.tmp / f"{name}.d").row("GET")
+        t.eq(float(row["avg_bytes"]) > 2000, joins, row)
+        t.eq(files(t.tmp / name), [])
+
+
 def test_all_ops_on_null(t):
     t.write("w.yaml", """
 target: "null://latency=200us,size=4096,retries=2/"
