@@ -53,11 +53,11 @@ void inbox_put(struct dial *dial);
 struct dial *inbox_take(struct inbox *b);
 
 struct dialer;
-struct dialer *dialer_create(struct http_space *s, struct err *err);
+struct dialer *own_dialer_create(struct http_space *s, struct err *err);
 /* Cuts short what is under way. Takes NULL. */
-void dialer_destroy(struct dialer *d);
+void own_dialer_destroy(struct dialer *d);
 /* Connects; the outcome comes to the inbox. -1: no memory. */
-int dialer_ask(struct dialer *d, struct inbox *inbox, uint32_t server);
+int own_dialer_ask(struct dialer *d, struct inbox *inbox, uint32_t server);
 void dial_free(struct dial *dial); /* with what it still holds; takes NULL */
 
 /* --- TLS */

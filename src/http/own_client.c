@@ -85,7 +85,7 @@ static void dial_for(struct own_client *c, struct http_exchange *ex)
 
 	if (s->dialing >= s->waiting + 1) {
 		wait_in_line(s, ex);
-	} else if (dialer_ask(dialer_of(c), c->inbox, ex->server) < 0) {
+	} else if (own_dialer_ask(dialer_of(c), c->inbox, ex->server) < 0) {
 		fail(c, ex, HTTP_FAIL_MEMORY, "no memory");
 	} else {
 		s->dialing++;
@@ -340,7 +340,7 @@ static void ramp(struct http_client *client, uint32_t server, uint32_t n)
 
 	if (!know_server(c, server))
 		return;
-	for (; n > 0 && dialer_ask(dialer_of(c), c->inbox, server) == 0; n--) {
+	for (; n > 0 && own_dialer_ask(dialer_of(c), c->inbox, server) == 0; n--) {
 		c->servers[server].dialing++;
 		c->ramping++;
 	}
@@ -403,7 +403,7 @@ static int space_init(struct http_space *s, struct err *err)
 
 	if (!o)
 		return err_set(err, ERR_SYSTEM, "no memory");
-	o->dialer = dialer_create(s, err);
+	o->dialer = own_dialer_create(s, err);
 	if (!o->dialer) {
 		free(o);
 		return -1;
@@ -416,7 +416,7 @@ static void space_fini(struct http_space *s)
 {
 	struct own_space *o = s->engine;
 
-	dialer_destroy(o->dialer);
+	own_dialer_destroy(o->dialer);
 	free(o);
 }
 

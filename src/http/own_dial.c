@@ -471,7 +471,7 @@ static int rouse(struct dialer *d)
 	return 0;
 }
 
-int dialer_ask(struct dialer *d, struct inbox *inbox, uint32_t server)
+int own_dialer_ask(struct dialer *d, struct inbox *inbox, uint32_t server)
 {
 	struct dial *dial = calloc(1, sizeof(*dial));
 	int rc;
@@ -500,7 +500,7 @@ int dialer_ask(struct dialer *d, struct inbox *inbox, uint32_t server)
 	return rc;
 }
 
-struct dialer *dialer_create(struct http_space *s, struct err *err)
+struct dialer *own_dialer_create(struct http_space *s, struct err *err)
 {
 	struct dialer *d = calloc(1, sizeof(*d));
 
@@ -525,7 +525,7 @@ struct dialer *dialer_create(struct http_space *s, struct err *err)
 	return d;
 }
 
-void dialer_destroy(struct dialer *d)
+void own_dialer_destroy(struct dialer *d)
 {
 	if (!d)
 		return;
