@@ -206,12 +206,13 @@ static bool grow_names(struct keyset *k, size_t len)
 	return true;
 }
 
-/* muster's own owner objects are no data. */
-static bool is_owner(const char *uri)
+/* Owner objects are no data, nor are the probes of other workers' checks. */
+static bool is_musters_own(const char *uri)
 {
 	const char *slash = strrchr(uri, '/');
 
-	return slash && text_starts_with(slash + 1, ".muster-owner");
+	return slash && (text_starts_with(slash + 1, ".muster-owner") ||
+				text_starts_with(slash + 1, ".muster-probe-"));
 }
 
 static bool add_listed(const struct list_entry *e, void *user)
@@ -222,7 +223,8 @@ static bool add_listed(const struct list_entry *e, void *user)
 
 	if (__atomic_load_n(l->cancel, __ATOMIC_RELAXED))
 		return false;
-	if (is_owner(e->uri) || (l->pattern && !text_match(l->pattern, e->uri, false)))
+	if (is_musters_own(e->uri) ||
+		(l->pattern && !text_match(l->pattern, e->uri, false)))
 		return true;
 	if (!grow_names(k, len)) {
 		l->no_memory = true;
