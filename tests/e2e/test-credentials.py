@@ -2,6 +2,7 @@
 """Credentials on their way from this machine to hosts: whose count, and where they must never be seen."""
 
 import glob
+import re
 import sys
 
 sys.path[:0] = [__file__.rsplit("/", 1)[0]]
@@ -211,6 +212,21 @@ def test_clean_data_needs_them_again(t, sshd):
         t.ends(done, 0, "^Forwarded to the workers: AWS_ENDPOINT_URL, AWS_REGION$")
         t.check(("AKIDLISTED", None, "eu-here-1") in store.askers())
     nowhere(t, done, SECRET, TOKEN)
+
+
+def test_the_page_is_true(t):
+    """docs/cloud-storage.md: its YAML is taken, and its variables and keys are known to the sources."""
+    page = (SOURCE / "docs/cloud-storage.md").read_text()
+    blocks = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    t.check(len(blocks) >= 2, blocks)
+    for block in blocks:
+        target = "" if "target:" in block else "target: s3://bench/\n"
+        t.write("w.yaml", f"{target}{block}workload: [{{op: get, path: 'a/*', weight: 1}}]\n")
+        t.ends(t.muster("validate", "w.yaml"), 0)
+    sources = "".join(path.read_text() for path in (SOURCE / "src").rglob("*.c"))
+    names = set(re.findall(r"\b(?:AWS|AZURE_STORAGE|GCS|GCE|GOOGLE|STORAGE)_[A-Z0-9_]+", page))
+    t.eq({name for name in names if f'"{name}"' not in sources}, set())
+    t.eq({key for key in re.findall(r"^\| `([a-z]+_[a-z_]+)", page, re.MULTILINE) if f'"{key}"' not in sources}, set())
 
 
 def time_from_now(seconds):
