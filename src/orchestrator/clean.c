@@ -207,5 +207,10 @@ static int cmd_clean_files(struct app *app, struct err *err)
 
 int cmd_clean(struct app *app, struct err *err)
 {
-	return app->o.data ? clean_data(app, err) : cmd_clean_files(app, err);
+	if (app->o.data)
+		return clean_data(app, err);
+	if (app->o.store_config)
+		return err_set(err, ERR_INPUT,
+			"--workload-config is about data: it goes with --data DIR");
+	return cmd_clean_files(app, err);
 }

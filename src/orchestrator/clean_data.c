@@ -24,11 +24,13 @@
 #include "orchestrator/forward.h"
 #include "orchestrator/run/journal.h"
 #include "transport/transport.h"
+#include "workload/store_config.h"
 
 struct clean_data {
 	struct context ctx;
 	struct journal journal;
 	struct cloud_forwarded forwarded;
+	struct store_config store; /* --workload-config */
 	struct fleet *fleet;
 	bool *over; /* by worker */
 	size_t left, failed;
@@ -286,13 +288,16 @@ static int add_own(struct clean_data *c, bool *ret_all, struct err *err)
 	const struct options *o = &c->ctx.app->o;
 
 	*ret_all = true;
+	if (o->store_config && store_config_load(o->store_config, &c->store, err) < 0)
+		return err_prefix(err, "--workload-config");
 	for (size_t i = 0; i < c->journal.n; i++) {
 		struct journal_entry *e = &c->journal.entries[i];
 		const struct host *host = o->hosts || o->hosts_file
 						  ? inventory_find(&c->ctx.hosts, e->host)
 						  : NULL;
 
-		if (host && inventory_env_merge(&e->job->env, host->env) < 0)
+		if (inventory_env_merge(&e->job->env, c->store.env) < 0 ||
+			(host && inventory_env_merge(&e->job->env, host->env) < 0))
 			return err_sys(err, ENOMEM, "clean");
 		*ret_all = *ret_all && environment_has_identity(e->job->env);
 	}
@@ -381,6 +386,7 @@ int clean_data(struct app *app, struct err *err)
 	free(c.over);
 	journal_finish(&c.journal);
 	cloud_forwarded_finish(&c.forwarded);
+	store_config_finish(&c.store);
 	context_close(&c.ctx);
 	return r;
 }

@@ -134,6 +134,8 @@ static const struct opt clean_options[] = {
 		"remove the data that the run with this results directory left on its "
 		"hosts",
 		.complete = "dir"},
+	{"workload-config", 0, OPT_STR, AT(store_config), "FILE",
+		"keys of an S3 store, as the run had them", .complete = "file"},
 	{"no-forward-env", 0, OPT_FLAG, AT(no_forward_env), NULL,
 		"hosts use credentials of their own, and get none of this machine's"},
 	END,

@@ -194,6 +194,7 @@ workload:
                        (["run", "preset:mine", "--workload-config", "bad_config.yaml"], 2),
                        (["run", "preset:mine", "--workload-config", "none.yaml"], 2),
                        (["run", "preset:mine", "--workload-config", "s3_config.yaml", "--target", "gs://b"], 2),
+                       (["clean", "--workload-config", "s3_config.yaml"], 2),
                        (["run", "s3.yaml", "--endpoint", "key:hush-hush@host"], 2),
                        (["run", "s3.yaml", "--target", "s3://key:hush-hush@host/b"], 2)):
         done = t.muster(*argv)
@@ -222,6 +223,9 @@ def test_a_store_that_is_not_there(t):
         t.eq(json.loads(files[file])["tls_verified"], False)
     t.eq(json.loads(files["events.jsonl"].splitlines()[-1])["tls_verified"], False)
     t.check("insecure_tls" in files["journal.json"])
+    for argv, want in ((["--workload-config", "s3_config.yaml"], 3), (["--workload-config", "none.yaml"], 2)):
+        done = t.muster("clean", "--data", "r", *argv)
+        t.check(done.rc == want and "hush" not in done.out + done.err, show(done))
 
 
 def test_check(t, sshd):
