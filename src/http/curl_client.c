@@ -3,6 +3,7 @@
 #include <openssl/ssl.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <strings.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -390,10 +391,17 @@ static struct http_client *client_create(
 /* libcurl would find fault with a client's certificate at each connection; here it is said once. */
 static int space_init(struct http_space *s, struct err *err)
 {
+	bool secure_proxy = s->cfg.proxy && strncasecmp(s->cfg.proxy, "https:", 6) == 0;
 	SSL_CTX *context = own_tls_context(&s->cfg, err);
+	int rc = context ? 0 : -1;
 
 	SSL_CTX_free(context);
-	return context ? 0 : -1;
+	/* that of a proxy is verified before there is a server */
+	if (rc == 0 && secure_proxy && !s->cfg.insecure) {
+		s->trusted = http_trust(&s->cfg, err);
+		rc = s->trusted ? 0 : -1;
+	}
+	return rc;
 }
 
 static void space_fini(struct http_space *s)

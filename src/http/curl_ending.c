@@ -72,9 +72,15 @@ static void end_refused(struct curl_slot *s, enum http_fail fail)
 /* Its certificate, or anything else. */
 static void end_tls(struct curl_slot *s, CURLcode code)
 {
-	long result = 0;
+	long result = 0, of_proxy = 0;
 	char text[160];
 
+	curl_easy_getinfo(s->easy, CURLINFO_PROXY_SSL_VERIFYRESULT, &of_proxy);
+	if (of_proxy != X509_V_OK) {
+		http_say_untrusted(of_proxy, text);
+		http_set_fail(s->ex, HTTP_FAIL_PROXY, "the proxy: %.140s", text);
+		return;
+	}
 	if (code != CURLE_PEER_FAILED_VERIFICATION) {
 		http_set_fail(s->ex, HTTP_FAIL_TLS, "TLS cannot be agreed on: %.120s",
 			words(s, code));

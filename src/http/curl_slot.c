@@ -196,6 +196,10 @@ static void set_tls(struct curl_slot *s, const struct http_config *cfg)
 	curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, cfg->insecure ? 0L : 2L);
 	curl_easy_setopt(e, CURLOPT_CAINFO, NULL);
 	curl_easy_setopt(e, CURLOPT_CAPATH, NULL);
+	curl_easy_setopt(e, CURLOPT_PROXY_SSL_VERIFYPEER, cfg->insecure ? 0L : 1L);
+	curl_easy_setopt(e, CURLOPT_PROXY_SSL_VERIFYHOST, cfg->insecure ? 0L : 2L);
+	curl_easy_setopt(e, CURLOPT_PROXY_CAINFO, NULL);
+	curl_easy_setopt(e, CURLOPT_PROXY_CAPATH, NULL);
 	curl_easy_setopt(e, CURLOPT_SSL_CTX_FUNCTION, on_context);
 	curl_easy_setopt(e, CURLOPT_SSL_CTX_DATA, s);
 	for (size_t i = 0; i < sizeof(blobs) / sizeof(blobs[0]); i++) {
