@@ -59,7 +59,8 @@ def listen_on(address):
 
 
 class Rule:
-    """action: answer, reset, cut, stall, delay, edit. after: bytes of the response's body that still pass."""
+    """action: answer, redirect (reply: to that endpoint), reset, cut, stall, delay, edit (edit: head to head).
+    after: bytes of the response's body that still pass."""
 
     def __init__(self, action, match="", times=None, after=0, reply=None, seconds=0.0, edit=None):
         self.action, self.match, self.times, self.after = action, re.compile(match), times, after
@@ -204,10 +205,12 @@ class Front:
         request = Head(await reader.readuntil(b"\r\n\r\n"))
         self.requests.append(request.line)
         rule = next((rule for rule in self._rules if rule.takes(request.line)), Rule("pass"))
-        if rule.action == "answer":
+        if rule.action in ("answer", "redirect"):
             if "expect" not in request.fields:
                 await self._body(request, reader, None)
-            writer.write(rule.reply)
+            writer.write(rule.reply if rule.action == "answer" else
+                         f"HTTP/1.1 307 Temporary Redirect\r\nLocation: {rule.reply}{request.line.split()[1]}\r\n"
+                         "Content-Length: 0\r\n\r\n".encode())
             await writer.drain()
             return "expect" not in request.fields
         if rule.action == "delay":

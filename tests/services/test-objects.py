@@ -249,6 +249,19 @@ workload:
 """
 
 
+REDIRECTED = """
+duration: 1s
+concurrency: 4
+prepare:
+  cleanup: true
+  ensure_objects:
+    - {base_uri: "data/", count: 20, min_size: 1000, max_size: 1000}
+workload:
+  - {op: get, path: "data/*", weight: 3}
+  - {op: put, path: "out/", object_size: 1000, weight: 1}
+"""
+
+
 def endpoints(t, s3, strategy):
     """Two frontends of the same store, each behind a front that counts."""
     plant(s3.store())
@@ -273,6 +286,17 @@ def test_endpoints_in_turn(t, s3):
 def test_endpoints_by_what_is_in_flight(t, s3):
     _, _, gets = endpoints(t, s3, "least_connections")
     t.check(min(gets) > 0, gets)
+
+
+def test_redirects_are_followed(t, s3):
+    """Reads and writes that one place sends on to another: signed anew, and done there."""
+    plant(s3.store())
+    with Front(s3.ports[0]) as one, Front(s3.ports[1]) as two:
+        one.rule("redirect", match=r"^(GET|PUT|HEAD) /bench/(data|out)/", reply=two.endpoint)
+        done, results = run_it(t, s3, REDIRECTED, env=s3.env_at(one.endpoint))
+        no_errors(t, results, done)
+        t.check(sum(".dat" in line for line in two.requests) >= ended(results, "GET"), two.requests[:5])
+    untouched(t, s3.store())
 
 
 LARGE = """
@@ -325,6 +349,27 @@ def large(t, sink, op, size):
     t.eq(set(found.values()), {size})
     t.eq(len(found), ended(results, op.upper()))
     t.check(peak < 512 << 10, f"{peak} KiB of memory")
+
+
+LARGE_GET = """
+duration: 1s
+concurrency: 2
+workload:
+  - {op: get, path: "big/", weight: 3}
+  - {op: range_get, path: "big/", range_size: 300MiB, weight: 1}
+"""
+
+
+def test_a_large_object_is_read(t, sink):
+    large(t, sink, "put", GIB)
+    t.write("w.yaml", LARGE_GET)
+    run = t.spawn(t.muster_argv("run", "w.yaml", "--target", sink.target, "--output", "reads"), env=sink.env)
+    peak = watch_memory(run, 90)
+    t.ends(run.wait(10), 0)
+    results = Results(t.tmp / "reads")
+    no_errors(t, results)
+    t.check(ended(results, "GET") > 0 and peak < 512 << 10, f"{peak} KiB of memory")
+    t.eq(moved(results, "RANGE_GET"), results.count("RANGE_GET") * (300 << 20))
 
 
 def test_a_large_object_in_parts(t, sink):

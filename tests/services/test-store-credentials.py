@@ -97,6 +97,17 @@ def test_s3_endpoint_in_the_target(t, s3):
     t.ends(t.muster("run", "w.yaml", "--target", target, env=env, timeout=60), 0)
 
 
+def test_s3_settings_of_another_tool(t, s3):
+    """Its file has target, endpoint and keys; the keys are in no file of ours."""
+    t.write("s3_config.yaml", f"endpoint: {s3.endpoint}\naccess_key: {s3.access_key}\nsecret_key: {s3.secret_key}\n"
+            f"bucket: {s3.bucket}\nregion: us-east-1\n")
+    t.write("w.yaml", WORKLOAD)
+    done = t.muster("run", "w.yaml", "--workload-config", "s3_config.yaml", "--output", "out", timeout=60)
+    t.ends(done, 0)
+    no_errors(t, Results(t.tmp / "out"), done)
+    nowhere(t, t.tmp / "out", done, s3.secrets)
+
+
 def test_s3_anonymous_is_refused_by_a_private_bucket(t, s3):
     t.write("w.yaml", WORKLOAD + "storage: {anonymous: true}\n")
     done = t.muster("run", "w.yaml", "--target", s3.target, env={"AWS_ENDPOINT_URL": s3.endpoint}, timeout=60)
