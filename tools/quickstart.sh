@@ -157,6 +157,8 @@ show_hosts() {
 }
 
 show_s3() {
+	# what is set here for another store would go along
+	unset AWS_SESSION_TOKEN AWS_PROFILE AWS_CA_BUNDLE
 	start_s3
 	say "AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are of a gateway on this machine"
 	# shellcheck disable=SC1091 # serve.py wrote it

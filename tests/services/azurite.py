@@ -36,6 +36,8 @@ def installed():
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in lists)).hexdigest()[:16]
     base = pathlib.Path(os.environ.get("MUSTER_SERVICES_DIR") or SOURCE / "build/services")
     place = base / f"azurite-{digest}"
+    if (place / "complete").exists():
+        return place
     base.mkdir(parents=True, exist_ok=True)
     with open(base / "lock", "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
