@@ -1,6 +1,6 @@
 /* azure: Azure Blob Storage: credentials, endpoints, and where a URI leads.
  *
- * az://ACCOUNT/CONTAINER/KEY, or az://HOST:PORT/ACCOUNT/CONTAINER/KEY. The account is part of the host
+ * az://ACCOUNT/CONTAINER/KEY, az://HOST:PORT/ACCOUNT/CONTAINER/KEY or az://ACCOUNT.DOMAIN/CONTAINER/KEY. The account is part of the host
  * (https://ACCOUNT.blob.core.windows.net), or the first part of the path, as emulators have it: those are known
  * by an address or a name without a domain. */
 #include "backends/object/azure.h"
@@ -49,8 +49,7 @@ static int set_endpoint(struct azure_job *a, const char *url, struct err *err)
 
 	if (!text_starts_with(url, "http://") && !text_starts_with(url, "https://"))
 		return err_set(err, ERR_INPUT,
-			"the endpoint '%s' of az:// is no URL that begins with http:// "
-			"or "
+			"the endpoint '%s' of az:// begins with neither http:// nor "
 			"https://",
 			url);
 	host += 3;
@@ -80,8 +79,7 @@ static int find_endpoint(
 /* A key that cannot be used is told before any load. */
 static int check_key(const struct azure_credentials *c, struct err *err)
 {
-	struct err ignored =
-		ERR_INIT; /* it would name an account, which is not known yet */
+	struct err ignored = ERR_INIT; /* names an account, which nobody knows yet */
 	struct sharedkey *probe = sharedkey_create("any", c->key, &ignored);
 
 	if (!probe)
@@ -92,8 +90,10 @@ static int check_key(const struct azure_credentials *c, struct err *err)
 }
 
 /* Whether the credentials still hold, and for long enough. */
-static int check_expiry(struct object_job *job, uint64_t expires_s, struct err *err)
+static int check_expiry(
+	struct object_job *job, const struct azure_credentials *c, struct err *err)
 {
+	uint64_t expires_s = c->expires_s;
 	uint64_t now_s = clock_wall_ns() / NS_PER_SEC;
 
 	if (!expires_s || expires_s > now_s + SOON_S)
@@ -104,9 +104,8 @@ static int check_expiry(struct object_job *job, uint64_t expires_s, struct err *
 		return 0;
 	}
 	return err_set(err, ERR_INPUT,
-		"the SAS token of az:// ended %s ago by this host's clock: make a new "
-		"one",
-		units_duration((now_s - expires_s) * NS_PER_SEC).s);
+		"the SAS token of %s ended %s ago by this host's clock: renew it",
+		c->origin, units_duration((now_s - expires_s) * NS_PER_SEC).s);
 }
 
 static int find_credentials(struct object_job *job, struct azure_job *a, struct err *err)
@@ -126,7 +125,7 @@ static int find_credentials(struct object_job *job, struct azure_job *a, struct 
 			"workload");
 	if (a->credentials.key) /* which can do all that a SAS can */
 		return check_key(&a->credentials, err);
-	return check_expiry(job, a->credentials.expires_s, err);
+	return check_expiry(job, &a->credentials, err);
 }
 
 static void azure_job_fini(struct object_job *job)
@@ -202,13 +201,22 @@ static void add_text(struct url *u, const char *text)
 	add(u, text, strlen(text));
 }
 
+/* What stands before the container. */
+struct authority {
+	const char *host; /* of the URI, with its port; length 0: the endpoint's */
+	size_t len;
+	bool holds_account; /* in its name; else the account follows it */
+};
+
 /* The URL of the account's endpoint. */
 static void endpoint_url(const struct azure_job *a, const struct object_place *place,
-	const char *host, size_t host_len, struct url *ret)
+	const struct authority *h, struct url *ret)
 {
-	if (host_len) {
-		add_text(ret, guess_tls(a, host, host_len) ? "https://" : "http://");
-		add(ret, host, host_len);
+	if (h->len) {
+		add_text(ret, h->holds_account || guess_tls(a, h->host, h->len)
+				      ? "https://"
+				      : "http://");
+		add(ret, h->host, h->len);
 	} else if (a->endpoint) {
 		add_text(ret, a->endpoint);
 	} else {
@@ -216,7 +224,7 @@ static void endpoint_url(const struct azure_job *a, const struct object_place *p
 		add(ret, place->account, place->account_len);
 		add_text(ret, DOMAIN);
 	}
-	if (host_len || a->account_in_path) {
+	if (h->len ? !h->holds_account : a->account_in_path) {
 		add_text(ret, "/");
 		add(ret, place->account, place->account_len);
 	}
@@ -237,42 +245,58 @@ static int check_account(
 		a->credentials.origin, own, (int)place->account_len, place->account);
 }
 
-static int azure_place(struct object_job *job, const char *uri, struct object_place *ret,
-	struct err *err)
+/* HOST:PORT/ACCOUNT, ACCOUNT.DOMAIN, or ACCOUNT alone, which the store is found by. */
+static int take_account(const char **p, struct object_place *ret, struct authority *h,
+	const char *uri, struct err *err)
 {
-	struct azure_job *a = job->state;
-	const char *p = uri + strlen(SCHEME), *host = NULL;
-	size_t host_len = 0;
-	struct url url = {.len = 0};
-	struct object_endpoint *e;
-
-	*ret = (struct object_place){.base = ""};
-	ret->account_len = take_part(&p, &ret->account);
-	if (memchr(ret->account, ':', ret->account_len) ||
-		memchr(ret->account, '.', ret->account_len)) {
-		host = ret->account;
-		host_len = ret->account_len;
-		ret->account_len = take_part(&p, &ret->account);
+	*h = (struct authority){.host = *p};
+	h->len = take_part(p, &h->host);
+	if (memchr(h->host, ':', h->len)) {
+		ret->account_len = take_part(p, &ret->account);
+	} else {
+		ret->account = h->host;
+		ret->account_len = strcspn(h->host, "./");
+		h->holds_account = ret->account_len < h->len;
+		if (h->holds_account && is_path_style(h->host, h->len))
+			return err_set(err, ERR_INPUT,
+				"'%s': an address needs a port: az://HOST:PORT/ACCOUNT/"
+				"CONTAINER/PREFIX",
+				uri);
+		if (!h->holds_account)
+			h->len = 0;
 	}
-	ret->bucket_len = take_part(&p, &ret->bucket);
-	if (!ret->account_len || !ret->bucket_len)
-		return err_set(err, ERR_INPUT,
-			"'%s' names no container: az://ACCOUNT/CONTAINER/PREFIX", uri);
 	if (ret->account_len > AZURE_ACCOUNT_MAX ||
 		strspn(ret->account, ACCOUNT_CHARS) < ret->account_len)
 		return err_set(err, ERR_INPUT,
 			"'%s': an account's name is lower-case letters and digits", uri);
+	return 0;
+}
+
+static int azure_place(struct object_job *job, const char *uri, struct object_place *ret,
+	struct err *err)
+{
+	struct azure_job *a = job->state;
+	const char *p = uri + strlen(SCHEME);
+	struct url url = {.len = 0};
+	struct authority h;
+	struct object_endpoint *e;
+
+	*ret = (struct object_place){.base = ""};
+	if (take_account(&p, ret, &h, uri, err) < 0)
+		return -1;
+	ret->bucket_len = take_part(&p, &ret->bucket);
+	if (!ret->account_len || !ret->bucket_len)
+		return err_set(err, ERR_INPUT,
+			"'%s' names no container: az://ACCOUNT/CONTAINER/PREFIX", uri);
 	ret->key = p;
 	ret->key_len = strlen(p);
 	if (check_account(a, ret, err) < 0)
 		return -1;
-	endpoint_url(a, ret, host, host_len, &url);
+	endpoint_url(a, ret, &h, &url);
 	if (url.len >= sizeof(url.text))
 		return err_set(err, ERR_INPUT, "'%s': the endpoint is too long", uri);
 	e = object_endpoint(job, url.text, url.len, true, err);
-	if (!e)
-		return -1;
-	return object_place_at(job, e, ret, err);
+	return e ? object_place_at(job, e, ret, err) : -1;
 }
 
 #define AZURE_OPS                                                                        \
