@@ -1,7 +1,7 @@
 #!/bin/sh
 # The one place that names Debian packages: what muster needs to be built, and what its tests need.
 # Read it in (. tools/packages.sh) for install_packages, or run it:
-#   tools/packages.sh [build] [static] [sshd] [s3] [test] [services]     install what is missing
+#   tools/packages.sh [build] [static] [cross] [sshd] [s3] [test] [services]     install what is missing
 
 BUILD_PACKAGES="gcc libc6-dev meson ninja-build pkg-config libssh2-1-dev libyaml-dev libjansson-dev
 	libssl-dev zlib1g-dev libcurl4-openssl-dev libexpat1-dev scdoc openssh-client"
@@ -55,7 +55,7 @@ INSTALL='
 	apt-get -o DPkg::Lock::Timeout=300 install -q -y --no-install-recommends "$@"
 '
 
-# install_packages [build] [static] [sshd] [s3] [test] [services]: nothing is fetched when nothing is missing
+# install_packages [build] [static] [cross] [sshd] [s3] [test] [services]: nothing is fetched when nothing is missing
 # shellcheck disable=SC2086 # lists of words
 install_packages() {
 	wanted=
@@ -91,11 +91,11 @@ install_packages() {
 }
 
 case ${0##*/}:${1-} in
-packages.sh:build | packages.sh:static | packages.sh:sshd | packages.sh:s3 | packages.sh:test | packages.sh:services)
+packages.sh:build | packages.sh:static | packages.sh:cross | packages.sh:sshd | packages.sh:s3 | packages.sh:test | packages.sh:services)
 	install_packages "$@"
 	;;
 packages.sh:*)
-	echo "usage: tools/packages.sh [build] [static] [sshd] [s3] [test] [services]" >&2
+	echo "usage: tools/packages.sh [build] [static] [cross] [sshd] [s3] [test] [services]" >&2
 	exit 2
 	;;
 esac
