@@ -49,14 +49,30 @@ static int probe_list(struct object_job *job, const char *uri, struct err *err)
 	return 0;
 }
 
+/* A HEAD has no body that says why it is refused: the first byte is asked for, too. */
+static int ask_for_a_byte(struct object_job *job, const char *uri, struct err *err)
+{
+	AUTO_BUF struct buf body = BUF_INIT_MAX(OBJECT_BODY_MAX);
+	struct io io = {.kind = OP_RANGE_GET, .uri = uri, .size = 1};
+	struct object_extra extra = {.body = &body};
+
+	if (object_control_run(job, &io, NULL, &extra, err) == 0)
+		return 0;
+	/* an object of no bytes has no first one */
+	return io.error == OP_ERR_SHORT ? 0 : -1;
+}
+
 static int probe_object(struct object_job *job, const char *uri, struct err *err)
 {
 	struct io io = {.kind = OP_STAT, .uri = uri, .size = UINT64_MAX};
 	struct object_extra extra = {0};
 
-	if (object_control_run(job, &io, NULL, &extra, err) < 0)
-		return object_cannot(job, "find", uri, err);
-	return 0;
+	if (object_control_run(job, &io, NULL, &extra, err) == 0)
+		return 0;
+	if (io.error != OP_ERR_NETWORK && io.error != OP_ERR_TIMEOUT &&
+		ask_for_a_byte(job, uri, err) == 0)
+		return 0;
+	return object_cannot(job, "find", uri, err);
 }
 
 static int read_probe(
