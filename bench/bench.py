@@ -15,6 +15,7 @@ SOURCE = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(SOURCE / "bench"))
 
 import fleet  # noqa: E402
+import http_rows  # noqa: E402
 import micro  # noqa: E402
 import net  # noqa: E402
 import page  # noqa: E402
@@ -36,6 +37,11 @@ ROWS = (
     Row("net-udp", "udp stream over loopback; against iperf3", net.udp, False),
     Row("net-rr", "tcp rr over loopback; against a bare ping-pong in C, and sockperf", net.rr, False),
     Row("net-rr-many", "tcp rr with many flows", net.rr_many, False),
+    Row("http-get", "HTTP GET of 4 KiB, 32 connections; against wrk and libcurl", http_rows.get, False),
+    Row("http-put", "HTTP PUT of 4 KiB, 32 connections; against wrk and libcurl", http_rows.put, False),
+    Row("http-tls", "HTTPS GET of 4 KiB, 32 connections; against wrk and libcurl", http_rows.tls, False),
+    Row("http-many", "HTTP GET of 4 KiB over many connections", http_rows.many, False),
+    Row("http-large", "HTTP bodies of 1 MiB, 8 connections", http_rows.large, False),
     Row("check", "check of 100 hosts, worker there; against clush running true", fleet.check, True),
     Row("copy", "8 MiB to 32 hosts (setup); against clush --copy", fleet.copy, True),
     Row("skew", "start skew over 8 hosts", fleet.skew, True),
@@ -73,6 +79,8 @@ def machine():
             "clush": said(["clush", "--version"], r"[0-9][0-9.]+"),
             "iperf3": said(["iperf3", "--version"], r"(?<=iperf )[0-9][0-9.]+"),
             "sockperf": said(["sockperf", "--version"], r"(?<=version )[0-9][0-9.]+"),
+            "wrk": said(["wrk", "--version"], r"(?<=wrk )[^ ]*[0-9][0-9.]+"),
+            "libcurl": said(["pkg-config", "--modversion", "libcurl"]),
         },
     }
 
@@ -127,7 +135,9 @@ def main():
     if given.needs:
         print("fleet" if any(row.on_fleet for row in rows) else "",
               "iperf3" if any(row.name in ("net-stream", "net-udp") for row in rows) else "",
-              "sockperf" if any(row.name == "net-rr" for row in rows) else "")
+              "sockperf" if any(row.name == "net-rr" for row in rows) else "",
+              "wrk" if any(row.name.startswith("http-") for row in rows) else "",
+              "nginx-light" if any(row.name == "http-tls" for row in rows) else "")
         return 0
     if given.list:
         for row in rows:

@@ -26,14 +26,14 @@ case $needs in
 esac
 case $needs in *iperf3*) rivals="$rivals iperf3" ;; esac
 case $needs in *sockperf*) rivals="$rivals sockperf" ;; esac
+case $needs in *wrk*) rivals="$rivals wrk" ;; esac
+case $needs in *nginx-light*) rivals="$rivals nginx-light" ;; esac
 if [ -n "$rivals" ]; then
 	# shellcheck disable=SC2086 # a list of words
 	missing=$(missing_packages $rivals)
 	if [ -n "$missing" ]; then
-		as_root apt-get update -q </dev/null >&2
 		# shellcheck disable=SC2086 # a list of words
-		as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y \
-			--no-install-recommends $missing </dev/null >&2
+		as_root sh -c "$INSTALL" install $missing </dev/null >&2
 	fi
 fi
 
