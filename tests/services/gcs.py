@@ -72,6 +72,11 @@ class Gcs(Service):
         """The service account's key file."""
         return self.folder / "account.json"
 
+    @property
+    def login(self):
+        """A person's login, as gcloud keeps it."""
+        return self.folder / "login.json"
+
     def env_at(self, endpoint):
         key = json.loads(self.account.read_text())
         key["token_uri"] = f"{endpoint}/token"

@@ -52,6 +52,9 @@ class Auth:
     def __init__(self, token_seconds=3600, skew=0):
         self.key, self.key_id = RsaKey(), secrets.token_hex(20)
         self.hmac = {"GOOG1E" + secrets.token_hex(16).upper(): secrets.token_urlsafe(30)}
+        # bytes that a form has to encode
+        self.login = {"client_id": "1-a.apps", "client_secret": "G+" + secrets.token_urlsafe(12),
+                      "refresh_token": "1//0&" + secrets.token_urlsafe(24)}
         self.token_seconds, self.skew = token_seconds, skew
         self.fetches = 0
         self._tokens = {}
@@ -77,6 +80,8 @@ class Auth:
     def exchange(self, body):
         """A token endpoint's answer: (status, JSON)."""
         form = dict(urllib.parse.parse_qsl(body.decode("utf-8", "replace")))
+        if form.get("grant_type") == "refresh_token":
+            return self._refresh(form)
         if form.get("grant_type") != "urn:ietf:params:oauth:grant-type:jwt-bearer":
             return 400, {"error": "unsupported_grant_type", "error_description": "Invalid grant_type"}
         try:
@@ -86,6 +91,14 @@ class Auth:
         with self._lock:
             self.fetches += 1
         return 200, self.grant(scope=claims["scope"])
+
+    def _refresh(self, form):
+        """Of a person's own login (RFC 6749 section 6)."""
+        if {name: form.get(name) for name in self.login} != self.login:
+            return 400, {"error": "invalid_grant", "error_description": "Bad Request"}
+        with self._lock:
+            self.fetches += 1
+        return 200, self.grant()
 
     def _claims(self, assertion):
         head, body, signature = assertion.split(".")

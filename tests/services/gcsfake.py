@@ -4,7 +4,8 @@ service accounts and the metadata service, on one port of loopback. Objects live
 
     gcsfake.py --port N --folder DIR [--bucket NAME] [--token-seconds N] [--skew N] [--cert F --key F]
 
-Writes DIR/account.json (a service account's key file) and DIR/hmac (access key and secret) before it listens.
+Writes DIR/account.json (a service account's key file), DIR/login.json (as gcloud keeps a person's login) and
+DIR/hmac (access key and secret) before it listens.
 Below /_test/ is a back door without a password, for the tests themselves: gcs.py uses it.
 """
 
@@ -305,6 +306,8 @@ def main():
     auth = Auth(given.token_seconds, given.skew)
     url = f"https://localhost:{given.port}" if tls else f"http://127.0.0.1:{given.port}"
     (given.folder / "account.json").write_text(json.dumps(auth.service_account(url)))
+    (given.folder / "login.json").write_text(
+        json.dumps({"type": "authorized_user", "token_uri": f"{url}/token", **auth.login}))
     (given.folder / "hmac").write_text("".join(f"{k} {v}\n" for k, v in auth.hmac.items()))
     Server(given.port, Fake(auth, given.bucket).respond, tls).serve_forever()
 

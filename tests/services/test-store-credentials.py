@@ -129,6 +129,10 @@ def test_gcs_content_instead_of_a_file(t, gcs):
     works(t, gcs, {**gcs.env, "GOOGLE_APPLICATION_CREDENTIALS": gcs.account.read_text()})
 
 
+def test_gcs_login(t, gcs):
+    works(t, gcs, {**gcs.env, "GOOGLE_APPLICATION_CREDENTIALS": str(gcs.login)})
+
+
 def test_gcs_metadata_service(t, gcs):
     works(t, gcs, {"STORAGE_EMULATOR_HOST": gcs.endpoint, "GCE_METADATA_HOST": f"127.0.0.1:{gcs.port}"})
 

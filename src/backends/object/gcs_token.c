@@ -105,15 +105,18 @@ static int read_answer(int status, const struct buf *answer, const char *where,
 	char **ret, uint64_t *ret_lasts_s, struct err *err)
 {
 	const char *text = answer->data ? answer->data : "";
+	struct err why;
 
 	if (status / 100 != 2 && *text != '{')
 		return err_set(err, ERR_HOST, "no access token from %s: it answers %d",
 			where, status);
 	if (gcs_token_parse(text, answer->len, ret, ret_lasts_s, err) == 0)
 		return 0;
-	if (strstr(err->text, "timeframe") || strstr(err->text, "iat"))
-		err_prefix(err, "is this host's clock right?");
-	return err_prefix(err, "no access token from %s (status %d)", where, status);
+	err_prefix(err, "no access token from %s (status %d)", where, status);
+	if (!strstr(err->text, "timeframe"))
+		return -1;
+	why = *err;
+	return err_set(err, why.kind, "%.800s (is this host's clock right?)", why.text);
 }
 
 static int fetch_by_form(
