@@ -386,7 +386,7 @@ static size_t wait(struct http_client *client, struct http_exchange **done, size
 
 static void cancel(struct http_client *client)
 {
-	static const char text[] = "it was given up";
+	static const char text[] = "given up";
 	struct own_client *c = own(client);
 
 	for (uint32_t i = c->n_all; i-- > 0;)
