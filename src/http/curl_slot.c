@@ -467,6 +467,9 @@ enum http_fail curl_slot_late(struct curl_slot *s, uint64_t now_ns)
 	}
 	waits = s->uploaded >= s->ex->body_size && s->head->text.len == 0 &&
 		(s->informal || first == 0);
+	/* the moment of the sweep may lie before a byte that came since */
+	if (now_ns <= s->moved_ns)
+		return HTTP_OK;
 	if (now_ns - s->moved_ns <
 		(waits ? cfg->first_byte_timeout_ns : cfg->stall_timeout_ns))
 		return HTTP_OK;
