@@ -19,7 +19,8 @@ STRANGERS = {"strangers/one": b"1", "data/not-prepared": b"22", "out/mine": b"33
 PREPARED = 40
 PUT_BYTES = 4096
 RANGE_BYTES = 512
-COPIED = ("copies/",)
+PARTS_BYTES = 6 << 20
+SURE = 15  # so many draws are not all missed: e^-15
 
 # Every operation that a store of objects knows; {more} are keys of the top level.
 MIXED = """
@@ -34,7 +35,7 @@ workload:
   - {{op: get, path: "data/*", weight: 40}}
   - {{op: range_get, path: "data/*", weight: 10, range_size: 512}}
   - {{op: put, path: "out/", weight: 20, object_size: 4KiB}}
-  - {{op: multipart_put, path: "big/", weight: 1, object_size: 11MiB, part_size: 5MiB}}
+  - {{op: multipart_put, path: "big/", weight: 4, object_size: 6MiB, part_size: 5MiB}}
   - {{op: stat, path: "data/*", weight: 10}}
   - {{op: list, path: "data/", weight: 5, max_keys: 15}}
   - {{op: copy, path: "data/*", to: "copies/", weight: 5}}
@@ -83,15 +84,16 @@ def agree(t, results, store):
     """Counts and bytes of a run of `mixed` are what the store holds."""
     no_errors(t, results)
     found = store.objects()
+    total = sum(ended(results, op["operation"]) for op in results.json["ops"])
 
     def below(prefix):
         return {key: size for key, size in found.items() if key.startswith(prefix) and key not in STRANGERS}
 
-    for operation, prefix, size in (("PUT", "out/", PUT_BYTES), ("MULTIPART_PUT", "big/", 11 << 20),
+    for operation, prefix, size in (("PUT", "out/", PUT_BYTES), ("MULTIPART_PUT", "big/", PARTS_BYTES),
                                     ("COPY", "copies/", None)):
-        t.check(ended(results, operation) > 0, f"no {operation}")
+        t.check(ended(results, operation) > 0 or total * 4 / 94 < SURE, f"no {operation} of {total}")
         t.eq(len(below(prefix)), ended(results, operation), operation)
-        if size:
+        if size and below(prefix):
             t.eq(set(below(prefix).values()), {size}, operation)
             t.eq(moved(results, operation), size * results.count(operation), operation)
     prepared = {key: size for key, size in below("data/").items() if key.endswith(".dat")}

@@ -2,6 +2,8 @@
 """Bad days: each ends in one clear sentence that names who, where and what to do, with the right exit status, and
 no secret is in any of it."""
 
+import base64
+import json
 import pathlib
 import sys
 import time
@@ -96,7 +98,6 @@ def test_s3_wrong_bucket(t, s3):
 
 
 def test_azure_wrong_key(t, az):
-    import base64
     wrong = base64.b64encode(b"wrong" * 12).decode()
     refused(t, attempt(t, az.target, {**az.env, "AZURE_STORAGE_KEY": wrong}), r"AuthorizationFailure|"
             r"AuthenticationFailed", r"127\.0\.0\.1:\d+", secrets=[wrong])
@@ -131,7 +132,6 @@ def test_gcs_expired_token(t, gcs):
 
 
 def test_gcs_a_key_that_is_somebody_elses(t, gcs):
-    import json
     with served(lambda: Gcs(t.tmp / "other")) as other:
         account = json.loads(gcs.account.read_text())
         account["private_key"] = json.loads(other.account.read_text())["private_key"]
