@@ -327,6 +327,8 @@ static void test_deletes(void)
 		.uri = "s3://b/1",
 		.more = "s3://b/2\0s3://b/3",
 		.n_more = 2};
+	const struct io elsewhere = {
+		.kind = OP_DELETE, .uri = "s3://b/1", .more = "s3://c/2", .n_more = 1};
 	const struct io odd = {.kind = OP_DELETE,
 		.uri = "s3://b/1",
 		.more = "s3://b/\x01\0s3://b/3",
@@ -345,6 +347,8 @@ static void test_deletes(void)
 	CHECK(strstr(rig.io.error_text, "1 of 3 not deleted: AccessDenied: 2") != NULL,
 		"%s", rig.io.error_text);
 	/* XML cannot name such a key: one after the other */
+	CHECK_STR(RUN(&rig, &elsewhere, {.status = 204}, {.status = 204}),
+		"DELETE /b/1 HTTP/1.1|DELETE /c/2 HTTP/1.1|");
 	CHECK_STR(RUN(&rig, &odd, {.status = 204}, {.status = 204}, {.status = 204}),
 		"DELETE /b/1 HTTP/1.1|DELETE /b/%01 HTTP/1.1|DELETE /b/3 HTTP/1.1|");
 	CHECK(rig.io.error == OP_OK && rig.io.entries == 3);

@@ -67,6 +67,7 @@ struct object_job {
 	size_t n_remarks;
 	/* endpoints that URIs named so far, in a list that only grows (atomic head) */
 	struct object_endpoint *endpoints;
+	uint32_t n_endpoints;
 	struct http_space
 		*direct;   /* without proxy: metadata services; made on first use */
 	uint64_t *checked; /* hashes of what check has found good: see object_check.c */

@@ -177,7 +177,14 @@ struct object_endpoint *object_endpoint(
 		return NULL;
 	pthread_mutex_lock(&job->lock);
 	first = find(job, url, len, tls);
+	if (!first && job->n_endpoints == HTTP_SERVERS_MAX) {
+		pthread_mutex_unlock(&job->lock);
+		object_endpoint_free(e);
+		err_set(err, ERR_FAILED, "more than %d endpoints", HTTP_SERVERS_MAX);
+		return NULL;
+	}
 	if (!first) {
+		job->n_endpoints++;
 		e->next = *newest;
 		__atomic_store_n(newest, e, __ATOMIC_RELEASE);
 	}

@@ -15,6 +15,8 @@
 #define S3_PART_DEFAULT (UINT64_C(8) << 20)
 #define S3_PARTS_MAX 10000
 #define S3_BATCH_MAX 1000
+/* How often stores may say that a bucket is elsewhere: one that does so without end is not believed. */
+#define S3_LEARNED_MAX 100
 /* Of a copy that goes in parts. */
 #define S3_COPY_PART (UINT64_C(512) << 20)
 
@@ -39,8 +41,9 @@ struct s3_state {
 	struct object_job *job;
 	struct s3_keys *keys;      /* newest first (atomic); NULL: nothing is signed */
 	struct s3_bucket *buckets; /* newest first (atomic) */
-	char *endpoint;            /* NULL: AWS, by region */
-	char *region;              /* of buckets of which nobody says it */
+	uint32_t learned; /* entries of buckets that turned out elsewhere (atomic) */
+	char *endpoint;   /* NULL: AWS, by region */
+	char *region;     /* of buckets of which nobody says it */
 	pthread_t renewer;
 	bool renews; /* renewer runs */
 	bool stops;

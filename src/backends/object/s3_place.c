@@ -261,14 +261,18 @@ bool s3_learn_region(
 	struct object_job *job, struct object_place *place, const char *region)
 {
 	const struct s3_bucket *b = place->own, *known;
+	struct s3_state *s = job->state;
 	struct err ignored = ERR_INIT;
 
 	if (!*region || strcmp(b->region, region) == 0)
 		return false;
 	/* another thread may have been told before */
-	known = find(job->state, b->prefix);
-	if (!known || known == b || strcmp(known->region, region) != 0)
+	known = find(s, b->prefix);
+	if (!known || known == b || strcmp(known->region, region) != 0) {
+		if (__atomic_add_fetch(&s->learned, 1, __ATOMIC_RELAXED) > S3_LEARNED_MAX)
+			return false;
 		known = open_bucket(job, b->prefix, host_of(b->prefix), region, &ignored);
+	}
 	if (!known)
 		return false;
 	const char *key = place->key;

@@ -218,7 +218,15 @@ static int add_key(struct buf *body, const char *key)
 	return rc == 0 ? buf_puts(body, "</Key></Object>") : rc;
 }
 
-/* All keys in one body; false: one of them has bytes that XML cannot hold. */
+/* By what URIs call it: a redirect may have moved one of the places. */
+static bool same_bucket(const struct object_place *a, const struct object_place *b)
+{
+	const struct s3_bucket *first = a->own, *second = b->own;
+
+	return strcmp(first->prefix, second->prefix) == 0;
+}
+
+/* All keys in one body; false: one of them has bytes that XML cannot hold, or is of another bucket. */
 static bool add_keys(struct object_op *op, int *rc, struct err *err)
 {
 	const struct io *io = op->io;
@@ -228,7 +236,8 @@ static bool add_keys(struct object_op *op, int *rc, struct err *err)
 		struct object_place place;
 
 		*rc = s3_place(op->thread->job, uri, &place, err);
-		if (*rc == 0 && !fits_xml(place.key))
+		if (*rc == 0 &&
+			(!fits_xml(place.key) || !same_bucket(&place, &op->place)))
 			return false;
 		if (*rc == 0)
 			*rc = add_key(&op->text, place.key);
