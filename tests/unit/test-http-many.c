@@ -38,7 +38,7 @@ static void *serve_one(void *peer)
 {
 	struct http_peer *p = peer;
 
-	while (peer_do(p, &lasting.steps[0]) && peer_do(p, &lasting.steps[1]))
+	while (peer_do(p, &p->scripts->steps[0]) && peer_do(p, &p->scripts->steps[1]))
 		;
 	close(p->fd);
 	free(p);
@@ -65,9 +65,9 @@ static void *crowd_main(void *arg)
 	return NULL;
 }
 
-static void crowd_start(struct crowd *crowd)
+static void crowd_start(struct crowd *crowd, const struct script *script)
 {
-	*crowd = (struct crowd){0};
+	*crowd = (struct crowd){.peer.scripts = script};
 	crowd->peer.listener = peer_listen(64, &crowd->peer.port);
 	crowd->peer.wake = eventfd(0, EFD_CLOEXEC);
 	if (pthread_create(&crowd->thread, NULL, crowd_main, crowd))
@@ -173,7 +173,7 @@ static void test_many(void)
 		pthread_t threads[2];
 		uint32_t server;
 
-		crowd_start(&crowd);
+		crowd_start(&crowd, &lasting);
 		if (!CHECK(c && http_space_server(s, false, "127.0.0.1", crowd.peer.port,
 					&server, &err) == 0,
 			    "%s", err.text))
@@ -190,6 +190,58 @@ static void test_many(void)
 		http_space_destroy(s);
 		crowd_stop(&crowd);
 	}
+}
+
+/* Bodies of more than is read at once, side by side: each gets its turn, and all of its bytes. */
+static void test_large(void)
+{
+	enum { SIZE = 6 << 20, AT_ONCE = 4, TIMES = 12 };
+	char *text = malloc(SIZE + 100);
+	size_t head = (size_t)sprintf(
+		text, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", SIZE);
+	const struct script large = {{{READ_REQUEST, NULL}, {SEND, text}}};
+
+	memset(text + head, 'x', SIZE);
+	text[head + SIZE] = '\0';
+	for (size_t e = 0; e < sizeof(engines) / sizeof(engines[0]); e++) {
+		const struct http_config cfg = {.engine = engines[e].engine};
+		struct http_exchange exchanges[AT_ONCE], *done[AT_ONCE];
+		struct crowd crowd;
+		struct err err = ERR_INIT;
+		struct http_space *s = http_space_create(&cfg, &err);
+		struct http_client *c = s ? http_client_create(s, AT_ONCE, &err) : NULL;
+		uint32_t server;
+		size_t started = 0, ended = 0;
+
+		crowd_start(&crowd, &large);
+		if (!c || http_space_server(s, false, "127.0.0.1", crowd.peer.port,
+				  &server, &err) < 0)
+			exit(1);
+		for (; started < AT_ONCE; started++) {
+			exchanges[started] = make_get(server, NULL);
+			http_start(c, &exchanges[started]);
+		}
+		while (ended < started) {
+			size_t n = http_wait(c, done, AT_ONCE, clock_ns() + PATIENCE_NS);
+
+			if (!CHECK(n > 0, "%s: %zu", engines[e].name, ended))
+				exit(1);
+			for (size_t i = 0; i < n; i++) {
+				CHECK(done[i]->fail == HTTP_OK &&
+						done[i]->received == SIZE,
+					"%s: %s", engines[e].name, done[i]->text);
+				if (started < TIMES) {
+					started++;
+					http_start(c, done[i]);
+				}
+			}
+			ended += n;
+		}
+		http_client_destroy(c);
+		http_space_destroy(s);
+		crowd_stop(&crowd);
+	}
+	free(text);
 }
 
 /* A fetch that takes too long ends; a space ends with connects under way. */
@@ -269,4 +321,5 @@ static void test_begins(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
-TEST_MAIN(TEST(test_begins), TEST(test_many), TEST(test_ends), TEST(test_nobody))
+TEST_MAIN(TEST(test_begins), TEST(test_many), TEST(test_large), TEST(test_ends),
+	TEST(test_nobody))
