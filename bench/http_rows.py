@@ -1,5 +1,5 @@
-"""HTTP exchanges of one thread against a sink that costs next to nothing: src/http's own engine beside wrk, and beside its
-engine on libcurl. Client and server are pinned to a processor each; what counts is the client's processor time."""
+"""HTTP exchanges of one thread against a sink that costs next to nothing: src/http's own engine beside wrk, and
+beside its engine on libcurl. Client and server are pinned to a processor each; what counts is the client's processor time."""
 
 import json
 import os
@@ -49,7 +49,8 @@ http {{
   access_log off; keepalive_requests 1000000000; open_file_cache max=100;
   client_body_temp_path {0}/a; proxy_temp_path {0}/b; fastcgi_temp_path {0}/c; uwsgi_temp_path {0}/d;
   scgi_temp_path {0}/e;
-  server {{ listen 127.0.0.1:{1} ssl; ssl_certificate {0}/cert; ssl_certificate_key {0}/key; root {0}/root; }}
+  server {{ listen 127.0.0.1:{1} ssl; ssl_certificate {0}/cert; ssl_certificate_key {0}/key; root {0}/root;
+    location / {{ try_files /4096 =404; }} }}
 }}
 """
 
@@ -93,13 +94,23 @@ http {{
 
 
 def ours(base, mode, size, connections, engine="own"):
-    """us of processor time per exchange, of the whole process."""
+    """us of processor time per exchange, from the first to the last."""
     done = spend(["taskset", "-c", processors()[0], micro.BUILD / "bench/bench-http_load", engine, mode,
                   f"{base}/{size}", str(size), str(connections), str(SECONDS)])
     found = json.loads(done.out.splitlines()[-1])
     if found["failures"] or not found["ops"]:
         raise Failed(f"{found['failures']} exchanges failed: {found['text']}")
-    return 1e6 * done.cpu_s / found["ops"]
+    return found["cpu_ns_per_op"] / 1000
+
+
+def signed(base, mode, size, connections):
+    """The same of S3's backend in the engine: drawn, signed, timed, recorded."""
+    done = spend(["taskset", "-c", processors()[0], micro.BUILD / "bench/bench-s3_load", "own", mode, base,
+                  str(size), str(connections), str(SECONDS)])
+    found = json.loads(done.out.splitlines()[-1])
+    if found["failures"] or not found["ops"]:
+        raise Failed(f"{found['failures']} operations failed: {found['text']}")
+    return found["cpu_ns_per_op"] / 1000
 
 
 def wrk(base, mode, size, connections):
@@ -151,18 +162,27 @@ def tls():
         return against_both(nginx.base, "get", SMALL, 32, 1.1)
 
 
+def s3():
+    found, kept = [], {}
+    with Sink() as sink:
+        for mode in ("get", "put"):
+            cost, kept[mode] = beside({"muster": lambda mode=mode: signed(sink.base, mode, SMALL, 32),
+                                       "wrk": lambda mode=mode: wrk(sink.base, mode, SMALL, 32)})
+            found.append(Metric(f"client CPU per {mode}", "us", cost["muster"], cost["wrk"],
+                                goal=("ratio", "<=", 1.0)))
+    with Nginx() as nginx:
+        cost, kept["tls"] = beside({"muster": lambda: signed(nginx.base, "get", SMALL, 32),
+                                    "wrk": lambda: wrk(nginx.base, "get", SMALL, 32)})
+    found.append(Metric("client CPU per get over TLS", "us", cost["muster"], cost["wrk"], goal=("ratio", "<=", 1.1)))
+    return found, kept
+
+
 def many():
     with Sink() as sink:
-        cost, samples = beside({"1000": lambda: loop_cost(sink.base, 1000), "32": lambda: loop_cost(sink.base, 32)})
+        cost, samples = beside({"1000": lambda: ours(sink.base, "get", SMALL, 1000),
+                                "32": lambda: ours(sink.base, "get", SMALL, 32)})
     return [Metric("client CPU, 1,000 connections against 32", "us", cost["1000"], cost["32"],
                    goal=("ratio", "<=", 1.4))], samples
-
-
-def loop_cost(base, connections):
-    """Without what connecting costs."""
-    done = spend(["taskset", "-c", processors()[0], micro.BUILD / "bench/bench-http_load", "own", "get",
-                  f"{base}/{SMALL}", str(SMALL), str(connections), str(SECONDS)])
-    return json.loads(done.out.splitlines()[-1])["cpu_ns_per_op"] / 1000
 
 
 def rate(us):
