@@ -204,6 +204,24 @@ workload:
     t.golden("cli/stores.txt", text)
 
 
+def test_a_proxy_with_a_password(t):
+    """Is used, and is in no file of the results."""
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        at = f"127.0.0.1:{nobody.getsockname()[1]}"
+        t.write("w.yaml", f"""
+target: s3://bench/
+endpoint: http://{at}
+storage: {{proxy: "http://joe:hush@{at}", anonymous: true}}
+workload: [{{op: put, path: a/, weight: 1, object_size: 1}}]
+""")
+        done = t.muster("run", "w.yaml", "--output", "r")
+    t.check(done.rc == 3 and "hush" not in done.out + done.err, show(done))
+    for path in (t.tmp / "r").rglob("*"):
+        t.check(not path.is_file() or "hush" not in path.read_text(), str(path))
+    t.check(f'"http://{at}"' in (t.tmp / "r/journal.json").read_text())
+
+
 def test_a_store_that_is_not_there(t):
     """What is said of it and what is not: no key is in any file of the results, and that nobody looked at the
     certificate is in several."""

@@ -24,6 +24,19 @@ static json_t *load_workers(const char *dir)
 	return json_is_object(workers) ? workers : json_object();
 }
 
+/* Without a name and a password. malloc. */
+static char *bare_proxy(const char *proxy)
+{
+	const char *rest = proxy ? strstr(proxy, "://") : NULL;
+	const char *at;
+
+	if (!rest)
+		return NULL;
+	rest += strlen("://");
+	at = memrchr(rest, '@', strcspn(rest, "/"));
+	return text_printf("%.*s%s", (int)(rest - proxy), proxy, at ? at + 1 : rest);
+}
+
 int journal_write(struct rundir *d, const struct plan *plan,
 	const struct run_member *members, size_t n, struct err *err)
 {
@@ -33,6 +46,7 @@ int journal_write(struct rundir *d, const struct plan *plan,
 	size_t k = 0;
 
 	for (size_t i = 0; i < n; i++) {
+		AUTO_FREE char *proxy = NULL;
 		struct job shown;
 		json_t *job;
 
@@ -42,6 +56,7 @@ int journal_write(struct rundir *d, const struct plan *plan,
 		shown = plan->jobs[k++];
 		shown.env = shown.env_default = NULL;
 		shown.store.client_key_pem = NULL;
+		shown.store.proxy = proxy = bare_proxy(shown.store.proxy);
 		job = job_to_json(&shown);
 		json_object_set_new(workers, members[i].w->id,
 			json_pack("{s:s, s:o}", "host", members[i].w->host->name, "job",
