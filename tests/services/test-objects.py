@@ -279,8 +279,11 @@ def endpoints(t, s3, strategy):
 def test_endpoints_in_turn(t, s3):
     done, results, gets = endpoints(t, s3, "round_robin")
     t.check(abs(gets[0] - gets[1]) <= sum(gets) / 10 + 8, gets)
-    text = done.out + (t.tmp / "out/results.json").read_text()
-    t.match(text, r"endpoint")
+    found = results.json["endpoints"]
+    t.eq(sum(end["count"] for end in found), sum(results.count(op) for op in ("GET", "PUT")), found)
+    t.eq([end["errors_total"] for end in found], [0, 0])
+    for end in found:
+        t.check(end["uri"] in done.out, end["uri"])
 
 
 def test_endpoints_by_what_is_in_flight(t, s3):

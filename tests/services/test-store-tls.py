@@ -14,6 +14,7 @@ from certs import Authority  # noqa: E402
 from front import Front  # noqa: E402
 from radosgw import Radosgw  # noqa: E402
 from service import served  # noqa: E402
+from webserver import Nginx  # noqa: E402
 from stores import *  # noqa: E402,F403
 
 
@@ -31,6 +32,12 @@ def s3(ca):
 @fixture
 def az():
     with served(lambda: Azurite(scratch("azurite"))) as server:
+        yield server
+
+
+@fixture
+def nginx(ca):
+    with served(lambda: Nginx(scratch("nginx"), tls=ca)) as server:
         yield server
 
 
@@ -61,6 +68,40 @@ def test_the_same_by_curl(t, s3, ca):
 def test_azure(t, az, ca):
     with Front(az.port, tls=(ca.server, ca.server_key), name="localhost") as front:
         works(t, attempt(t, az, f"{front.endpoint}/{az.account}", more=f"storage: {{ca_file: {ca.ca}}}"))
+
+
+PLAIN = """
+duration: 1s
+concurrency: 16
+prepare: {{ensure_objects: [{{base_uri: "data/", count: 20, min_size: 100KiB, max_size: 100KiB}}]}}
+storage: {{anonymous: true, ca_file: {ca}, http_engine: {engine}}}
+workload:
+  - {{op: get, path: "data/*", weight: 4}}
+  - {{op: put, path: "{engine}/", object_size: 100KiB, weight: 1}}
+"""
+
+
+def fast_server(t, nginx, ca, engine):
+    """nginx, plain and by TLS, at the pace of its own: every put is a file, whole."""
+    for name, endpoint in (("plain", nginx.endpoint), ("tls", nginx.tls_endpoint)):
+        t.write("w.yaml", PLAIN.format(ca=ca.ca, engine=f"{engine}"))
+        done = t.muster("run", "w.yaml", "--target", f"s3://{name}/", "--output", name,
+                        env={"AWS_ENDPOINT_URL": endpoint}, timeout=60)
+        t.ends(done, 0)
+        results = Results(t.tmp / name)
+        no_errors(t, results, done)
+        files = list((nginx.root / name / engine).iterdir())
+        t.eq(len(files), ended(results, "PUT"))
+        t.eq({path.stat().st_size for path in files}, {102400})
+        t.eq(moved(results, "GET"), 102400 * results.count("GET"))
+
+
+def test_nginx(t, nginx, ca):
+    fast_server(t, nginx, ca, "own")
+
+
+def test_nginx_by_curl(t, nginx, ca):
+    fast_server(t, nginx, ca, "curl")
 
 
 def refused(t, done, *patterns):

@@ -129,6 +129,18 @@ def test_a_lost_hosts_objects_are_cleaned_up_by_the_others(t, lab, s3):
     untouched(t, store)
 
 
+def test_what_is_wrong_on_all_hosts_is_said_once(t, lab, s3):
+    server, env = s3
+    t.write("mixed.yaml", mixed(duration="1s"))
+    done = t.muster("run", "mixed.yaml", "--target", "s3://no-such-bucket/", "--hosts",
+                    lab.inventory(t.tmp / "hosts.yaml"), env=env, on=lab, timeout=60)
+    t.ends(done, 3)
+    said = [line for line in sentences(done) if "NoSuchBucket" in line]
+    t.eq(len(said), 1, said)
+    t.match(said[0], r"h1.*h4|4 hosts|4 workers")
+    nowhere(t, t.tmp, done, server.secrets)
+
+
 def test_a_hosts_own_credentials_win(t, lab, s3):
     """Those of the inventory, then the host's own, then what muster forwards; and none when told not to."""
     server, env = s3

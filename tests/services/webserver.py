@@ -1,5 +1,6 @@
 """nginx: files over HTTP, GET and WebDAV PUT, DELETE, COPY, on tmpfs where there is one. A fast server with
-keep-alive, ranges and TLS, that asks for no signature: for speed, and for TLS as people run it.
+keep-alive, ranges and TLS, that asks for no signature: for speed, and for TLS as people run it. To clients that
+speak S3 without signing (anonymous: true) each first folder is a bucket, whose lists are empty.
 
     with Nginx(folder, tls=Authority(...)) as web:
         web.endpoint, web.tls_endpoint
@@ -30,6 +31,10 @@ http {{
         listen 127.0.0.1:{port} backlog=4096;
         {tls}
         root {root};
+        location ~ ^/[^/]+/?$ {{
+            default_type application/xml;
+            return 200 "<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>";
+        }}
         location / {{ dav_methods PUT DELETE MKCOL COPY MOVE; create_full_put_path on; }}
     }}
 }}
@@ -53,6 +58,10 @@ class Nginx(Service):
         self.root = pathlib.Path(self._memory) / "root"
         self.endpoint = f"http://127.0.0.1:{self.port}"
         self.tls_endpoint = f"https://localhost:{self.tls_port}"
+
+    @property
+    def target(self):
+        return "s3://bench/"
 
     def env_at(self, endpoint):
         return {"AWS_ENDPOINT_URL": endpoint}
