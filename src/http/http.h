@@ -1,14 +1,15 @@
 /* http: HTTP/1.1 exchanges on connections that stay, for one engine thread; two engines behind one
  * interface.
  *
- * `own`: libcurl connects (names, proxies, TLS and its verification) on helper threads, and our own
- * HTTP/1.1 runs on the connection in an epoll driver: plain connections with send and recv on the socket,
- * TLS through curl_easy_send and curl_easy_recv. `curl`: the same exchanges on libcurl's multi interface.
- * The engines must agree on the outcome of every exchange.
+ * `own`: libcurl finds the way to a server (names, addresses, proxies) on helper threads, and gives a
+ * socket; TLS, by OpenSSL, and HTTP/1.1 on it are ours, in an epoll driver. `curl`: the same exchanges
+ * on libcurl's multi interface. The engines must agree on the outcome of every exchange.
  *
  * A space is shared by all threads of a job: servers, settings, TLS sessions, the threads that connect.
  * A client belongs to one thread. An exchange is one request and its response; its memory is the
- * caller's, and stays in place until http_wait hands it back. */
+ * caller's, and stays in place until http_wait hands it back.
+ *
+ * The process must ignore SIGPIPE: a connection may break while TLS sends. */
 #pragma once
 
 #include <stdbool.h>
@@ -33,7 +34,9 @@ struct http_config {
 		ca_pem; /* certificates that are trusted, PEM; NULL: those of the machine */
 	const char *cert_pem, *key_pem; /* of the client, PEM */
 	bool insecure;                  /* the server's certificate is not verified */
-	const char *proxy;   /* URL; NULL: none (the environment is not asked) */
+	/* URL; NULL: none (the environment is not asked). A tunnel (CONNECT) is asked for. One that is
+	 * reached by https works with the curl engine alone. */
+	const char *proxy;
 	uint32_t connectors; /* helper threads at most: 8 */
 };
 
