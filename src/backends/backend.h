@@ -121,6 +121,9 @@ struct backend {
 	/* Gives ops in flight up: they come out of wait with OP_ERR_TIMEOUT. */
 	void (*cancel)(void *thread);
 	void (*thread_fini)(void *thread);
+	/* When all threads of a phase have ended: brings in order what ops that were given up have left behind
+	 * (half an upload), within a second. NULL: they leave nothing. */
+	void (*settle)(void *job);
 	void (*job_fini)(void *job);
 
 	/* Outside the measured path: everything under a prefix that ends with '/', recursive, in no

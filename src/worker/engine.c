@@ -13,7 +13,7 @@
 
 #define STACK_BYTES (1024u * 1024u)
 /* Beyond the time-out of the ops: what a thread needs to notice and to leave. */
-#define GRACE_NS (100 * NS_PER_MS)
+#define GRACE_NS (300 * NS_PER_MS)
 /* How often the waiter looks whether the end has moved. */
 #define WAIT_STEP_NS (20 * NS_PER_MS)
 
@@ -201,8 +201,10 @@ void engine_stop(struct engine *e, bool now)
 {
 	uint64_t at = clock_ns(), old = __atomic_load_n(&e->stop_ns, __ATOMIC_RELAXED);
 
-	if (now)
-		__atomic_store_n(&e->give_up, 1, __ATOMIC_RELAXED);
+	if (now && !__atomic_load_n(&e->give_up, __ATOMIC_RELAXED)) {
+		__atomic_store_n(&e->give_up_ns, at, __ATOMIC_RELAXED);
+		__atomic_store_n(&e->give_up, 1, __ATOMIC_RELEASE);
+	}
 	while (old > at && !__atomic_compare_exchange_n(&e->stop_ns, &old, at, false,
 				   __ATOMIC_RELAXED, __ATOMIC_RELAXED))
 		;
@@ -218,8 +220,12 @@ static uint64_t patience_ns(struct engine *e)
 
 	if (at == UINT64_MAX)
 		return UINT64_MAX;
-	if (__atomic_load_n(&e->give_up, __ATOMIC_RELAXED))
-		return at + GRACE_NS;
+	/* a stop may have gone before, whose ops were still waited for */
+	if (__atomic_load_n(&e->give_up, __ATOMIC_ACQUIRE)) {
+		uint64_t given_up = __atomic_load_n(&e->give_up_ns, __ATOMIC_RELAXED);
+
+		return (at > given_up ? at : given_up) + GRACE_NS;
+	}
 	return at + e->cfg.op_timeout_ns + GRACE_NS;
 }
 

@@ -12,6 +12,7 @@ struct engine {
 	/* read by every thread per op, hardly ever written (atomic) */
 	uint64_t stop_ns; /* UINT64_MAX: not stopped */
 	uint32_t give_up;
+	uint64_t give_up_ns; /* when it was said (atomic) */
 
 	uint64_t
 		planned_end_ns; /* known when the gate has opened; until then UINT64_MAX (atomic) */

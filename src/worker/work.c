@@ -53,6 +53,18 @@ static struct engine_config engine_config(struct work *w)
 	};
 }
 
+/* Until the engine's threads have ended, or one of them is stuck. */
+static void wait_for(struct work *w, struct engine *e)
+{
+	const struct task *t = w->task;
+
+	engine_wait(e);
+	w->stuck = !engine_all_ended(e);
+	w->result.at_ns = engine_end_ns(e);
+	if (!w->stuck && t->backend->settle)
+		t->backend->settle(t->job_state);
+}
+
 /* Runs an engine whose gate is open already, to its end. */
 static int run_engine(struct work *w, const struct engine_config *cfg)
 {
@@ -61,9 +73,7 @@ static int run_engine(struct work *w, const struct engine_config *cfg)
 	if (!e)
 		return -1;
 	publish(w, e);
-	engine_wait(e);
-	w->stuck = !engine_all_ended(e);
-	w->result.at_ns = engine_end_ns(e);
+	wait_for(w, e);
 	return 0;
 }
 
@@ -135,9 +145,7 @@ static int do_load(struct work *w)
 		return -1;
 	publish(w, e);
 	set_state(w, WORK_ARMED);
-	engine_wait(e);
-	w->stuck = !engine_all_ended(e);
-	w->result.at_ns = engine_end_ns(e);
+	wait_for(w, e);
 	for (unsigned k = 0; k < OP_KINDS; k++) {
 		struct engine_totals totals;
 

@@ -85,7 +85,7 @@ void object_job_fini(void *state)
 {
 	struct object_job *job = state;
 
-	object_orphans_end(job);
+	object_settle(job);
 	object_control_free(job);
 	if (job->state) {
 		job->store->job_fini(job);

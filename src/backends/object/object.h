@@ -285,6 +285,7 @@ void object_submit(void *thread, struct io **ops, size_t n);
 size_t object_wait(void *thread, struct io **done, size_t max, uint64_t deadline_ns);
 void object_cancel(void *thread);
 void object_thread_fini(void *thread);
+void object_settle(void *job);
 int object_list(void *job, const char *uri, list_fn *fn, void *user, struct err *err);
 long object_read_small(
 	void *job, const char *uri, char *out, size_t size, struct err *err);
@@ -318,6 +319,7 @@ extern const struct backend_option object_options[];
 		.wait = object_wait,                                                     \
 		.cancel = object_cancel,                                                 \
 		.thread_fini = object_thread_fini,                                       \
+		.settle = object_settle,                                                 \
 		.job_fini = object_job_fini,                                             \
 		.list = object_list,                                                     \
 		.read_small = object_read_small,                                         \

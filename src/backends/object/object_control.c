@@ -35,13 +35,6 @@ static int control_make(struct object_job *job, struct err *err)
 	return -1;
 }
 
-bool object_control_ready(struct object_job *job)
-{
-	struct err ignored = ERR_INIT;
-
-	return control_make(job, &ignored) == 0;
-}
-
 /* A pool that holds nothing but text, for a put of it. zero stays NULL: nobody asks. */
 static uint8_t *text_pool(const char *content, uint64_t size, struct data *ret)
 {

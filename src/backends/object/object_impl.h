@@ -55,12 +55,8 @@ int object_redirect(struct object_op *op);
 int object_control_run(struct object_job *job, struct io *io, const char *content,
 	struct object_extra *extra, struct err *err);
 void object_control_free(struct object_job *job);
-/* Whether job->control is there, made when it has not been. */
-bool object_control_ready(struct object_job *job);
-
-/* object_orphan.c: an op is given up whose upload the store still has; taking back all such, when nothing runs. */
+/* object_orphan.c: an op is given up whose upload the store still has (object_settle takes it back). */
 void object_orphan_leave(struct object_op *op);
-void object_orphans_end(struct object_job *job);
 
 /* object.c: the parts of object_thread_init that job->control has too. */
 int object_thread_begin(

@@ -1,17 +1,21 @@
 /* object_orphan: uploads that were cut off when their ops were given up. Stores keep the parts, and bill them, until
- * somebody takes them back: that is done when the job ends, since the run itself must not wait for it. */
+ * somebody takes them back. That is done behind the phase, when its threads have ended: their ops ended at
+ * once. */
 #include "backends/object/object.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "backends/object/object_impl.h"
+#include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/units.h"
 
-/* All of them together: a worker that ends must not hang at a store that is gone. */
-#define PATIENCE_NS (5 * NS_PER_SEC)
+/* All of them together: results are waited for meanwhile, 2 s when the run is to stop at once. */
+#define PATIENCE_NS NS_PER_SEC
+/* Requests at a time. */
+#define AT_ONCE 64
 
 struct object_orphan {
 	struct object_orphan *next;
@@ -53,36 +57,80 @@ void object_orphan_leave(struct object_op *op)
 	pthread_mutex_unlock(&job->lock);
 }
 
-/* One request; what comes of it changes nothing. */
-static void take_back(struct object_thread *t, struct object_orphan *o, uint64_t ns)
+/* Begins the request that takes one back; what comes of it changes nothing. */
+static bool take_back(struct object_thread *t, struct object_orphan *o)
 {
 	const struct store *store = t->job->store;
 	struct object_op *op = object_op_take(t, &o->io);
 	struct err ignored = ERR_INIT;
 
 	if (!op)
-		return;
-	op->token = strdup(o->token);
+		return false;
+	op->token = STEAL_PTR(&o->token);
 	op->step = OBJECT_ABORT;
 	op->failed = true;
-	if (op->token && store->place(t->job, o->uri, &op->place, &ignored) == 0 &&
+	if (store->place(t->job, o->uri, &op->place, &ignored) == 0 &&
 		(!o->to || store->place(t->job, o->to, &op->to, &ignored) == 0) &&
-		object_op_request(op))
-		http_fetch(t->job->http, &op->ex, ns);
+		object_op_request(op)) {
+		http_start(t->http, &op->ex);
+		return true;
+	}
 	object_op_give(op);
+	return false;
 }
 
-void object_orphans_end(struct object_job *job)
+/* Takes responses until there are fewer than most under way. */
+static void wait_for_some(
+	struct object_thread *t, size_t *under_way, size_t most, uint64_t until_ns)
+{
+	struct http_exchange *ended[AT_ONCE];
+
+	while (*under_way > most) {
+		size_t n = http_wait(t->http, ended, AT_ONCE, until_ns);
+
+		/* time is up: they come out of the next wait */
+		if (n == 0)
+			http_cancel(t->http);
+		for (size_t i = 0; i < n; i++)
+			object_op_give(ended[i]->user);
+		*under_way -= n;
+	}
+}
+
+static void take_all_back(struct object_thread *t, struct object_orphan *o)
 {
 	uint64_t until = clock_ns() + PATIENCE_NS;
+	size_t under_way = 0;
 
-	while (job->orphans) {
-		struct object_orphan *o = job->orphans;
-		uint64_t now = clock_ns();
+	for (; o && clock_ns() < until; o = o->next) {
+		under_way += take_back(t, o);
+		wait_for_some(t, &under_way, AT_ONCE - 1, until);
+	}
+	wait_for_some(t, &under_way, 0, until);
+}
 
-		job->orphans = o->next;
-		if (now < until && object_control_ready(job))
-			take_back(job->control, o, until - now);
+void object_settle(void *state)
+{
+	struct object_job *job = state;
+	struct object_orphan *first;
+	struct err ignored = ERR_INIT;
+	struct object_thread t;
+
+	pthread_mutex_lock(&job->lock);
+	first = STEAL_PTR(&job->orphans);
+	pthread_mutex_unlock(&job->lock);
+	if (!first)
+		return;
+	if (object_thread_begin(job, &t, NULL, &ignored) == 0) {
+		t.http = http_client_create(job->http, AT_ONCE, &ignored);
+		if (t.http)
+			take_all_back(&t, first);
+		object_thread_fini(&t);
+	}
+	while (first) {
+		struct object_orphan *o = first;
+
+		first = o->next;
 		orphan_free(o);
 	}
 }
