@@ -1,10 +1,11 @@
 /* own: the engine that speaks HTTP/1.1 itself. Private to http/.
  *
- * own_client.c  a thread's client: epoll, idle connections per server, exchanges that wait for one
- * own_conn.c    a connection with an exchange on it: sends, receives, ends
- * own_tls.c     TLS over a socket: OpenSSL's, with one context for all of a space
- * own_dial.c    threads that connect: libcurl for names, addresses and proxies, then own_tls.c
- * own_inbox.c   how connections come from there to a client
+ * own_client.c    a thread's client: epoll, idle connections per server, exchanges that wait for one
+ * own_conn.c      a connection with an exchange on it: begins, sends, ends
+ * own_response.c  what comes off it
+ * own_tls.c       TLS over a socket: OpenSSL's, with one context for all of a space
+ * own_dial.c      threads that connect: libcurl for names, addresses and proxies, then own_tls.c
+ * own_inbox.c     how connections come from there to a client
  *
  * A connection belongs to one client, and is touched by nobody else once it has been handed in. */
 #pragma once
@@ -125,6 +126,22 @@ void own_conn_again(struct own_conn *n);
 void own_conn_sweep(struct own_conn *n);
 /* Ends the exchange on it, with a failure, and closes it. */
 void own_conn_fail(struct own_conn *n, enum http_fail fail, const char *text);
+
+/* A whole response is there. */
+void own_conn_finish(struct own_conn *n);
+/* It is of no use any more. One that was kept may have been closed before the request reached the server: then the
+ * request may go out once more. */
+void own_conn_broke(struct own_conn *n, enum http_fail fail, const char *why);
+/* It was closed. */
+void own_conn_ended(struct own_conn *n);
+/* Has own_conn_again called when the client next waits. */
+void own_conn_look_again(struct own_conn *n);
+
+/* One read, into client->receive. */
+enum own_io own_response_read(struct own_conn *n, size_t *ret_n, const char **ret_why);
+/* Receives until the response is whole or there is nothing more. until_end: its end has been announced, and must
+ * be read now, since nothing will tell of it again. */
+void own_response_receive(struct own_conn *n, bool until_end);
 
 /* --- a client */
 struct own_server {
