@@ -244,6 +244,45 @@ static void test_large(void)
 	free(text);
 }
 
+/* An address of IPv6, where the machine has any. */
+static void test_ipv6(void)
+{
+	for (size_t e = 0; e < sizeof(engines) / sizeof(engines[0]); e++) {
+		const struct http_config cfg = {.engine = engines[e].engine};
+		struct sockaddr_in6 where = {
+			.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+		socklen_t len = sizeof(where);
+		AUTO_BUF struct buf body = BUF_INIT;
+		struct http_peer peer = {.scripts = &lasting, .n_scripts = 1};
+		struct err err = ERR_INIT;
+		struct http_space *s;
+		struct http_exchange ex;
+		uint32_t server;
+
+		peer.listener = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		if (peer.listener < 0)
+			return;
+		if (bind(peer.listener, (struct sockaddr *)&where, len) < 0 ||
+			listen(peer.listener, 4) < 0 ||
+			getsockname(peer.listener, (struct sockaddr *)&where, &len) < 0) {
+			close(peer.listener);
+			return;
+		}
+		peer.wake = eventfd(0, EFD_CLOEXEC);
+		s = http_space_create(&cfg, &err);
+		if (pthread_create(&peer.thread, NULL, peer_main, &peer) || !s ||
+			http_space_server(s, false, "::1", ntohs(where.sin6_port),
+				&server, &err) < 0)
+			exit(1);
+		ex = make_get(server, &body);
+		http_fetch(s, &ex, PATIENCE_NS);
+		CHECK(ex.fail == HTTP_OK && body.len == 5, "%s: %s", engines[e].name,
+			ex.text);
+		http_space_destroy(s);
+		peer_stop(&peer);
+	}
+}
+
 /* A fetch that takes too long ends; a space ends with connects under way. */
 static void test_ends(void)
 {
@@ -321,5 +360,5 @@ static void test_begins(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
-TEST_MAIN(TEST(test_begins), TEST(test_many), TEST(test_large), TEST(test_ends),
-	TEST(test_nobody))
+TEST_MAIN(TEST(test_begins), TEST(test_many), TEST(test_large), TEST(test_ipv6),
+	TEST(test_ends), TEST(test_nobody))
