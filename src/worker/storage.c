@@ -18,6 +18,16 @@ uint32_t storage_endpoints(const struct job_endpoints *e)
 	return n;
 }
 
+size_t storage_growth(const struct job_endpoints *e)
+{
+	size_t base = e && e->base ? strlen(e->base) : 0, growth = 0;
+
+	for (uint32_t i = 0; i < storage_endpoints(e); i++)
+		if (strlen(e->uris[i]) > base + growth)
+			growth = strlen(e->uris[i]) - base;
+	return growth;
+}
+
 /* Where uri is at an endpoint: uri itself, or text in buf (ENGINE_URI bytes; the length of all URIs was
  * looked at when the job came). */
 static const char *at_endpoint(
@@ -100,8 +110,9 @@ struct relay {
 	list_fn *fn;
 	void *user;
 	uint64_t *listed;
+	size_t longest;   /* of a name, so that ops can have it at any endpoint */
 	const char *base; /* NULL: names stay as they are */
-	size_t skip;      /* length of the endpoint's own URI */
+	const char *home; /* the endpoint's own URI, in place of base */
 	char *buf;        /* ENGINE_URI bytes */
 };
 
@@ -109,12 +120,23 @@ static bool relay_entry(const struct list_entry *e, void *user)
 {
 	const struct relay *r = user;
 	const struct list_entry renamed = {.uri = r->buf, .size = e->size};
+	const char *rest = e->uri;
+	size_t len = 0;
 
 	if (r->listed)
 		__atomic_fetch_add(r->listed, 1, __ATOMIC_RELAXED);
+	/* the names are the store's, which may tell any */
+	if (r->base && !text_starts_with(e->uri, r->home))
+		return true;
+	if (r->base) {
+		rest = e->uri + strlen(r->home);
+		len = strlen(r->base);
+	}
+	if (len + strlen(rest) > r->longest)
+		return true;
 	if (!r->base)
 		return r->fn(e, r->user);
-	snprintf(r->buf, ENGINE_URI, "%s%s", r->base, e->uri + r->skip);
+	snprintf(r->buf, ENGINE_URI, "%s%s", r->base, rest);
 	return r->fn(&renamed, r->user);
 }
 
@@ -123,11 +145,17 @@ int storage_list(const struct storage *s, const char *uri, list_fn *fn, void *us
 {
 	char place[ENGINE_URI], entry[ENGINE_URI];
 	const char *at = at_home(s, uri, place);
-	struct relay r = {.fn = fn, .user = user, .listed = s->listed, .buf = entry};
+	struct relay r = {
+		.fn = fn,
+		.user = user,
+		.listed = s->listed,
+		.longest = ENGINE_URI - 1 - storage_growth(s->endpoints),
+		.buf = entry,
+	};
 
 	if (at != uri) {
 		r.base = s->endpoints->base;
-		r.skip = strlen(s->endpoints->uris[s->home]);
+		r.home = s->endpoints->uris[s->home];
 	}
 	return s->backend->list(s->job, at, relay_entry, &r, err);
 }

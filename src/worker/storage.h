@@ -23,6 +23,8 @@ struct storage {
 
 /* How many endpoints there are. */
 uint32_t storage_endpoints(const struct job_endpoints *e);
+/* How much longer than below the base a URI may be at one of them. */
+size_t storage_growth(const struct job_endpoints *e);
 
 /* backend.check, at every endpoint. */
 int storage_check(
@@ -31,7 +33,8 @@ int storage_check(
  * name is unique. 0 where nobody can say: there is one endpoint, or none, or what would hold the object is not
  * there yet. */
 int storage_check_same(const struct storage *s, const char *name, struct err *err);
-/* As the backend's own. */
+/* As the backend's own. Names that are longer than the URI of an op (ENGINE_URI), or do not lie where was asked,
+ * are passed over. */
 int storage_list(const struct storage *s, const char *uri, list_fn *fn, void *user,
 	struct err *err);
 long storage_read_small(const struct storage *s, const char *uri, char *out, size_t size,

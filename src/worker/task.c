@@ -55,13 +55,7 @@ static int choose_backend(struct task *t, const char *uri, const char *place,
 
 size_t task_growth(const struct task *t)
 {
-	const struct job_endpoints *e = &t->job.endpoints;
-	size_t base = e->base ? strlen(e->base) : 0, growth = 0;
-
-	for (char **uri = e->uris; uri && *uri; uri++)
-		if (strlen(*uri) > base + growth)
-			growth = strlen(*uri) - base;
-	return growth;
+	return storage_growth(&t->job.endpoints);
 }
 
 /* What stands in an op besides its kind and place. */
