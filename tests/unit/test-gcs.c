@@ -363,6 +363,12 @@ static void test_batches(void)
 		missing[] = "HTTP/1.1 404 Not Found\r\nContent-Type: application/json\r\n"
 			    "\r\n{\"error\":{\"code\":404,\"message\":\"No such object\","
 			    "\"errors\":[{\"reason\":\"notFound\"}]}}\r\n--x--\r\n";
+	/* JSON that does not end, or ends before it begins */
+	static const char *const torn[] = {
+		"--x\r\n\r\nHTTP/1.1 404 No\r\n\r\n{\"error\":\r\n--x--\r\n",
+		"--x\r\n\r\nHTTP/1.1 404 No\r\n\r\n} {\r\n--x--\r\n",
+		"--x\r\n\r\nHTTP/1.1 404 No\r\n\r\n{",
+	};
 	AUTO_FREE char *all =
 		text_printf("%sHTTP/1.1 204 No Content\r\n\r\n--x--\r\n", good);
 	AUTO_FREE char *some = text_printf("%s%s", good, missing);
@@ -389,6 +395,11 @@ static void test_batches(void)
 	CHECK(e.error == OP_ERR_NOT_FOUND && !e.retry);
 	CHECK_STR(e.code, "notFound");
 	CHECK_STR(e.message, "No such object");
+	for (size_t i = 0; i < ARRAY_LEN(torn); i++) {
+		e = rig_error(&r, 200, "", torn[i]);
+		CHECK(e.error == OP_ERR_NOT_FOUND && !e.code[0] && !e.message[0],
+			"row %zu: %s", i, e.code);
+	}
 	CHECK(rig_response(&r, 200, "", "what?") == OBJECT_DONE);
 	CHECK(r.io.error != OP_OK);
 	rig_end(&r);

@@ -117,17 +117,16 @@ struct tally {
 static bool count(void *user, int status, const char *text, size_t len)
 {
 	struct tally *t = user;
-	const char *json;
+	const char *json, *last;
 
 	if (status >= 200 && status < 300) {
 		t->deleted++;
 	} else if (!t->failed) {
 		t->failed = status;
 		json = memchr(text, '{', len);
-		while (json && len && text[len - 1] != '}')
-			len--;
-		if (json)
-			gcs_fault_parse(json, len - (size_t)(json - text), &t->fault);
+		last = memrchr(text, '}', len);
+		if (json && last && json < last)
+			gcs_fault_parse(json, (size_t)(last - json) + 1, &t->fault);
 	}
 	return true;
 }
