@@ -67,6 +67,8 @@ void run_tell_gone(struct run *r)
 void run_is_gone(struct run *r, struct run_member *m)
 {
 	m->untold = true;
+	if (r->stage == RUN_CLEANUP)
+		return; /* the display, or the end, tells */
 	if (r->stage != RUN_JOB || r->begun) {
 		run_tell_gone(r);
 		return;
@@ -75,6 +77,45 @@ void run_is_gone(struct run *r, struct run_member *m)
 	if (!r->telling)
 		loop_timer_set(r->timer, clock_ns() + TOGETHER_NS, 0);
 	r->telling = true;
+}
+
+static bool same_loss(const struct run_member *a, const struct run_member *b)
+{
+	uint64_t apart = a->lost_ns > b->lost_ns ? a->lost_ns - b->lost_ns
+						 : b->lost_ns - a->lost_ns;
+
+	return a->lost_in == b->lost_in && apart < NS_PER_SEC &&
+	       strcmp(a->w->reason, b->w->reason) == 0;
+}
+
+/* One remark for all that were lost as members[first] was. */
+static void note_loss(struct run *r, size_t first)
+{
+	const struct run_member *m = &r->members[first];
+	const char **names = calloc(r->n, sizeof(*names));
+	AUTO_BUF struct buf who = BUF_INIT;
+	size_t n = 0;
+
+	for (size_t i = first; names && i < r->n; i++) {
+		if (!r->members[i].unnoted || !same_loss(m, &r->members[i]))
+			continue;
+		r->members[i].unnoted = false;
+		names[n++] = r->members[i].w->id;
+	}
+	display_names(&who, names, n, NAMES_SHOWN);
+	free(names);
+	run_remark(r, "%s %s lost after %.1f s of %s: %s", who.data ? who.data : m->w->id,
+		n > 1 ? "were" : "was",
+		m->lost_ns > m->lost_since ? (double)(m->lost_ns - m->lost_since) / 1e9
+					   : 0.0,
+		phase_names[m->lost_in], m->w->reason);
+}
+
+void run_note_lost(struct run *r)
+{
+	for (size_t i = 0; i < r->n; i++)
+		if (r->members[i].unnoted)
+			note_loss(r, i);
 }
 
 /* --- warnings of those that are ready --- */

@@ -21,7 +21,6 @@
 #include "orchestrator/run/run_private.h"
 
 #define LIMITS_SHOWN 8
-#define DRAINED_PART 0.01 /* of all ops: more than this is worth a warning */
 
 /* Rates are over the planned length, or over what was measured when the run ended early; 0: nothing was.
  * A worker that was lost measured until its last report: that it is gone may be noticed much later. */
@@ -246,114 +245,6 @@ int run_fill_info(struct run *r, struct run_info *ret, struct err *err)
 	return 0;
 }
 
-/* Totals per op, and what people must know about them. */
-static void show_totals(
-	struct run *r, const struct agg_row *rows, size_t n, double seconds)
-{
-	struct console *con = r->ctx.console;
-
-	for (size_t i = 0; i < n; i++) {
-		AUTO_BUF struct buf line = BUF_INIT;
-		const struct agg_row *row = &rows[i];
-		uint64_t errors = op_errors_total(row->errors);
-
-		if (row->bucket != BUCKET_ALL)
-			continue;
-		display_counts(&line,
-			&(struct display_counts){
-				.what = op_infos[row->op].display,
-				.moves_data = op_infos[row->op].moves_data,
-				.count = row->count,
-				.bytes = row->bytes,
-				.errors = errors,
-				.retries = row->retries,
-				.seconds = seconds,
-				.response = row->kinds[SAMPLE_RESPONSE],
-			},
-			console_utf8(con));
-		console_always(con, "%s", line.data);
-		console_always(con, "    %s operations%s%s in %.1f s",
-			units_count(row->count).s,
-			op_infos[row->op].moves_data ? ", " : "",
-			op_infos[row->op].moves_data ? units_bytes(row->bytes).s : "",
-			seconds);
-		if (errors && row->error_sample)
-			console_always(con, "    first error: %s", row->error_sample);
-		if ((double)(row->drained + row->abandoned) >
-			DRAINED_PART * (double)row->count)
-			run_remark(r,
-				"%s: %" PRIu64
-				" operations ended after the measured time and are in "
-				"no rate (%" PRIu64 " of them never ended)",
-				op_infos[row->op].display, row->drained + row->abandoned,
-				row->abandoned);
-	}
-}
-
-/* Where a workload has endpoints: which of them took what, and how fast it was. */
-static void show_endpoints(struct run *r, double seconds)
-{
-	struct console *con = r->ctx.console;
-	struct err ignored = ERR_INIT;
-	struct agg_endpoint *list;
-	size_t n;
-
-	if (agg_endpoints(r->agg, AGG_ALL, &list, &n, &ignored) < 0)
-		return;
-	if (n)
-		console_line(con, "Per endpoint, all operations:");
-	for (size_t i = 0; i < n; i++) {
-		AUTO_BUF struct buf line = BUF_INIT;
-
-		display_counts(&line,
-			&(struct display_counts){
-				.what = *list[i].uri ? list[i].uri : "elsewhere",
-				.moves_data = true,
-				.count = list[i].count,
-				.bytes = list[i].bytes,
-				.errors = op_errors_total(list[i].errors),
-				.seconds = seconds,
-				.response = &list[i].response,
-			},
-			console_utf8(con));
-		console_line(con, "  %s", line.data ? line.data : "");
-	}
-	agg_endpoints_free(list, n);
-}
-
-static void show_workers(struct run *r, double seconds)
-{
-	struct console *con = r->ctx.console;
-
-	console_line(con, "Per worker:");
-	for (size_t i = 0; i < r->n; i++) {
-		const struct fleet_worker *w = r->members[i].w;
-		struct agg_row *rows = NULL;
-		struct err err = ERR_INIT;
-		size_t n = 0;
-		AUTO_BUF struct buf line = BUF_INIT;
-
-		if (agg_rows(r->agg, i, &rows, &n, &err) < 0)
-			continue;
-		for (size_t k = 0; k < n; k++) {
-			if (rows[k].bucket != BUCKET_ALL)
-				continue;
-			buf_printf(&line, "%s%s %.0f ops/s", line.len ? ", " : "",
-				op_infos[rows[k].op].display,
-				(double)rows[k].count / seconds);
-			if (op_infos[rows[k].op].moves_data)
-				buf_printf(&line, " %s",
-					units_mib_per_s((double)rows[k].bytes / seconds)
-						.s);
-		}
-		free(rows);
-		console_line(con, "  %-18s %s%s%s", w->id,
-			line.data ? line.data : "no results",
-			agg_partial(r->agg, i) && line.data ? "  (partial: " : "",
-			agg_partial(r->agg, i) && line.data ? "until it was lost)" : "");
-	}
-}
-
 /* Whether the machine of a member ran into limit k. */
 static bool ran_into(const struct run_worker *seen, unsigned k)
 {
@@ -474,13 +365,13 @@ static int show_results(struct run *r, struct err *err)
 	}
 	if (agg_rows(r->agg, AGG_ALL, &rows, &n, err) < 0)
 		return -1;
-	show_totals(r, rows, n, seconds);
+	run_show_totals(r, rows, n, seconds);
 	free(rows);
 	console_line(r->ctx.console, "Elapsed: %.1f s, %.1f s of them measured",
 		(double)(clock_ns() - r->began_ns) / 1e9, seconds);
-	show_endpoints(r, seconds);
+	run_show_endpoints(r, seconds);
 	if (r->n > 1)
-		show_workers(r, seconds);
+		run_show_workers(r, seconds);
 	show_limits(r);
 	for (unsigned k = 0; k < RUN_LIMITS; k++)
 		note_limit(r, k);
@@ -524,6 +415,7 @@ int run_finish(struct run *r, struct err *err)
 		console_always(r->ctx.console, "✗ Nothing was measured");
 	if (r->measured)
 		note_machines(r);
+	run_note_lost(r);
 	run_note_left(r);
 	show_remarks(r);
 	written = write_results(r, shown < 0 ? &second : err);

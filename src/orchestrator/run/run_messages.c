@@ -247,9 +247,8 @@ static enum phase phase_now(const struct run *r, uint64_t now, uint64_t *ret_sin
 static void lose(struct run *r, struct run_member *m, uint64_t since)
 {
 	r->degraded = true;
-	run_remark(r, "%s was lost after %.1f s of %s: %s", m->w->id,
-		m->lost_ns > since ? (double)(m->lost_ns - since) / 1e9 : 0.0,
-		phase_names[m->lost_in], m->w->reason);
+	m->unnoted = true;
+	m->lost_since = since;
 	rundir_worker_lost(r->dir, m->w->index);
 	if (r->app->o.on_host_loss == HOST_LOSS_ABORT && r->exit_code < 0) {
 		r->exit_code = 4;

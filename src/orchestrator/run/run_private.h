@@ -9,6 +9,7 @@
  *   run_alike.c   what several workers say alike
  *   run_live.c    the live display
  *   run_end.c     run_info, the final report
+ *   run_totals.c  its numbers: per operation, endpoint and worker
  *   run_left.c    what was left behind
  *   run_registry.c  what `muster runs` says of it
  *   display.c     header, live block and lines (pure text)
@@ -54,7 +55,8 @@ struct run_member {
 	char *job_worker; /* its name in put names; NULL before its first job */
 	int64_t skew_ns;
 	bool skew_known;
-	uint64_t lost_ns;
+	bool unnoted; /* lost after the first phase had begun, and no remark says so yet */
+	uint64_t lost_ns, lost_since; /* when, and when that phase had begun */
 	enum phase lost_in;
 	/* of the phase that is on */
 	uint64_t objects, objects_total, objects_bytes;
@@ -173,10 +175,12 @@ int run_load(struct run *r, struct err *err);
 void run_show_store(const struct run *r);
 
 /* run_alike.c: what several workers say alike is said once */
-/* A worker is gone: says so, or, while all answer to their jobs, a little later with others of its kind. */
+/* A worker is gone: says so, or, where others may say the same in a moment, with them. */
 void run_is_gone(struct run *r, struct run_member *m);
 /* Tells who has gone and was not told of. */
 void run_tell_gone(struct run *r);
+/* Remarks on those that were lost. */
+void run_note_lost(struct run *r);
 /* Warnings of those that are ready. */
 void run_tell_warnings(struct run *r);
 
@@ -192,6 +196,13 @@ int run_exit_code(const struct run *r);
 void run_note_left(struct run *r);
 /* Writes results, prints the final block. Returns the exit code, or -1 with err. */
 int run_finish(struct run *r, struct err *err);
+
+/* run_totals.c */
+/* Totals per op, and what people must know about them. */
+void run_show_totals(struct run *r, const struct agg_row *rows, size_t n, double seconds);
+/* Where a workload has endpoints: which of them took what, and how fast it was. */
+void run_show_endpoints(struct run *r, double seconds);
+void run_show_workers(struct run *r, double seconds);
 
 /* run_registry.c */
 /* Enters it into the registry; a warning when that cannot be done. */

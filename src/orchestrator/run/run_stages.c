@@ -278,9 +278,11 @@ static void check_prepare(struct run *r)
 	p = phase_of(r, PHASE_PREPARE);
 	if (!p)
 		return;
-	console_line(r->ctx.console, "Prepared %s objects (%s) in %s",
+	console_line(r->ctx.console, "Prepared %s objects (%s) in %s%s",
 		units_count(p->done).s, units_bytes(p->bytes).s,
-		units_duration((p->end_ns - p->start_ns) / NS_PER_MS * NS_PER_MS).s);
+		units_duration((p->end_ns - p->start_ns) / NS_PER_MS * NS_PER_MS).s,
+		p->done < r->plan.prepare_objects ? "; the others were there already"
+						  : "");
 	if (p->done && r->plan.post_prepare_delay_ns) {
 		r->stage = RUN_PAUSE;
 		loop_timer_set(r->timer, clock_ns() + r->plan.post_prepare_delay_ns, 0);
