@@ -71,7 +71,8 @@ static void test_pages_refused(void)
 		"<EnumerationResults><Blob><Name>a</Name><Content-Length>-1"
 		"</Content-Length></Blob></EnumerationResults>",
 		"<EnumerationResults><Blob><Name Encoded=\"true\">%zz</Name></Blob>"
-		"</EnumerationResults>"};
+		"</EnumerationResults>",
+		"<a><a><a><a><a><a><a><a><a><a><a><a><a><a><a><a><a>"};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct azure_page p = {.next = NULL};

@@ -2,6 +2,7 @@
  * and no network. */
 #include "s3-data.h"
 
+#include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/units.h"
 
@@ -71,6 +72,11 @@ static const char *run(
 #define PART(tag)                                                                        \
 	{                                                                                \
 		.status = 200, .fields = "ETag: " tag "\r\n"                             \
+	}
+#define ENDLESS                                                                          \
+	{                                                                                \
+		.status = 200, .body = "<ListBucketResult><NextContinuationToken>n"      \
+				       "</NextContinuationToken></ListBucketResult>"     \
 	}
 #define SLOW                                                                             \
 	{                                                                                \
@@ -318,6 +324,37 @@ static void test_lists(void)
 	CHECK(rig.io.entries == 3 && rig.io.pages == 2);
 	RUN(&rig, &list, {.status = 200, .body = "<html>"});
 	CHECK(rig.io.error == OP_ERR_OTHER, "%s", rig.io.error_text);
+	RUN(&rig, &list, ENDLESS, ENDLESS);
+	CHECK(rig.io.error == OP_ERR_OTHER &&
+			strstr(rig.io.error_text, "the list has no end"),
+		"%s", rig.io.error_text);
+	rig_end(&rig);
+}
+
+static bool add_uri(const struct list_entry *e, void *user)
+{
+	struct buf *all = user;
+
+	return buf_puts(all, e->uri) == 0 && buf_putc(all, ' ') == 0;
+}
+
+/* No URI can name a key with a NUL: what stands before it may be another object. */
+static void test_entries(void)
+{
+	static const char page[] =
+		"<ListBucketResult><EncodingType>url</EncodingType>"
+		"<Contents><Key>p/a%00b</Key></Contents>"
+		"<Contents><Key>p/%C3%BC</Key></Contents></ListBucketResult>";
+	const struct io list = {.kind = OP_LIST, .uri = "s3://b/p/"};
+	struct buf all AUTO_BUF = BUF_INIT;
+	struct err err = ERR_INIT;
+
+	if (!begin((struct store_options){.retries = 0}) || !rig_op(&rig, &list))
+		return;
+	buf_puts(&rig.op->answer, page);
+	CHECK(s3_entries(rig.op, "s3://b/", add_uri, &all, &err) == 0, "%s", err.text);
+	CHECK_STR(all.data, "s3://b/p/\xc3\xbc ");
+	object_op_give(rig.op);
 	rig_end(&rig);
 }
 
@@ -428,8 +465,8 @@ int main(void)
 	static const struct check_test tests[] = {TEST(test_times), TEST(test_failures),
 		TEST(test_retries), TEST(test_retry_after), TEST(test_uploads),
 		TEST(test_aborts), TEST(test_given_up), TEST(test_copies),
-		TEST(test_lists), TEST(test_deletes), TEST(test_redirects),
-		TEST(test_no_way_down), TEST(test_regions)};
+		TEST(test_lists), TEST(test_entries), TEST(test_deletes),
+		TEST(test_redirects), TEST(test_no_way_down), TEST(test_regions)};
 
 	environment();
 	return check_run_(tests, sizeof(tests) / sizeof(tests[0]));

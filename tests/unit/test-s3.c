@@ -89,6 +89,9 @@ static void test_places(void)
 				p.bucket_in_host ? "[" : "", (int)p.bucket_len, p.bucket,
 				p.bucket_in_host ? "]" : "", (int)p.key_len, p.key);
 			CHECK_STR(got, rows[i].want);
+			const struct s3_state *s = r.job.state;
+
+			CHECK(s->buckets && !s->buckets->older, "%s", rows[i].uri);
 		}
 		rig_end(&r);
 	}

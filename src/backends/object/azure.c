@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cloud/environment.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/err.h"
@@ -68,8 +69,8 @@ static int find_endpoint(
 	const char *url = o->endpoint;
 
 	if (!url)
-		url = cloud_env_own.get(cloud_env_own.user, "AZURE_STORAGE_ENDPOINT");
-	if (!url || !*url)
+		url = environment_get(&cloud_env_own, "AZURE_STORAGE_ENDPOINT");
+	if (!url)
 		url = a->credentials.endpoint;
 	return url ? set_endpoint(a, url, err) : 0;
 }
@@ -181,21 +182,6 @@ static void add(struct url *u, const char *text, size_t len)
 	}
 }
 
-static bool ends_with(const char *text, size_t len, const char *suffix)
-{
-	size_t n = strlen(suffix);
-
-	return len >= n && memcmp(text + len - n, suffix, n) == 0;
-}
-
-/* A host in a URI speaks TLS when the endpoint that is set does, else when its port is one for TLS. */
-static bool guess_tls(const struct azure_job *a, const char *host, size_t len)
-{
-	if (a->endpoint)
-		return text_starts_with(a->endpoint, "https:");
-	return ends_with(host, len, ":443") || ends_with(host, len, ":8443");
-}
-
 static void add_text(struct url *u, const char *text)
 {
 	add(u, text, strlen(text));
@@ -213,9 +199,10 @@ static void endpoint_url(const struct azure_job *a, const struct object_place *p
 	const struct authority *h, struct url *ret)
 {
 	if (h->len) {
-		add_text(ret, h->holds_account || guess_tls(a, h->host, h->len)
-				      ? "https://"
-				      : "http://");
+		add_text(ret,
+			h->holds_account || object_guess_tls(a->endpoint, h->host, h->len)
+				? "https://"
+				: "http://");
 		add(ret, h->host, h->len);
 	} else if (a->endpoint) {
 		add_text(ret, a->endpoint);

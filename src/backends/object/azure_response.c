@@ -92,47 +92,15 @@ enum object_next azure_response(struct object_op *op, struct err *err)
 
 /* --- entries */
 
-struct lister {
-	struct buf uri; /* bucket_uri, and a key behind it */
-	size_t base_len;
-	list_fn *fn;
-	void *user;
-	bool ended, failed;
-};
-
-static bool take_blob(void *user, const char *name, size_t len, uint64_t size)
-{
-	struct lister *l = user;
-
-	l->uri.len = l->base_len;
-	if (buf_append(&l->uri, name, len) < 0) {
-		l->failed = true;
-		return false;
-	}
-	l->ended = !l->fn(&(struct list_entry){l->uri.data, size}, l->user);
-	return !l->ended;
-}
-
 int azure_entries(struct object_op *op, const char *bucket_uri, list_fn *fn, void *user,
 	struct err *err)
 {
-	struct lister l = {.base_len = strlen(bucket_uri), .fn = fn, .user = user};
+	struct object_listing l = {.bucket_uri = bucket_uri, .fn = fn, .user = user};
 	struct azure_page page = {.next = NULL};
-	int r = buf_puts(&l.uri, bucket_uri);
+	int rc = azure_page_parse(
+		op->answer.data, op->answer.len, object_listing_add, &l, &page, err);
 
-	if (r == 0)
-		r = azure_page_parse(
-			op->answer.data, op->answer.len, take_blob, &l, &page, err);
-	else
-		err_sys(err, -r, "a page");
-	buf_finish(&l.uri);
-	if (r == 0 && l.failed)
-		r = err_set(err, ERR_FAILED, "no memory for a page");
-	free(op->token);
-	op->token = page.next;
-	if (r < 0)
-		return -1;
-	return op->token && !l.ended;
+	return object_listing_end(&l, op, rc, page.next, err);
 }
 
 /* --- errors */

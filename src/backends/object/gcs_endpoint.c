@@ -7,19 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cloud/environment.h"
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/text.h"
 
 #define ENDPOINT "https://storage.googleapis.com"
 #define API "/storage/v1"
-
-static const char *from_environment(const char *name)
-{
-	const char *value = cloud_env_own.get(cloud_env_own.user, name);
-
-	return value && *value ? value : NULL;
-}
 
 int gcs_endpoint_find(const struct store_options *o, char **ret, struct err *err)
 {
@@ -28,7 +22,7 @@ int gcs_endpoint_find(const struct store_options *o, char **ret, struct err *err
 	size_t len;
 
 	for (size_t i = 0; !url && i < ARRAY_LEN(names); i++)
-		url = from_environment(names[i]);
+		url = environment_get(&cloud_env_own, names[i]);
 	*ret = NULL;
 	if (!url)
 		return 0;
@@ -50,21 +44,6 @@ static size_t host_len(const char *rest)
 	return memchr(rest, ':', len) ? len : 0;
 }
 
-static bool ends_with(const char *text, size_t len, const char *suffix)
-{
-	size_t n = strlen(suffix);
-
-	return len >= n && memcmp(text + len - n, suffix, n) == 0;
-}
-
-/* A host in a URI speaks TLS when the endpoint that is set does, else when its port is one for TLS. */
-static bool guess_tls(const char *endpoint, const char *host, size_t len)
-{
-	if (endpoint)
-		return text_starts_with(endpoint, "https:");
-	return ends_with(host, len, ":443") || ends_with(host, len, ":8443");
-}
-
 int gcs_place_at(struct object_job *job, const char *endpoint, const char *uri,
 	struct object_place *ret, struct err *err)
 {
@@ -79,7 +58,7 @@ int gcs_place_at(struct object_job *job, const char *endpoint, const char *uri,
 			"'%.200s' names no bucket: gs://BUCKET/PREFIX", uri);
 	if (host)
 		e = object_endpoint(
-			job, rest, host, guess_tls(endpoint, rest, host), err);
+			job, rest, host, object_guess_tls(endpoint, rest, host), err);
 	else
 		e = object_endpoint(job, endpoint ? endpoint : ENDPOINT,
 			strlen(endpoint ? endpoint : ENDPOINT), true, err);

@@ -257,12 +257,30 @@ struct object_endpoint {
 };
 struct object_endpoint *object_endpoint(
 	struct object_job *job, const char *url, size_t len, bool tls, struct err *err);
+/* Whether a host of a URI, [0..len) with its port, speaks TLS: as the job's endpoint does, or NULL, by the
+ * port. */
+bool object_guess_tls(const char *endpoint, const char *host, size_t len);
 /* Its index in the space, found once. -1 with err. */
 int object_endpoint_server(struct object_job *job, struct object_endpoint *e,
 	uint32_t *ret, struct err *err);
 /* Sets server, host, tls and base of a place. -1 with err. */
 int object_place_at(struct object_job *job, struct object_endpoint *e,
 	struct object_place *place, struct err *err);
+/* The objects of a page, as store.entries tells them. Zero but for the first three. */
+struct object_listing {
+	const char *bucket_uri;
+	list_fn *fn;
+	void *user;
+	struct buf uri;
+	bool ended, no_memory;
+};
+/* One of them; listing is the struct. False ends the reading. A key with a NUL is passed over: no URI can name
+ * it. */
+bool object_listing_add(void *listing, const char *key, size_t len, uint64_t size);
+/* The end of a page that was read with rc (and err): what store.entries returns. next, where the next page begins,
+ * becomes op->token. */
+int object_listing_end(struct object_listing *l, struct object_op *op, int rc, char *next,
+	struct err *err);
 /* Adds a remark (backend.remark), once. */
 void object_remark(struct object_job *job, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -109,6 +109,20 @@ static bool split_authority(const char *text, size_t len, struct object_endpoint
 	return true;
 }
 
+static bool ends_with(const char *text, size_t len, const char *suffix)
+{
+	size_t n = strlen(suffix);
+
+	return len >= n && memcmp(text + len - n, suffix, n) == 0;
+}
+
+bool object_guess_tls(const char *endpoint, const char *host, size_t len)
+{
+	if (endpoint)
+		return strncasecmp(endpoint, "http://", 7) != 0;
+	return ends_with(host, len, ":443") || ends_with(host, len, ":8443");
+}
+
 static void take_scheme(const char **url, size_t *len, struct object_endpoint *e)
 {
 	static const struct {

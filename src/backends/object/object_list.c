@@ -2,12 +2,43 @@
 #include "backends/object/object.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "backends/object/object_impl.h"
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/text.h"
+
+bool object_listing_add(void *listing, const char *key, size_t len, uint64_t size)
+{
+	struct object_listing *l = listing;
+	struct list_entry e = {.size = size};
+
+	if (memchr(key, '\0', len))
+		return true;
+	buf_clear(&l->uri);
+	if (buf_puts(&l->uri, l->bucket_uri) < 0 || buf_append(&l->uri, key, len) < 0) {
+		l->no_memory = true;
+		return false;
+	}
+	e.uri = l->uri.data;
+	l->ended = !l->fn(&e, l->user);
+	return !l->ended;
+}
+
+int object_listing_end(struct object_listing *l, struct object_op *op, int rc, char *next,
+	struct err *err)
+{
+	buf_finish(&l->uri);
+	if (rc < 0)
+		return err_prefix(err, "the page cannot be read");
+	free(op->token);
+	op->token = next;
+	if (l->no_memory)
+		return err_sys(err, ENOMEM, "no memory");
+	return op->token && !l->ended;
+}
 
 int object_list(void *state, const char *uri, list_fn *fn, void *user, struct err *err)
 {

@@ -258,6 +258,12 @@ static void note_page(struct object_op *op)
 		job->cfg.page(op->thread->user, op->io, op->ex.start_ns, op->ex.end_ns);
 }
 
+/* What the next page begins behind, to be told from others. */
+static uint64_t token_hash(const struct object_op *op)
+{
+	return op->token ? rng_hash(op->token, strlen(op->token)) : 0;
+}
+
 static enum object_next listed(struct object_op *op)
 {
 	const struct object_extra *x = op->extra;
@@ -273,6 +279,7 @@ static enum object_next good_end(struct object_op *op)
 {
 	struct io *io = op->io;
 	struct err err = ERR_INIT;
+	const uint64_t page = io->kind == OP_LIST ? token_hash(op) : 0;
 	enum object_next next;
 
 	if (io->kind == OP_GET || io->kind == OP_RANGE_GET) {
@@ -282,11 +289,17 @@ static enum object_next good_end(struct object_op *op)
 	if (op->extra && op->extra->probe)
 		return OBJECT_DONE;
 	if (op->extra && op->extra->fn)
-		return listed(op);
-	next = op->thread->job->store->response(op, &err);
-	if (io->kind == OP_LIST && next != OBJECT_FAILED)
-		note_page(op);
-	return next;
+		next = listed(op);
+	else
+		next = op->thread->job->store->response(op, &err);
+	if (io->kind != OP_LIST || next == OBJECT_FAILED)
+		return next;
+	note_page(op);
+	if (next == OBJECT_DONE || !page || page != token_hash(op))
+		return next;
+	object_fail(
+		op, OP_ERR_OTHER, "a page is followed by itself: the list has no end");
+	return OBJECT_DONE;
 }
 
 /* The store has answered all that there was to ask. */

@@ -33,11 +33,19 @@ void s3_buckets_free(struct s3_state *s)
 	}
 }
 
+/* "bucket" is the bucket as well as "bucket/key". */
+static bool is_of(const struct s3_bucket *b, const char *rest)
+{
+	size_t len = b->prefix_len - 1;
+
+	return strncmp(b->prefix, rest, len) == 0 && (rest[len] == '/' || !rest[len]);
+}
+
 static const struct s3_bucket *find(const struct s3_state *s, const char *rest)
 {
 	const struct s3_bucket *b = __atomic_load_n(&s->buckets, __ATOMIC_ACQUIRE);
 
-	while (b && strncmp(b->prefix, rest, b->prefix_len) != 0)
+	while (b && !is_of(b, rest))
 		b = b->older;
 	return b;
 }
@@ -82,21 +90,6 @@ static bool is_bucket(const char *text, size_t len)
 	return len > 0 && len <= 255;
 }
 
-static bool has_suffix(const char *text, size_t len, const char *suffix)
-{
-	size_t n = strlen(suffix);
-
-	return len >= n && memcmp(text + len - n, suffix, n) == 0;
-}
-
-/* A host in a URI speaks TLS when the endpoint that is set does, else when its port is one for TLS. */
-static bool guess_tls(const struct s3_state *s, const char *host, size_t len)
-{
-	if (s->endpoint)
-		return strncasecmp(s->endpoint, "http://", 7) != 0;
-	return has_suffix(host, len, ":443") || has_suffix(host, len, ":8443");
-}
-
 /* ---- endpoints ---- */
 
 static bool is_amazon(const char *host)
@@ -128,11 +121,10 @@ static struct object_endpoint *base_endpoint(struct object_job *job, const char 
 	AUTO_FREE char *amazon = NULL;
 
 	if (host)
-		return object_endpoint(
-			job, host, host_len, guess_tls(s, host, host_len), err);
+		return object_endpoint(job, host, host_len,
+			object_guess_tls(s->endpoint, host, host_len), err);
 	if (s->endpoint)
-		return object_endpoint(job, s->endpoint, strlen(s->endpoint),
-			guess_tls(s, s->endpoint, strlen(s->endpoint)), err);
+		return object_endpoint(job, s->endpoint, strlen(s->endpoint), true, err);
 	amazon = amazon_url(region);
 	if (!amazon) {
 		err_sys(err, ENOMEM, "no memory");

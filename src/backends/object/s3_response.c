@@ -318,41 +318,13 @@ enum object_next s3_response(struct object_op *op, struct err *err)
 
 /* ---- pages, outside the measured path ---- */
 
-struct listing {
-	const char *bucket_uri;
-	struct buf uri;
-	list_fn *fn;
-	void *user;
-	bool no_memory, ended;
-};
-
-static bool list_object(void *user, const char *key, size_t len, uint64_t size)
-{
-	struct listing *l = user;
-	struct list_entry e = {.size = size};
-
-	buf_clear(&l->uri);
-	if (buf_puts(&l->uri, l->bucket_uri) < 0 || buf_append(&l->uri, key, len) < 0) {
-		l->no_memory = true;
-		return false;
-	}
-	e.uri = l->uri.data;
-	l->ended = !l->fn(&e, l->user);
-	return !l->ended;
-}
-
 int s3_entries(struct object_op *op, const char *bucket_uri, list_fn *fn, void *user,
 	struct err *err)
 {
-	struct listing l = {.bucket_uri = bucket_uri, .fn = fn, .user = user};
-	struct s3_page page;
+	struct object_listing l = {.bucket_uri = bucket_uri, .fn = fn, .user = user};
+	struct s3_page page = {.next = NULL};
 	int rc = s3_page_parse(
-		op->answer.data, op->answer.len, list_object, &l, &page, err);
+		op->answer.data, op->answer.len, object_listing_add, &l, &page, err);
 
-	buf_finish(&l.uri);
-	if (rc < 0)
-		return err_prefix(err, "the page cannot be read");
-	if (l.no_memory)
-		return err_sys(err, ENOMEM, "no memory");
-	return take_token(op, &page) && !l.ended;
+	return object_listing_end(&l, op, rc, page.next, err);
 }
