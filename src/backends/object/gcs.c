@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cloud/environment.h"
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/text.h"
@@ -16,7 +17,7 @@
  * says so. */
 static bool asks_machine(const struct gcs_job *g)
 {
-	return !g->endpoint || cloud_env_own.get(cloud_env_own.user, "GCE_METADATA_HOST");
+	return !g->endpoint || environment_get(&cloud_env_own, "GCE_METADATA_HOST");
 }
 
 static int no_credentials(struct err *err)

@@ -12,6 +12,7 @@
 #include "backends/object/object.h"
 #include "cloud/credentials.h"
 #include "cloud/encode.h"
+#include "cloud/environment.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/err.h"
@@ -148,10 +149,10 @@ static int fetch_by_form(
 static int fetch_metadata(
 	struct gcs_tokens *t, char **ret, uint64_t *ret_lasts_s, struct err *err)
 {
-	const char *host = cloud_env_own.get(cloud_env_own.user, "GCE_METADATA_HOST");
+	const char *host = environment_get(&cloud_env_own, "GCE_METADATA_HOST");
 	struct buf answer = BUF_INIT_MAX(ANSWER_MAX);
-	char *url AUTO_FREE = text_printf(
-		"http://%s" METADATA_PATH, host && *host ? host : "169.254.169.254");
+	char *url AUTO_FREE =
+		text_printf("http://%s" METADATA_PATH, host ? host : "169.254.169.254");
 	int status;
 
 	if (!url)

@@ -110,7 +110,7 @@ void object_plan_parts(struct object_op *op)
 	if (part < s->part_min)
 		part = s->part_min;
 	/* so many parts that a store would refuse them: larger ones, in whole MiB */
-	if (io->size / part >= s->parts_max)
+	if (io->size > part && (io->size - 1) / part >= s->parts_max)
 		part = (io->size / s->parts_max / (1u << 20) + 1) << 20;
 	op->step = OBJECT_CREATE;
 	op->at = 0;

@@ -5,18 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cloud/environment.h"
 #include "common/err.h"
 
 /* What requests are signed for where nobody says a region: AWS' own default, and one that other stores
  * take. */
 #define REGION "us-east-1"
-
-static const char *variable(const char *name)
-{
-	const char *value = cloud_env_own.get(cloud_env_own.user, name);
-
-	return value && *value ? value : NULL;
-}
 
 /* malloc; NULL: AWS by region. */
 static char *find_endpoint(const struct store_options *o)
@@ -24,9 +18,9 @@ static char *find_endpoint(const struct store_options *o)
 	const char *said = o->endpoint;
 
 	if (!said)
-		said = variable("AWS_ENDPOINT_URL_S3");
+		said = environment_get(&cloud_env_own, "AWS_ENDPOINT_URL_S3");
 	if (!said)
-		said = variable("AWS_ENDPOINT_URL");
+		said = environment_get(&cloud_env_own, "AWS_ENDPOINT_URL");
 	return said ? strdup(said) : aws_profile_option(&cloud_env_own, "endpoint_url");
 }
 

@@ -10,6 +10,7 @@
 
 #include "backends/object/s3.h"
 #include "cloud/encode.h"
+#include "cloud/environment.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/err.h"
@@ -32,9 +33,7 @@
 
 static const char *variable(const char *name)
 {
-	const char *value = cloud_env_own.get(cloud_env_own.user, name);
-
-	return value && *value ? value : NULL;
+	return environment_get(&cloud_env_own, name);
 }
 
 static uint64_t now_s(void)
