@@ -214,25 +214,26 @@ def test_nginx_stores_and_asks_for_trust(t, nginx, ca):
 
 
 def test_a_front_misbehaves_as_told(t, nginx):
-    (nginx.root / "page").write_bytes(b"x" * 100_000)
+    (nginx.root / "bucket").mkdir()
+    (nginx.root / "bucket/page").write_bytes(b"x" * 100_000)
     with Front(nginx.port) as front:
-        t.eq(ask(front.port, target="/page")[0], 200)
+        t.eq(ask(front.port, target="/bucket/page")[0], 200)
         front.rule("answer", head=SLOW_DOWN, match="^GET", times=1)
-        status, body, fields = ask(front.port, target="/page")
+        status, body, fields = ask(front.port, target="/bucket/page")
         t.eq((status, fields["Retry-After"], b"SlowDown" in body), (503, "1", True))
-        t.eq(ask(front.port, "PUT", "/other", b"z" * 300_000)[0], 201)
-        t.eq(ask(front.port, target="/page")[0], 200)
+        t.eq(ask(front.port, "PUT", "/bucket/other", b"z" * 300_000)[0], 201)
+        t.eq(ask(front.port, target="/bucket/page")[0], 200)
         for action, want in (("reset", "ConnectionResetError"), ("cut", "IncompleteRead"),
                              ("stall", "TimeoutError")):
             front.clear()
             front.rule(action, after=5000)
-            t.eq(ask(front.port, target="/page", timeout=0.5)[0], want)
+            t.eq(ask(front.port, target="/bucket/page", timeout=0.5)[0], want)
         front.clear()
         front.down()
-        t.eq(ask(front.port, target="/page")[0], "ConnectionRefusedError")
+        t.eq(ask(front.port, target="/bucket/page")[0], "ConnectionRefusedError")
         front.up()
-        t.eq(ask(front.port, target="/page")[0], 200)
-        t.eq(front.requests, ["GET /page HTTP/1.1"])
+        t.eq(ask(front.port, target="/bucket/page")[0], 200)
+        t.eq(front.requests, ["GET /bucket/page HTTP/1.1"])
 
 
 def test_servers_end_with_their_owner(t):
