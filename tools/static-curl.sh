@@ -167,6 +167,10 @@ if [ -e "$dir/stamp" ] && missing=$(missing_packages $STATIC_PACKAGES ${cross:+$
 	stamp_text | cmp -s - "$dir/stamp"; then
 	exit 0
 fi
+# it is removed in the end, with all that is in it
+if [ ! -e "$dir/stamp" ] && [ -n "$(ls -A "$dir" 2>/dev/null)" ]; then
+	fail "$1 is there, and is not what this script made: name another folder, or remove it"
+fi
 # shellcheck disable=SC2086 # a list of words
 install_packages $purposes || fail "the packages that it needs cannot be installed"
 place=$(mktemp -d "${dir%/*}/static-curl.XXXXXX")
