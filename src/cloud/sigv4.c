@@ -53,6 +53,15 @@ void sigv4_destroy(struct sigv4 *s)
 	free(s);
 }
 
+/* They become part of header fields: a line end in them would be the end of one. */
+static bool fits_field(const char *text)
+{
+	for (; text && *text; text++)
+		if (*text <= ' ' || *text > '~')
+			return false;
+	return true;
+}
+
 int sigv4_set(struct sigv4 *s, const struct aws_credentials *credentials,
 	const char *region, struct err *err)
 {
@@ -63,6 +72,13 @@ int sigv4_set(struct sigv4 *s, const struct aws_credentials *credentials,
 		return err_set(err, ERR_INPUT, "\"%.80s\" is no region", region);
 	if (strlen(credentials->secret_key) > SECRET_MAX)
 		return err_set(err, ERR_INPUT, "the secret key of %s is too long",
+			credentials->origin ? credentials->origin : "the store");
+	if (!fits_field(credentials->access_key) ||
+		!fits_field(credentials->session_token))
+		return err_set(err, ERR_INPUT,
+			"the %s of %s has a blank, a line end or the like in it",
+			fits_field(credentials->access_key) ? "session token"
+							    : "access key",
 			credentials->origin ? credentials->origin : "the store");
 	strcat(start, credentials->secret_key);
 	s->scope_len = 0;

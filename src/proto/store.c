@@ -9,16 +9,21 @@ const char *const store_addressing_names[] = {"auto", "path", "virtual", NULL};
 const char *const store_payload_names[] = {"unsigned", "signed", NULL};
 const char *const store_engine_names[] = {"own", "curl", NULL};
 
+static void wipe(char *secret)
+{
+	if (secret)
+		explicit_bzero(secret, strlen(secret));
+	free(secret);
+}
+
 void store_options_finish(struct store_options *o)
 {
-	if (o->client_key_pem)
-		explicit_bzero(o->client_key_pem, strlen(o->client_key_pem));
+	wipe(o->client_key_pem);
+	wipe(o->proxy); /* which may have a password */
 	free(o->endpoint);
 	free(o->region);
 	free(o->ca_pem);
 	free(o->client_cert_pem);
-	free(o->client_key_pem);
-	free(o->proxy);
 	*o = (struct store_options){0};
 }
 

@@ -148,6 +148,12 @@ static void test_sigv4_suite(void)
 		.access_key = (char[]){"OTHER"}, .secret_key = (char[]){"other"}};
 	const struct aws_credentials c = {.access_key = (char[]){"AKIDEXAMPLE"},
 		.secret_key = (char[]){"wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"}};
+	/* as files with a line end too many have them */
+	const struct aws_credentials torn[] = {
+		{.access_key = (char[]){"A\n"}, .secret_key = (char[]){"s"}},
+		{.access_key = (char[]){"A"},
+			.secret_key = (char[]){"s"},
+			.session_token = (char[]){"t\r\nX: y"}}};
 	struct err err = ERR_INIT;
 	struct sigv4 *s CLEANUP(cleanup_sigv4_destroy) =
 		sigv4_create(&other, "eu-west-1", "service", &err);
@@ -174,6 +180,10 @@ static void test_sigv4_suite(void)
 		"AKIDEXAMPLE/20150830/us-east-1/service/aws4_request", rows, 1);
 	CHECK(sigv4_set(s, &c, "", &err) == -1);
 	CHECK(sigv4_set(s, &c, "a/b", &err) == -1);
+	for (size_t i = 0; i < ARRAY_LEN(torn); i++)
+		CHECK(sigv4_set(s, &torn[i], "eu-west-1", &err) == -1 &&
+				strstr(err.text, i ? "session token" : "access key"),
+			"row %zu: %s", i, err.text);
 }
 
 /* docs.aws.amazon.com/AmazonS3, "Authenticating Requests: Using Query Parameters"; the second by botocore */
