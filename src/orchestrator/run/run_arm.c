@@ -19,7 +19,7 @@
 #include "orchestrator/run/run_private.h"
 
 #define ARM_LEAD_NS (200 * NS_PER_MS)
-#define ARM_TRIES 5
+#define ARM_TRIES 7
 #define SHOW_LAG_NS (100 * NS_PER_MS) /* a second's reports are there by then */
 #define OP_TIMEOUT_NS (30 * NS_PER_SEC)
 #define GRACE_NS                                                                         \
