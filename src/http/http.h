@@ -136,7 +136,7 @@ struct http_client *http_client_create(
  * no connection that has carried no request. */
 void http_client_ramp(struct http_client *c, uint32_t server, uint32_t n);
 /* Begins an exchange: on an idle connection at once, else as soon as there is a new one; others of the
- * thread never wait for it. */
+ * thread never wait for it. piece and sink may be called before it returns. */
 void http_start(struct http_client *c, struct http_exchange *ex);
 /* Exchanges that have ended, at most max, waiting until deadline_ns (CLOCK_MONOTONIC) for the first; 0 at
  * the deadline. Callers may wait with nothing in flight. */
@@ -149,7 +149,6 @@ void http_cancel(struct http_client *c);
 void http_client_destroy(struct http_client *c);
 
 /* One exchange from any thread, outside the measured path; waits for its end. It uses a client that the
- * space keeps for this (one exchange at a time). The outcome is the exchange's; response is valid until
- * the next http_fetch of the space by the same thread. timeout_ns bounds the whole, 0: only the
- * config's. */
+ * space keeps for the thread. The outcome is the exchange's; response is valid until the next http_fetch of
+ * the space by the same thread. timeout_ns bounds the whole, 0: only the config's. */
 void http_fetch(struct http_space *s, struct http_exchange *ex, uint64_t timeout_ns);

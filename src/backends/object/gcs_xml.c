@@ -61,14 +61,6 @@ static int xml_job_init(struct object_job *job, struct err *err)
 	return -1;
 }
 
-static int xml_thread_init(struct object_thread *t, struct err *err)
-{
-	struct s3_thread *s = t->state;
-
-	s->mac = mac_create(err);
-	return s->mac ? 0 : -1;
-}
-
 /* S3's scheme has the length of gs:// */
 static int xml_place(struct object_job *job, const char *uri, struct object_place *ret,
 	struct err *err)
@@ -98,7 +90,7 @@ const struct store gcs_store_xml = {
 	.thread_size = sizeof(struct s3_thread),
 	.job_init = xml_job_init,
 	.job_fini = xml_job_fini,
-	.thread_init = xml_thread_init,
+	.thread_init = s3_thread_init,
 	.thread_fini = s3_thread_fini,
 	.place = xml_place,
 	.begin = xml_begin,

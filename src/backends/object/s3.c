@@ -64,14 +64,6 @@ static int job_init(struct object_job *job, struct err *err)
 	return -1;
 }
 
-static int thread_init(struct object_thread *t, struct err *err)
-{
-	struct s3_thread *s = t->state;
-
-	s->mac = mac_create(err);
-	return s->mac ? 0 : -1;
-}
-
 #define S3_OPS                                                                           \
 	(1u << OP_GET | 1u << OP_PUT | 1u << OP_LIST | 1u << OP_STAT | 1u << OP_DELETE | \
 		1u << OP_RANGE_GET | 1u << OP_COPY | 1u << OP_MULTIPART_PUT)
@@ -91,7 +83,7 @@ static const struct store s3 = {
 	.find_ca = aws_ca_bundle_find,
 	.job_init = job_init,
 	.job_fini = job_fini,
-	.thread_init = thread_init,
+	.thread_init = s3_thread_init,
 	.thread_fini = s3_thread_fini,
 	.place = s3_place,
 	.begin = s3_begin,

@@ -103,6 +103,7 @@ struct s3_request {
 /* Writes and signs op->head. ex.body_size and ex.piece are set before. */
 int s3_head(struct object_op *op, const struct object_place *place,
 	const struct s3_request *r, struct err *err);
+int s3_thread_init(struct object_thread *t, struct err *err);
 void s3_thread_fini(struct object_thread *t);
 
 /* s3_request.c */

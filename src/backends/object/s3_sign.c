@@ -39,6 +39,14 @@ static bool add_field(struct object_op *op, const char *name, const char *value)
 
 /* ---- signers ---- */
 
+int s3_thread_init(struct object_thread *t, struct err *err)
+{
+	struct s3_thread *s = t->state;
+
+	s->mac = mac_create(err);
+	return s->mac ? 0 : -1;
+}
+
 void s3_thread_fini(struct object_thread *t)
 {
 	struct s3_thread *s = t->state;
