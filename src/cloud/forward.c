@@ -77,8 +77,9 @@ int aws_ca_bundle_find(const struct cloud_env *env, char **ret_pem, struct err *
 	*ret_pem = secret_file(value, FILE_MAX, &len, err);
 	if (!*ret_pem)
 		return err_prefix(err, "AWS_CA_BUNDLE");
-	if (strstr(*ret_pem, "-----BEGIN"))
+	if (strstr(*ret_pem, "CERTIFICATE-----"))
 		return 1;
+	explicit_bzero(*ret_pem, len); /* it may well be a key */
 	free(*ret_pem);
 	*ret_pem = NULL;
 	return err_set(

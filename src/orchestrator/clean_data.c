@@ -18,6 +18,7 @@
 #include "common/units.h"
 #include "orchestrator/command.h"
 #include "orchestrator/console/console.h"
+#include "orchestrator/console/display.h"
 #include "orchestrator/console/status.h"
 #include "orchestrator/context.h"
 #include "orchestrator/fleet/fleet.h"
@@ -26,13 +27,16 @@
 #include "transport/transport.h"
 #include "workload/store_config.h"
 
+#define NAMES_SHOWN 8
+
 struct clean_data {
 	struct context ctx;
 	struct journal journal;
 	struct cloud_forwarded forwarded;
 	struct store_config store; /* --workload-config */
 	struct fleet *fleet;
-	bool *over; /* by worker */
+	bool *over;   /* by worker */
+	bool *untold; /* by worker: it went, and nobody has been told why */
 	size_t left, failed;
 	size_t settled; /* online, or gone before the jobs were dealt */
 	bool dealt;
@@ -208,7 +212,7 @@ static void data_gone(struct fleet_worker *w, void *user)
 
 	if (c->over[w->index])
 		return;
-	log_error("%s: %s", w->id, w->reason);
+	c->untold[w->index] = true;
 	if (!c->journal.shared || c->dealt) {
 		data_over(c, w, false);
 		return;
@@ -321,6 +325,33 @@ static int add_variables(struct clean_data *c, struct err *err)
 	return 0;
 }
 
+/* Why workers went: once for all that went for the same reason. */
+static void tell_gone(struct clean_data *c)
+{
+	size_t n = fleet_size(c->fleet);
+	const char **names = calloc(n, sizeof(*names));
+
+	for (size_t i = 0; names && i < n; i++) {
+		const char *reason = fleet_worker(c->fleet, i)->reason;
+		AUTO_BUF struct buf who = BUF_INIT;
+		size_t alike = 0;
+
+		if (!c->untold[i])
+			continue;
+		for (size_t k = i; k < n; k++) {
+			struct fleet_worker *w = fleet_worker(c->fleet, k);
+
+			if (!c->untold[k] || strcmp(w->reason, reason) != 0)
+				continue;
+			c->untold[k] = false;
+			names[alike++] = w->id;
+		}
+		display_names(&who, names, alike, NAMES_SHOWN);
+		log_error("%s: %s", who.data ? who.data : names[0], reason);
+	}
+	free(names);
+}
+
 static void give_up_the_rest(struct clean_data *c)
 {
 	for (size_t i = 0; i < fleet_size(c->fleet); i++) {
@@ -355,7 +386,8 @@ static int clean_over(struct clean_data *c, struct err *err)
 	missing = name_missing(c);
 	c->left = fleet_size(c->fleet);
 	c->over = calloc(c->left, sizeof(*c->over));
-	if (!c->over)
+	c->untold = calloc(c->left, sizeof(*c->untold));
+	if (!c->over || !c->untold)
 		return err_sys(err, ENOMEM, "clean");
 	console_line(c->ctx.console, "Removing what %s left on %zu worker%s...", dir,
 		c->left, c->left == 1 ? "" : "s");
@@ -367,6 +399,7 @@ static int clean_over(struct clean_data *c, struct err *err)
 	if (c->signo)
 		give_up_the_rest(c);
 	status_clear(c->ctx.status);
+	tell_gone(c);
 	console_always(c->ctx.console, "Result: %s objects removed, %zu/%zu workers done",
 		units_count(c->removed).s, fleet_size(c->fleet) - c->failed,
 		fleet_size(c->fleet));
@@ -384,6 +417,7 @@ int clean_data(struct app *app, struct err *err)
 		r = clean_over(&c, err);
 	fleet_destroy(c.fleet);
 	free(c.over);
+	free(c.untold);
 	journal_finish(&c.journal);
 	cloud_forwarded_finish(&c.forwarded);
 	store_config_finish(&c.store);

@@ -62,7 +62,7 @@ int forward_find(const struct job *job, bool own, uint64_t lasts_ns,
 		0) {
 		AUTO_FREE char *text = text_printf("%s" OR_NOT, err->text);
 
-		return text ? err_set(err, err->kind, "%s", text) : -1;
+		return text ? err_set(err, ERR_INPUT, "%s", text) : -1;
 	}
 	if (!ret->list)
 		return 0;

@@ -250,6 +250,9 @@ int storage_decode(struct decode *d, struct workload *w, struct err *err)
 
 /* ---- files ---- */
 
+#define CERTIFICATE "CERTIFICATE-----"
+#define PRIVATE_KEY "PRIVATE KEY-----"
+
 /* path as the workload means it: beside its own file. malloc. */
 static char *beside(const struct workload *w, const char *path)
 {
@@ -262,8 +265,9 @@ static char *beside(const struct workload *w, const char *path)
 	return text_printf("%.*s/%s", (int)(slash - w->doc->name), w->doc->name, path);
 }
 
+/* what: how the first line of such a thing ends. */
 static int read_pem(const struct workload *w, const char *key, const char *path,
-	char **ret, struct err *err)
+	const char *what, char **ret, struct err *err)
 {
 	const struct node *place = at_key(w->storage_node, key);
 	struct buf b AUTO_BUF = BUF_INIT;
@@ -281,11 +285,11 @@ static int read_pem(const struct workload *w, const char *key, const char *path,
 		return err_sys(err, ENOMEM, "workload");
 	if (file_read(name, STORE_PEM_MAX, &b, &why) < 0)
 		return node_error(w->doc, place, err, "%s: %s", key, why.text);
-	if (!b.data || strlen(b.data) != b.len || !strstr(b.data, "-----BEGIN ")) {
+	if (!b.data || strlen(b.data) != b.len || !strstr(b.data, what)) {
 		if (b.data)
 			explicit_bzero(b.data, b.len);
 		return node_error(w->doc, place, err,
-			"%s: %s holds no PEM (-----BEGIN ...)", key, name);
+			"%s: %s holds no PEM (-----BEGIN ... %s)", key, name, what);
 	}
 	*ret = buf_steal(&b);
 	return *ret ? 0 : err_sys(err, ENOMEM, "workload");
@@ -295,11 +299,13 @@ int storage_read(struct workload *w, struct err *err)
 {
 	struct storage_spec *s = &w->storage;
 
-	if (read_pem(w, "ca_file", s->ca_file, &s->options.ca_pem, err) < 0 ||
-		read_pem(w, "client_cert", s->client_cert, &s->options.client_cert_pem,
-			err) < 0)
+	if (read_pem(w, "ca_file", s->ca_file, CERTIFICATE, &s->options.ca_pem, err) <
+			0 ||
+		read_pem(w, "client_cert", s->client_cert, CERTIFICATE,
+			&s->options.client_cert_pem, err) < 0)
 		return -1;
-	return read_pem(w, "client_key", s->client_key, &s->options.client_key_pem, err);
+	return read_pem(w, "client_key", s->client_key, PRIVATE_KEY,
+		&s->options.client_key_pem, err);
 }
 
 void storage_finish(struct workload *w)

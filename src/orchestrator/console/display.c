@@ -36,10 +36,14 @@ void display_rates(struct buf *out, const struct display_rates *r, bool utf8)
 		r->ops_per_s);
 	if (r->moves_data)
 		buf_printf(out, ", %s", units_mib_per_s(r->bytes_per_s).s);
-	buf_printf(out, " (mean: %s, p50: %s, p95: %s, p99: %s, errors: %" PRIu64,
-		units_latency(r->mean_us, utf8).s, units_latency(r->p50_us, utf8).s,
-		units_latency(r->p95_us, utf8).s, units_latency(r->p99_us, utf8).s,
-		r->errors);
+	buf_puts(out, " (");
+	if (r->ops_per_s > 0) /* else there is nothing that took any time */
+		buf_printf(out, "mean: %s, p50: %s, p95: %s, p99: %s, ",
+			units_latency(r->mean_us, utf8).s,
+			units_latency(r->p50_us, utf8).s,
+			units_latency(r->p95_us, utf8).s,
+			units_latency(r->p99_us, utf8).s);
+	buf_printf(out, "errors: %" PRIu64, r->errors);
 	if (r->retries)
 		buf_printf(out, ", retries: %" PRIu64, r->retries);
 	buf_putc(out, ')');
