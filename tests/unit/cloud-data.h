@@ -24,12 +24,14 @@ static inline const char *get(void *user, const char *name)
 	struct variables *v = user;
 	size_t len = strlen(name);
 
-	for (size_t i = 0; i < VARIABLES_MAX && v->pairs[i]; i++) {
-		const char *at = v->pairs[i] + len + 1;
-		size_t n = 0;
+	for (const char *const *pair = v->pairs; *pair; pair++) {
+		size_t i = (size_t)(pair - v->pairs), n = 0;
+		const char *at = *pair + len + 1;
 
-		if (strncmp(v->pairs[i], name, len) != 0 || v->pairs[i][len] != '=')
+		if (strncmp(*pair, name, len) != 0 || (*pair)[len] != '=')
 			continue;
+		if (i >= VARIABLES_MAX)
+			abort();
 		for (; *at && n + sizeof(temp_dir) < sizeof(v->values[i]); at++) {
 			if (*at == '@')
 				n += (size_t)snprintf(v->values[i] + n, sizeof(temp_dir),
