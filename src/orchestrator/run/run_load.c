@@ -116,6 +116,15 @@ static void show_endpoints(struct console *con, const struct job_endpoints *e)
 							    : "least connections");
 }
 
+/* A name and a password in it stay out. */
+static void show_proxy(struct console *con, const char *url)
+{
+	const char *at = url ? strrchr(url, '@') : NULL;
+
+	if (url)
+		console_line(con, "Proxy: %s", at ? at + 1 : url);
+}
+
 void run_show_store(const struct run *r)
 {
 	struct console *con = r->ctx.console;
@@ -123,6 +132,7 @@ void run_show_store(const struct run *r)
 
 	if (first->store.endpoint)
 		console_line(con, "Endpoint: %s", first->store.endpoint);
+	show_proxy(con, first->store.proxy);
 	show_endpoints(con, &first->endpoints);
 	if (first->store.engine == STORE_ENGINE_CURL)
 		console_line(con, "HTTP: libcurl (http_engine curl)");
