@@ -30,6 +30,11 @@ struct sigv4 {
 	char scope[SCOPE_MAX];
 	size_t scope_len;
 	uint8_t key[32];
+	/* What is signed of each request of a second, and that second; the hash of a canonical request
+	 * comes behind it. */
+	char to_sign[sizeof(ALGORITHM) + 32 + SCOPE_MAX + SIGV4_SIGNATURE_LEN];
+	size_t to_sign_len;
+	char to_sign_date[SIGV4_DATE_LEN];
 	char *canonical; /* grows to the largest request so far */
 	size_t canonical_cap;
 	const char *names; /* of the signed headers, in it */
@@ -81,7 +86,7 @@ int sigv4_set(struct sigv4 *s, const struct aws_credentials *credentials,
 							    : "access key",
 			credentials->origin ? credentials->origin : "the store");
 	strcat(start, credentials->secret_key);
-	s->scope_len = 0;
+	s->scope_len = s->to_sign_len = 0;
 	ok = secret_set(&s->access_key, credentials->access_key) == 0 &&
 	     secret_set(&s->session_token, credentials->session_token) == 0 &&
 	     secret_set(&s->start_key, start) == 0 && secret_set(&s->region, region) == 0;
@@ -125,23 +130,6 @@ const char *sigv4_session_token(const struct sigv4 *s)
 }
 
 /* ---- writing ---- */
-
-void sigv4_put(struct sigv4_text *t, const char *text, size_t len)
-{
-	if (len > t->room) {
-		t->full = true;
-		t->room = 0;
-		return;
-	}
-	memcpy(t->at, text, len);
-	t->at += len;
-	t->room -= len;
-}
-
-void sigv4_puts(struct sigv4_text *t, const char *text)
-{
-	sigv4_put(t, text, strlen(text));
-}
 
 #define PUT_LITERAL(t, literal) sigv4_put(t, literal, sizeof(literal) - 1)
 
@@ -228,12 +216,26 @@ static size_t put_canonical(struct sigv4 *s, const struct sigv4_request *r,
 	return t.full ? 0 : (size_t)(t.at - s->canonical);
 }
 
+/* Makes to_sign for the second of amz_date. */
+static void begin_to_sign(struct sigv4 *s, const char *amz_date)
+{
+	struct sigv4_text t = {.at = s->to_sign, .room = sizeof(s->to_sign)};
+
+	if (s->to_sign_len && memcmp(s->to_sign_date, amz_date, SIGV4_DATE_LEN) == 0)
+		return;
+	PUT_LITERAL(&t, ALGORITHM "\n");
+	sigv4_put(&t, amz_date, SIGV4_DATE_LEN);
+	PUT_LITERAL(&t, "\n");
+	sigv4_put_scope(&t, s, amz_date);
+	PUT_LITERAL(&t, "\n");
+	s->to_sign_len = (size_t)(t.at - s->to_sign);
+	memcpy(s->to_sign_date, amz_date, SIGV4_DATE_LEN);
+}
+
 bool sigv4_signature(struct sigv4 *s, const struct sigv4_request *r, const char *query,
 	size_t query_len, char hex[SIGV4_SIGNATURE_LEN + 1])
 {
 	const char *hash = r->payload_hash ? r->payload_hash : SIGV4_UNSIGNED;
-	char to_sign[sizeof(ALGORITHM) + 32 + SCOPE_MAX + SIGV4_SIGNATURE_LEN];
-	struct sigv4_text sts = {.at = to_sign, .room = sizeof(to_sign)};
 	uint8_t digest[32];
 	size_t len;
 
@@ -241,15 +243,10 @@ bool sigv4_signature(struct sigv4 *s, const struct sigv4_request *r, const char 
 		if (!grow(s))
 			return false;
 	mac_sha256(s->mac, s->canonical, len, digest);
-	encode_hex(digest, sizeof(digest), hex);
-	PUT_LITERAL(&sts, ALGORITHM "\n");
-	sigv4_put(&sts, r->amz_date, SIGV4_DATE_LEN);
-	PUT_LITERAL(&sts, "\n");
-	sigv4_put_scope(&sts, s, r->amz_date);
-	PUT_LITERAL(&sts, "\n");
-	sigv4_put(&sts, hex, SIGV4_SIGNATURE_LEN);
-	mac_hmac(s->mac, s->key, sizeof(s->key), to_sign, (size_t)(sts.at - to_sign),
-		digest);
+	begin_to_sign(s, r->amz_date);
+	encode_hex(digest, sizeof(digest), s->to_sign + s->to_sign_len);
+	mac_hmac(s->mac, s->key, sizeof(s->key), s->to_sign,
+		s->to_sign_len + SIGV4_SIGNATURE_LEN, digest);
 	encode_hex(digest, sizeof(digest), hex);
 	return true;
 }

@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "cloud/sigv4.h"
 
@@ -15,8 +16,23 @@ struct sigv4_text {
 	size_t room;
 	bool full;
 };
-void sigv4_put(struct sigv4_text *t, const char *text, size_t len);
-void sigv4_puts(struct sigv4_text *t, const char *text);
+static inline void sigv4_put(struct sigv4_text *t, const char *text, size_t len)
+{
+	if (len > t->room) {
+		t->full = true;
+		t->room = 0;
+		return;
+	}
+	memcpy(t->at, text, len);
+	t->at += len;
+	t->room -= len;
+}
+
+static inline void sigv4_puts(struct sigv4_text *t, const char *text)
+{
+	sigv4_put(t, text, strlen(text));
+}
+
 /* Terminates it: the length, or -1 when it did not fit. */
 long sigv4_end(const struct sigv4_text *t, char *out);
 
