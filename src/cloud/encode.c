@@ -3,11 +3,15 @@
 
 #include "common/digest.h"
 
-static bool is_unreserved(unsigned char c)
-{
-	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-	       (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.' || c == '~';
-}
+/* Bits from a to b of a word. */
+#define BITS(a, b) ((~UINT64_C(0) >> (63 - ((b) - (a)))) << (a))
+
+/* unreserved of RFC 3986 2.3, by the upper two bits of a byte and the others */
+static const uint64_t unreserved[4] = {
+	BITS('-', '.') | BITS('0', '9'),
+	BITS('A' - 64, 'Z' - 64) | BITS('a' - 64, 'z' - 64) | BITS('_' - 64, '_' - 64) |
+		BITS('~' - 64, '~' - 64),
+};
 
 size_t encode_uri(const char *text, size_t len, bool keep_slash, char *out)
 {
@@ -17,7 +21,7 @@ size_t encode_uri(const char *text, size_t len, bool keep_slash, char *out)
 	for (size_t i = 0; i < len; i++) {
 		unsigned char c = (unsigned char)text[i];
 
-		if (is_unreserved(c) || (c == '/' && keep_slash)) {
+		if ((unreserved[c >> 6] >> (c & 63) & 1) || (c == '/' && keep_slash)) {
 			*at++ = (char)c;
 			continue;
 		}
@@ -78,13 +82,17 @@ size_t encode_base64url(const void *data, size_t len, char *out)
 	return n;
 }
 
+/* Without a table: so that many are made at once. */
+static inline char hex_of(unsigned digit)
+{
+	return (char)('0' + digit + (digit > 9 ? 'a' - '9' - 1 : 0));
+}
+
 void encode_hex(const uint8_t *data, size_t n, char *out)
 {
-	static const char digits[] = "0123456789abcdef";
-
 	for (size_t i = 0; i < n; i++) {
-		out[2 * i] = digits[data[i] >> 4];
-		out[2 * i + 1] = digits[data[i] & 15];
+		out[2 * i] = hex_of(data[i] >> 4);
+		out[2 * i + 1] = hex_of(data[i] & 15);
 	}
 	out[2 * n] = '\0';
 }
