@@ -68,10 +68,10 @@ static void test_names_without_endpoints(void)
 
 static void test_names_below_endpoints(void)
 {
-	char base[] = "s3://box/in/", a[] = "s3://a:1/box/in/",
+	char below[] = "s3://box/in/", a[] = "s3://a:1/box/in/",
 	     longer[] = "s3://longer:1/box/in/";
 	char *uris[] = {a, longer, NULL};
-	const struct job_endpoints ends = {.base = base, .uris = uris};
+	const struct job_endpoints ends = {.base = below, .uris = uris};
 	char long_one[ENGINE_URI + 9], fits[ENGINE_URI + 9];
 	const char *const names[] = {"s3://a:1/box/in/k", "s3://a:1/box/",
 		"s3://a:1/box/x/k", long_one, fits, NULL};
