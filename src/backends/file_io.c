@@ -52,28 +52,6 @@ static int read_all(struct file_thread *t, struct io *io, int fd)
 	}
 }
 
-void file_get(struct file_thread *t, struct io *io)
-{
-	const char *path = file_path(io->uri);
-	int rc = 0;
-
-	io->start_ns = clock_ns();
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0) {
-		rc = errno;
-	} else {
-		rc = read_all(t, io, fd);
-		if (close(fd) < 0 && rc == 0)
-			rc = errno;
-	}
-	io->end_ns = clock_ns();
-	if (rc)
-		file_fail(io, rc);
-	else if (io->size != UINT64_MAX && io->bytes < io->size)
-		fail_short(io);
-}
-
 /* Reads size bytes from offset on, or what there is of them. Returns 0 or errno. */
 static int read_range(struct file_thread *t, struct io *io, int fd)
 {
@@ -96,7 +74,8 @@ static int read_range(struct file_thread *t, struct io *io, int fd)
 	return 0;
 }
 
-void file_range_get(struct file_thread *t, struct io *io)
+static void get(struct file_thread *t, struct io *io,
+	int (*read_it)(struct file_thread *t, struct io *io, int fd))
 {
 	const char *path = file_path(io->uri);
 	int rc = 0;
@@ -107,15 +86,25 @@ void file_range_get(struct file_thread *t, struct io *io)
 	if (fd < 0) {
 		rc = errno;
 	} else {
-		rc = read_range(t, io, fd);
+		rc = read_it(t, io, fd);
 		if (close(fd) < 0 && rc == 0)
 			rc = errno;
 	}
 	io->end_ns = clock_ns();
 	if (rc)
 		file_fail(io, rc);
-	else if (io->bytes < io->size)
+	else if (io->size != UINT64_MAX && io->bytes < io->size)
 		fail_short(io);
+}
+
+void file_get(struct file_thread *t, struct io *io)
+{
+	get(t, io, read_all);
+}
+
+void file_range_get(struct file_thread *t, struct io *io)
+{
+	get(t, io, read_range);
 }
 
 /* The content of [offset, ...) and how much of it lies there in one piece. */

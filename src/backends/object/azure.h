@@ -37,7 +37,6 @@ int azure_probe(struct object_op *op, struct err *err);
 
 /* azure_batch.c: Blob Batch, several deletes in one request. */
 int azure_request_batch(struct object_op *op, struct err *err);
-enum object_next azure_response_batch(struct object_op *op);
 /* The first that failed: its status and what it says. */
 struct azure_fault;
 int azure_batch_fault(const struct object_op *op, struct azure_fault *ret);

@@ -68,55 +68,13 @@ int azure_request_batch(struct object_op *op, struct err *err)
 	return azure_finish_plain(&d, err);
 }
 
-/* What the responses of a batch come to. */
-struct tally {
-	uint64_t deleted;
-	int failed; /* the status of the first that failed, or 0 */
-	struct azure_fault fault;
-};
-
-static bool count(void *user, int status, const char *text, size_t len)
-{
-	struct tally *t = user;
-	const char *xml;
-
-	if (status >= 200 && status < 300) {
-		t->deleted++;
-	} else if (!t->failed) {
-		t->failed = status;
-		xml = memmem(text, len, "<?xml", 5);
-		if (xml)
-			azure_fault_parse(xml, len - (size_t)(xml - text), &t->fault);
-	}
-	return true;
-}
-
-static void tally(const struct object_op *op, struct tally *ret)
-{
-	*ret = (struct tally){.deleted = 0};
-	batch_parse(op->answer.data ? op->answer.data : "", op->answer.len, count, ret);
-}
-
-enum object_next azure_response_batch(struct object_op *op)
-{
-	struct tally t;
-
-	tally(op, &t);
-	op->io->entries = t.deleted;
-	if (t.failed)
-		return OBJECT_FAILED;
-	if (t.deleted != (uint64_t)op->io->n_more + 1)
-		object_fail(op, OP_ERR_OTHER,
-			"%" PRIu64 " of %" PRIu32 " objects are in the response",
-			t.deleted, op->io->n_more + 1);
-	return OBJECT_DONE;
-}
-
 int azure_batch_fault(const struct object_op *op, struct azure_fault *ret)
 {
-	struct tally t;
+	struct batch_tally t = batch_count(op->answer.data, op->answer.len);
+	const char *xml = memmem(t.text, t.len, "<?xml", 5);
 
-	tally(op, &t);
-	*ret = t.fault;
+	*ret = (struct azure_fault){.code = ""};
+	if (xml)
+		azure_fault_parse(xml, t.len - (size_t)(xml - t.text), ret);
 	return t.failed;
 }

@@ -84,7 +84,7 @@ enum object_next azure_response(struct object_op *op, struct err *err)
 	case OP_COPY:
 		return response_copy(op);
 	case OP_DELETE:
-		return op->io->n_more ? azure_response_batch(op) : OBJECT_DONE;
+		return op->io->n_more ? object_batch_done(op) : OBJECT_DONE;
 	default:
 		return OBJECT_DONE;
 	}
@@ -105,15 +105,8 @@ int azure_entries(struct object_op *op, const char *bucket_uri, list_fn *fn, voi
 
 /* --- errors */
 
-struct code {
-	const char *name;
-	enum op_error error;
-	bool retry;
-	const char *hint;
-};
-
 /* "Azure Blob Storage error codes" and "Common REST API error codes". */
-static const struct code codes[] = {
+static const struct object_code codes[] = {
 	{"AccountBeingCreated", OP_ERR_OTHER, true, NULL},
 	{"AccountIsDisabled", OP_ERR_DENIED, false, "the account is switched off"},
 	{"AuthenticationFailed", OP_ERR_DENIED, false, NULL},
@@ -148,17 +141,8 @@ static const struct code codes[] = {
 		"the account cannot be read without credentials"},
 	{"ResourceNotFound", OP_ERR_NOT_FOUND, false, NULL},
 	{"ServerBusy", OP_ERR_THROTTLED, true, NULL},
+	{.code = NULL},
 };
-
-static void by_code(struct object_error *ret)
-{
-	for (size_t i = 0; i < ARRAY_LEN(codes); i++)
-		if (strcmp(codes[i].name, ret->code) == 0) {
-			ret->error = codes[i].error;
-			ret->retry = codes[i].retry;
-			ret->hint = codes[i].hint;
-		}
-}
 
 /* Why a signature may have been refused; in the thread's memory. */
 static const char *denied_hint(const struct object_op *op)
@@ -221,7 +205,7 @@ void azure_error(struct object_op *op, struct object_error *ret)
 	snprintf(ret->code, sizeof(ret->code), "%s", f.code);
 	text_sanitize_inplace(ret->code);
 	set_message(&f, ret);
-	by_code(ret);
+	object_error_by_code(codes, ret);
 	if (ret->error == OP_ERR_DENIED && !ret->hint)
 		ret->hint = denied_hint(op);
 }

@@ -88,6 +88,28 @@ static const char *response_of(const char *p, const char *end, int *ret_status)
 	return NULL;
 }
 
+static bool count(void *user, int status, const char *text, size_t len)
+{
+	struct batch_tally *t = user;
+
+	if (status >= 200 && status < 300) {
+		t->good++;
+	} else if (!t->failed) {
+		t->failed = status;
+		t->text = text;
+		t->len = len;
+	}
+	return true;
+}
+
+struct batch_tally batch_count(const char *text, size_t len)
+{
+	struct batch_tally t = {.text = ""};
+
+	batch_parse(text ? text : "", len, count, &t);
+	return t;
+}
+
 long batch_parse(const char *text, size_t len, batch_fn *fn, void *user)
 {
 	const char *end = text + len, *p = text, *next;

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct buf;
 
@@ -19,3 +20,13 @@ typedef bool batch_fn(void *user, int status, const char *text, size_t len);
 /* Reads the responses of a body. The boundary is taken from its first line that begins with "--". How many there
  * were (fn's last included), or -1: this is no such body. */
 long batch_parse(const char *text, size_t len, batch_fn *fn, void *user);
+
+/* What the responses of a body come to. */
+struct batch_tally {
+	uint64_t good;    /* 2xx */
+	int failed;       /* status of the first other one, or 0 */
+	const char *text; /* of that, from its status line on, in the body; else "" */
+	size_t len;
+};
+/* text may be NULL when len is 0. */
+struct batch_tally batch_count(const char *text, size_t len);

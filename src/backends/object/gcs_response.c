@@ -107,51 +107,22 @@ static enum object_next response_part(struct object_op *op)
 	return OBJECT_AGAIN;
 }
 
-/* What the responses of a batch come to. */
-struct tally {
-	uint64_t deleted;
-	int failed; /* the status of the first that failed, or 0 */
-	struct gcs_fault fault;
-};
-
-static bool count(void *user, int status, const char *text, size_t len)
-{
-	struct tally *t = user;
-	const char *json, *last;
-
-	if (status >= 200 && status < 300) {
-		t->deleted++;
-	} else if (!t->failed) {
-		t->failed = status;
-		json = memchr(text, '{', len);
-		last = memrchr(text, '}', len);
-		if (json && last && json < last)
-			gcs_fault_parse(json, (size_t)(last - json) + 1, &t->fault);
-	}
-	return true;
-}
-
-static void tally(const struct object_op *op, struct tally *ret)
-{
-	*ret = (struct tally){.deleted = 0};
-	batch_parse(op->answer.data ? op->answer.data : "", op->answer.len, count, ret);
-}
-
 static enum object_next response_delete(struct object_op *op)
 {
-	struct tally t;
+	return op->io->n_more ? object_batch_done(op) : OBJECT_DONE;
+}
 
-	if (!op->io->n_more)
-		return OBJECT_DONE;
-	tally(op, &t);
-	op->io->entries = t.deleted;
-	if (t.failed)
-		return OBJECT_FAILED;
-	if (t.deleted != (uint64_t)op->io->n_more + 1)
-		object_fail(op, OP_ERR_OTHER,
-			"%" PRIu64 " of %" PRIu32 " objects are in the response",
-			t.deleted, op->io->n_more + 1);
-	return OBJECT_DONE;
+/* Of the first request of a batch that failed: its status. */
+static int batch_fault(const struct object_op *op, struct gcs_fault *ret)
+{
+	struct batch_tally t = batch_count(op->answer.data, op->answer.len);
+	const char *json = memchr(t.text, '{', t.len),
+		   *last = memrchr(t.text, '}', t.len);
+
+	*ret = (struct gcs_fault){.reason = ""};
+	if (json && last && json < last)
+		gcs_fault_parse(json, (size_t)(last - json) + 1, ret);
+	return t.failed;
 }
 
 enum object_next gcs_response(struct object_op *op, struct err *err)
@@ -193,15 +164,8 @@ int gcs_entries(struct object_op *op, const char *bucket_uri, list_fn *fn, void 
 
 /* --- errors */
 
-struct reason {
-	const char *name;
-	enum op_error error;
-	bool retry;
-	const char *hint;
-};
-
 /* "HTTP status and error codes for JSON". */
-static const struct reason reasons[] = {
+static const struct object_code reasons[] = {
 	{"accountDisabled", OP_ERR_DENIED, false, NULL},
 	{"authError", OP_ERR_DENIED, false, NULL},
 	{"backendError", OP_ERR_IO, true, NULL},
@@ -218,17 +182,8 @@ static const struct reason reasons[] = {
 	{"userProjectMissing", OP_ERR_DENIED, false,
 		"the bucket wants a project that pays for requests"},
 	{"userRateLimitExceeded", OP_ERR_THROTTLED, true, NULL},
+	{.code = NULL},
 };
-
-static void by_reason(struct object_error *ret)
-{
-	for (size_t i = 0; i < ARRAY_LEN(reasons); i++)
-		if (strcmp(reasons[i].name, ret->code) == 0) {
-			ret->error = reasons[i].error;
-			ret->retry = reasons[i].retry;
-			ret->hint = reasons[i].hint;
-		}
-}
 
 /* The token was refused: with another one the request goes out again. */
 static void refused(struct object_op *op, struct object_error *ret)
@@ -264,7 +219,6 @@ static void refused(struct object_op *op, struct object_error *ret)
 void gcs_error(struct object_op *op, struct object_error *ret)
 {
 	struct gcs_fault fault;
-	struct tally t;
 
 	if (op->ex.status == RESUME_INCOMPLETE) {
 		ret->error = OP_ERR_IO;
@@ -274,9 +228,7 @@ void gcs_error(struct object_op *op, struct object_error *ret)
 		return;
 	}
 	if (op->ex.status / 100 == 2) { /* of a batch */
-		tally(op, &t);
-		fault = t.fault;
-		object_error_of_status(t.failed, ret);
+		object_error_of_status(batch_fault(op, &fault), ret);
 	} else {
 		gcs_fault_parse(
 			op->answer.data ? op->answer.data : "", op->answer.len, &fault);
@@ -285,7 +237,7 @@ void gcs_error(struct object_op *op, struct object_error *ret)
 	snprintf(ret->message, sizeof(ret->message), "%s", fault.message);
 	text_sanitize_inplace(ret->code);
 	text_sanitize_inplace(ret->message);
-	by_reason(ret);
+	object_error_by_code(reasons, ret);
 	if (op->ex.status == 401)
 		refused(op, ret);
 }

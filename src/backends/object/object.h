@@ -223,6 +223,18 @@ void object_fail(struct object_op *op, enum op_error error, const char *fmt, ...
 	__attribute__((format(printf, 3, 4)));
 /* What a status alone says: class and retry. */
 void object_error_of_status(int status, struct object_error *ret);
+/* What a store's own code says beyond the status it comes with. */
+struct object_code {
+	const char *code;
+	enum op_error error; /* OP_OK: the status' class */
+	bool retry;
+	const char *hint;
+};
+/* The entry of codes, which ends with a NULL code, for a code; NULL: there is none. */
+const struct object_code *object_code_of(
+	const struct object_code *codes, const char *code);
+/* Class, retry and hint of ret->code, where codes has it. */
+void object_error_by_code(const struct object_code *codes, struct object_error *ret);
 /* A put that goes in parts: step CREATE, part 1, at 0, part_size (io's or the store's default, larger where
  * parts_max asks for it), parts_n. */
 void object_plan_parts(struct object_op *op);
@@ -266,6 +278,8 @@ int object_endpoint_server(struct object_job *job, struct object_endpoint *e,
 /* Sets server, host, tls and base of a place. -1 with err. */
 int object_place_at(struct object_job *job, struct object_endpoint *e,
 	struct object_place *place, struct err *err);
+/* The response to a delete of several that went as a batch (batch.h): how many are gone, and whether all are. */
+enum object_next object_batch_done(struct object_op *op);
 /* The objects of a page, as store.entries tells them. Zero but for the first three. */
 struct object_listing {
 	const char *bucket_uri;

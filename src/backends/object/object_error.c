@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backends/object/batch.h"
 #include "backends/object/object_impl.h"
 #include "cloud/encode.h"
 #include "common/clock.h"
@@ -99,6 +100,25 @@ void object_error_of_status(int status, struct object_error *ret)
 		ret->error = c->error;
 		ret->retry = c->retry;
 	}
+}
+
+const struct object_code *object_code_of(
+	const struct object_code *codes, const char *code)
+{
+	while (codes->code && strcmp(codes->code, code) != 0)
+		codes++;
+	return codes->code ? codes : NULL;
+}
+
+void object_error_by_code(const struct object_code *codes, struct object_error *ret)
+{
+	const struct object_code *c = object_code_of(codes, ret->code);
+
+	if (!c)
+		return;
+	ret->error = c->error ? c->error : ret->error;
+	ret->retry = c->retry;
+	ret->hint = c->hint;
 }
 
 void object_error_of_http(const struct object_op *op, struct object_error *ret)
@@ -193,6 +213,21 @@ void object_error_set(struct object_op *op, const struct object_error *e)
 	object_fail(op, e->error ? e->error : OP_ERR_OTHER, "%s%s%s%s%s%s", status,
 		hint[0] ? " (" : "", hint, hint[0] ? ")" : "",
 		status[0] && plain.message[0] ? ": " : "", plain.message);
+}
+
+enum object_next object_batch_done(struct object_op *op)
+{
+	const struct batch_tally t = batch_count(op->answer.data, op->answer.len);
+	const uint64_t all = (uint64_t)op->io->n_more + 1;
+
+	op->io->entries = t.good;
+	if (t.failed)
+		return OBJECT_FAILED;
+	if (t.good != all)
+		object_fail(op, OP_ERR_OTHER,
+			"%" PRIu64 " of %" PRIu64 " objects are in the response", t.good,
+			all);
+	return OBJECT_DONE;
 }
 
 void object_fail(struct object_op *op, enum op_error error, const char *fmt, ...)

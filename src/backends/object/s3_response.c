@@ -14,13 +14,7 @@
 
 /* ---- errors ---- */
 
-/* What a code says beyond the status it comes with. OP_OK: the status' class. */
-static const struct code_class {
-	const char *code;
-	enum op_error error;
-	bool retry;
-	const char *hint;
-} code_classes[] = {
+static const struct object_code codes[] = {
 	{"AccessDenied", OP_ERR_DENIED, false, NULL},
 	{"AccountProblem", OP_ERR_DENIED, false, NULL},
 	{"AllAccessDisabled", OP_ERR_DENIED, false, NULL},
@@ -53,15 +47,8 @@ static const struct code_class {
 	{"TooManyRequests", OP_ERR_THROTTLED, true, NULL},
 	{"XAmzContentSHA256Mismatch", OP_ERR_CORRUPT, true, NULL},
 	{"XMinioStorageFull", OP_ERR_NO_SPACE, false, NULL},
+	{.code = NULL},
 };
-
-static const struct code_class *class_of(const char *code)
-{
-	for (size_t i = 0; i < ARRAY_LEN(code_classes); i++)
-		if (strcmp(code_classes[i].code, code) == 0)
-			return &code_classes[i];
-	return NULL;
-}
 
 /* The bucket's region, where the store names it. */
 static void region_of(
@@ -86,12 +73,12 @@ static void region_of(
 /* Requests of other regions are refused with 301, 307, 400 or 403, by the code where there is a body. */
 static bool may_be_elsewhere(const struct object_op *op, const char *code)
 {
-	static const char *const codes[] = {"AuthorizationHeaderMalformed",
+	static const char *const elsewhere[] = {"AuthorizationHeaderMalformed",
 		"PermanentRedirect", "TemporaryRedirect",
 		"IllegalLocationConstraintException"};
 
-	for (size_t i = 0; i < ARRAY_LEN(codes); i++)
-		if (strcmp(code, codes[i]) == 0)
+	for (size_t i = 0; i < ARRAY_LEN(elsewhere); i++)
+		if (strcmp(code, elsewhere[i]) == 0)
 			return true;
 	return !*code &&
 	       (op->ex.status == 301 || op->ex.status == 400 || op->ex.status == 403);
@@ -123,7 +110,6 @@ static bool needs_path_style(const struct object_op *op)
 void s3_error(struct object_op *op, struct object_error *ret)
 {
 	struct s3_fault fault;
-	const struct code_class *c;
 	char region[40];
 
 	s3_fault_parse(op->answer.data, op->answer.len, &fault);
@@ -135,12 +121,7 @@ void s3_error(struct object_op *op, struct object_error *ret)
 		ret->renewed = true;
 	if (has_newer_keys(op, fault.code))
 		ret->renewed = true;
-	c = class_of(fault.code);
-	if (c) {
-		ret->error = c->error ? c->error : ret->error;
-		ret->retry = c->retry;
-		ret->hint = c->hint;
-	}
+	object_error_by_code(codes, ret);
 	if (!ret->hint && op->ex.status == 404 && needs_path_style(op))
 		ret->hint = "does this store want addressing: path?";
 }
@@ -187,7 +168,7 @@ static enum object_next response_delete(struct object_op *op)
 	struct s3_fault first;
 	struct err err = ERR_INIT;
 	uint64_t failed;
-	const struct code_class *c;
+	const struct object_code *c;
 
 	if (op->io->n_more == 0)
 		return OBJECT_DONE;
@@ -199,7 +180,7 @@ static enum object_next response_delete(struct object_op *op)
 	op->io->entries -= failed < op->io->entries ? failed : op->io->entries;
 	if (failed == 0)
 		return OBJECT_DONE;
-	c = class_of(first.code);
+	c = object_code_of(codes, first.code);
 	text_sanitize_inplace(first.key);
 	text_sanitize_inplace(first.code);
 	object_fail(op, c && c->error ? c->error : OP_ERR_OTHER,
