@@ -51,7 +51,8 @@ def listen_in(pid, address):
 
 
 def listen_on(address):
-    made = socket.socket()
+    # named TCP, or asyncio sets no TCP_NODELAY on what comes
+    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     made.bind(address)
     made.listen(1024)
