@@ -117,6 +117,11 @@ static int put_drained(struct buf *b, const struct context *c)
 	return buf_printf(b, "%" PRIu64, c->row->drained);
 }
 
+static int put_retries(struct buf *b, const struct context *c)
+{
+	return buf_printf(b, "%" PRIu64, c->row->retries);
+}
+
 static const struct {
 	const char *name;
 	put_fn *put;
@@ -145,6 +150,7 @@ static const struct {
 	{"lateness_p99_us", put_late_p99},
 	{"errors", put_errors},
 	{"drained", put_drained},
+	{"retries", put_retries},
 };
 
 static int put_header(struct buf *b, const char *before, char separator)
