@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backends/object/object_backend.h"
 #include "cloud/environment.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
@@ -291,14 +292,10 @@ static int azure_place(struct object_job *job, const char *uri, struct object_pl
 		1u << OP_RANGE_GET | 1u << OP_COPY | 1u << OP_MULTIPART_PUT)
 
 static const struct store store_azure = {
-	.name = "Azure",
-	.scheme = SCHEME,
-	.ops = AZURE_OPS,
 	.put_max = UINT64_C(5000) << 20,
 	.part_min = 1,
 	.part_default = 8u << 20,
 	.parts_max = AZURE_BLOCKS_MAX,
-	.batch_max = 256,
 	.state_size = sizeof(struct azure_job),
 	.thread_size = sizeof(struct azure_thread),
 	.job_init = azure_job_init,

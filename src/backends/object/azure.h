@@ -3,7 +3,7 @@
  * References: learn.microsoft.com, "Blob service REST API". */
 #pragma once
 
-#include "backends/object/object.h"
+#include "backends/object/dialect.h"
 #include "cloud/credentials.h"
 #include "cloud/sharedkey.h"
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backends/object/object_backend.h"
 #include "cloud/environment.h"
 #include "common/cleanup.h"
 #include "common/err.h"
@@ -105,14 +106,10 @@ static int gcs_place(struct object_job *job, const char *uri, struct object_plac
 		1u << OP_RANGE_GET | 1u << OP_COPY | 1u << OP_MULTIPART_PUT)
 
 static const struct store store_json = {
-	.name = "GCS",
-	.scheme = "gs://",
-	.ops = GCS_OPS,
 	.put_max = UINT64_C(5) << 40,
 	.part_min = GCS_CHUNK,
 	.part_default = 8u << 20,
 	.parts_max = UINT32_MAX,
-	.batch_max = 100,
 	.also_ok = 308,
 	.state_size = sizeof(struct gcs_job),
 	.thread_size = sizeof(struct gcs_thread),

@@ -3,8 +3,8 @@
  * References: cloud.google.com/storage/docs/json_api. */
 #pragma once
 
+#include "backends/object/dialect.h"
 #include "backends/object/gcs_token.h"
-#include "backends/object/object.h"
 #include "cloud/credentials.h"
 
 #define GCS_CHUNK (256u << 10) /* parts of resumable uploads come in multiples of it */

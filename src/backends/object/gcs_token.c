@@ -9,7 +9,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "backends/object/object.h"
+#include "backends/object/dialect.h"
 #include "cloud/credentials.h"
 #include "cloud/encode.h"
 #include "cloud/environment.h"

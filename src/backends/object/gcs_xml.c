@@ -76,16 +76,10 @@ static void xml_begin(struct object_op *op)
 }
 
 const struct store gcs_store_xml = {
-	.name = "GCS",
-	.scheme = "gs://",
-	.ops = 1u << OP_GET | 1u << OP_PUT | 1u << OP_LIST | 1u << OP_STAT |
-	       1u << OP_DELETE | 1u << OP_RANGE_GET | 1u << OP_COPY |
-	       1u << OP_MULTIPART_PUT,
 	.put_max = S3_PUT_MAX,
 	.part_min = S3_PART_MIN,
 	.part_default = S3_PART_DEFAULT,
 	.parts_max = S3_PARTS_MAX,
-	.batch_max = 100,
 	.state_size = sizeof(struct s3_state),
 	.thread_size = sizeof(struct s3_thread),
 	.job_init = xml_job_init,

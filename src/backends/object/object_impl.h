@@ -1,7 +1,8 @@
 /* object_impl: what the files of the common side share, and stores do not see. */
 #pragma once
 
-#include "backends/object/object.h"
+#include "backends/object/dialect.h"
+#include "backends/object/object_backend.h"
 
 /* Bytes of stamped content at a time: enough for a send, small enough to stay in cache. */
 #define OBJECT_STAMPED (64u * 1024u)

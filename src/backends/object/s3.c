@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backends/object/object_backend.h"
 #include "cloud/environment.h"
 #include "common/err.h"
 
@@ -69,14 +70,10 @@ static int job_init(struct object_job *job, struct err *err)
 		1u << OP_RANGE_GET | 1u << OP_COPY | 1u << OP_MULTIPART_PUT)
 
 static const struct store s3 = {
-	.name = "S3",
-	.scheme = "s3://",
-	.ops = S3_OPS,
 	.put_max = S3_PUT_MAX,
 	.part_min = S3_PART_MIN,
 	.part_default = S3_PART_DEFAULT,
 	.parts_max = S3_PARTS_MAX,
-	.batch_max = S3_BATCH_MAX,
 	.state_size = sizeof(struct s3_state),
 	.thread_size = sizeof(struct s3_thread),
 	.redirects_abroad = true,

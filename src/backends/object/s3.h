@@ -4,7 +4,7 @@
 
 #include <pthread.h>
 
-#include "backends/object/object.h"
+#include "backends/object/dialect.h"
 #include "cloud/credentials.h"
 #include "cloud/mac.h"
 #include "cloud/sigv4.h"
