@@ -59,6 +59,6 @@ void object_control_free(struct object_job *job);
 /* object_orphan.c: an op is given up whose upload the store still has (object_settle takes it back). */
 void object_orphan_leave(struct object_op *op);
 
-/* object.c: the parts of object_thread_init that job->control has too. */
+/* object_thread.c: the parts of object_thread_init that job->control has too. */
 int object_thread_begin(
 	struct object_job *job, struct object_thread *t, void *user, struct err *err);
