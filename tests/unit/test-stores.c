@@ -490,8 +490,9 @@ static void check_files(const char *dir)
 		text_printf("%s/w.yaml:3:20: ca_file: cannot open %s/gone.pem: No such "
 			    "file or directory",
 			dir, dir);
-	AUTO_FREE char *want_no = text_printf(
-		"%s/w.yaml:3:20: ca_file: %s holds no PEM (-----BEGIN ... CERTIFICATE-----)", dir, no);
+	AUTO_FREE char *want_no = text_printf("%s/w.yaml:3:20: ca_file: %s holds no PEM "
+					      "(-----BEGIN ... CERTIFICATE-----)",
+		dir, no);
 	AUTO_FREE char *want_content =
 		text_printf("%s/w.yaml:3:44: key 'client_key' wants the name of a file, "
 			    "not its content",
