@@ -85,27 +85,44 @@ static bool family_is_set(const char *const *family)
 	return *family;
 }
 
-/* Sets NAME=VALUE; not with unless_set when it has a value. 0 or -errno. */
+/* Sets NAME=VALUE; not with unless_set when it has a value. What is there already stays in its place: another job of
+ * the same run brings the same variables, and threads of the last one may read them still. 0 or -errno. */
 static int set_one(const char *pair, bool unless_set)
 {
 	size_t len = strcspn(pair, "=");
 	AUTO_FREE char *name = strndup(pair, len);
+	const char *value = pair[len] ? pair + len + 1 : "", *now;
 
 	if (!name)
 		return -ENOMEM;
 	if (unless_set && is_set(name))
 		return 0;
-	return setenv(name, pair[len] ? pair + len + 1 : "", 1) == 0 ? 0 : -errno;
+	now = getenv(name);
+	if (now && strcmp(now, value) == 0)
+		return 0;
+	return setenv(name, value, 1) == 0 ? 0 : -errno;
 }
 
-/* Whole families go before any variable is set: a later member must not remove an earlier one. */
+static bool is_in(char *const *list, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (; *list; list++)
+		if (strncmp(*list, name, len) == 0 && (*list)[len] == '=')
+			return true;
+	return false;
+}
+
+/* Of each family that set names a member of, the others go. */
 static void clear_families(char *const *set)
 {
-	for (; set && *set; set++) {
-		size_t family = family_of(*set, strcspn(*set, "="));
+	for (char *const *pair = set; pair && *pair; pair++) {
+		size_t family = family_of(*pair, strcspn(*pair, "="));
 
-		if (family < ARRAY_LEN(families))
-			for (const char *const *at = families[family].names; *at; at++)
+		if (family == ARRAY_LEN(families))
+			continue;
+		for (const char *const *at = families[family].names; *at; at++)
+			if (!is_in(set, *at) && getenv(*at))
 				unsetenv(*at);
 	}
 }

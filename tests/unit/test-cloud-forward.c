@@ -241,5 +241,27 @@ static void test_apply_nothing(void)
 	CHECK(environment_apply(NULL, NULL, &err) == 0, "%s", err.text);
 }
 
+/* Threads of the last job may read them still. */
+static void test_apply_again_moves_nothing(void)
+{
+	char *set[] = {(char[]){"AWS_ACCESS_KEY_ID=a"},
+		(char[]){"AWS_SECRET_ACCESS_KEY=s"}, NULL};
+	char *def[] = {(char[]){"AWS_REGION=r"}, NULL};
+	const char *values[3];
+	struct err err = ERR_INIT;
+
+	CHECK(environment_apply(set, def, &err) == 0, "%s", err.text);
+	values[0] = getenv("AWS_ACCESS_KEY_ID");
+	values[1] = getenv("AWS_SECRET_ACCESS_KEY");
+	values[2] = getenv("AWS_REGION");
+	CHECK(environment_apply(set, def, &err) == 0, "%s", err.text);
+	CHECK(values[0] && values[0] == getenv("AWS_ACCESS_KEY_ID"));
+	CHECK(values[1] && values[1] == getenv("AWS_SECRET_ACCESS_KEY"));
+	CHECK(values[2] && values[2] == getenv("AWS_REGION"));
+	unsetenv("AWS_ACCESS_KEY_ID");
+	unsetenv("AWS_SECRET_ACCESS_KEY");
+	unsetenv("AWS_REGION");
+}
+
 TEST_MAIN(TEST(test_forward), TEST(test_forward_too_large), TEST(test_apply),
-	TEST(test_apply_nothing))
+	TEST(test_apply_nothing), TEST(test_apply_again_moves_nothing))
