@@ -217,6 +217,8 @@ static void set_tls(struct curl_slot *s, const struct http_config *cfg)
 static void set_way(CURL *e, const struct http_config *cfg)
 {
 	curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+	/* a name that is still looked up when its time is over would be waited for */
+	curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L);
 	curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS,

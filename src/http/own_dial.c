@@ -218,6 +218,8 @@ static CURL *make_easy(const struct dial_thread *t, struct line *l)
 		return NULL;
 	curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L);
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+	/* a name that is still looked up when its time is over would be waited for, and hold up all lines */
+	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http");
 	/* empty: the environment is not asked */
 	curl_easy_setopt(easy, CURLOPT_PROXY, cfg->proxy ? cfg->proxy : "");
