@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backends/content.h"
 #include "backends/object/object_impl.h"
 #include "common/clock.h"
 #include "common/err.h"
@@ -18,6 +19,9 @@
 /* Outside the measured path a passing trouble ends no run; but nobody waits long before it begins. */
 #define CONTROL_RETRIES 3
 #define CONTROL_RETRY_AFTER_MAX_NS (5 * NS_PER_SEC)
+#define CACHE_LINE 64
+/* As much as a processor has under way while a request is signed. */
+#define FETCHED_MAX 4096
 
 static struct object_op *op_new(struct object_thread *t)
 {
@@ -170,12 +174,28 @@ bool object_op_request(struct object_op *op)
 	return fail(op);
 }
 
+/* What a put begins with comes from anywhere in the pool, and is seldom in a cache: it is on its way while the
+ * request is signed. */
+static void fetch_content(const struct object_thread *t, const struct io *io)
+{
+	const uint8_t *at;
+	size_t len;
+
+	if (io->fill != FILL_RANDOM || !t->http)
+		return;
+	at = content_in_place(t->data, io, 0, &len);
+	for (size_t i = 0; i < len && i < FETCHED_MAX; i += CACHE_LINE)
+		__builtin_prefetch(at + i, 0, 2);
+}
+
 bool object_op_begin(struct object_op *op)
 {
 	struct object_job *job = op->thread->job;
 	struct io *io = op->io;
 	struct err err = ERR_INIT;
 
+	if (writes_content(io))
+		fetch_content(op->thread, io);
 	if (job->store->place(job, io->uri, &op->place, &err) < 0 ||
 		(io->kind == OP_COPY &&
 			job->store->place(job, io->to, &op->to, &err) < 0)) {
