@@ -25,6 +25,7 @@ import oracle  # noqa: E402
 from service import PATH, SOURCE, NotStarted, Service, Unsupported, free_port, need, run  # noqa: E402
 
 MAIN = "node_modules/azurite/dist/src/blob/main.js"
+AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
 FETCH_SECONDS = 600
 
 
@@ -52,9 +53,11 @@ def installed():
 
 
 def _fetch(place):
-    # the registry is whichever the user or CI has set up, so the environment is theirs
+    # the registry is whichever the user or CI has set up, so the environment is theirs; and node trusts no
+    # authority that was added to this machine unless it is told to
+    trust = {"NODE_EXTRA_CA_CERTS": AUTHORITIES} if pathlib.Path(AUTHORITIES).exists() else {}
     done = run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--omit=optional"], cwd=place,
-               timeout=FETCH_SECONDS, env={**os.environ, "PATH": PATH})
+               timeout=FETCH_SECONDS, env={**trust, **os.environ, "PATH": PATH})
     if done.rc:
         raise NotStarted(f"azurite: npm ci in {place} failed: {done.err[-1500:]}")
 
