@@ -10,7 +10,12 @@ sys.path[:0] = [str(pathlib.Path(__file__).resolve().parent),
                 str(pathlib.Path(__file__).resolve().parents[1] / "e2e"),
                 str(pathlib.Path(__file__).resolve().parents[1] / "lab")]
 
+from harness import fixture, scratch  # noqa: E402
+from azurite import Azurite  # noqa: E402
+from gcs import Gcs  # noqa: E402
+from radosgw import Radosgw  # noqa: E402
 from runs import Results  # noqa: E402
+from service import served  # noqa: E402
 
 # Objects that are somebody else's: no run may touch them.
 STRANGERS = {"strangers/one": b"1", "data/not-prepared": b"22", "out/mine": b"333", "copies/mine": b"4444",
@@ -42,6 +47,27 @@ workload:
 """
 
 
+# The servers of most tests; a file that needs one in another way has a fixture of that name itself.
+
+
+@fixture
+def s3():
+    with served(lambda: Radosgw(scratch("radosgw"))) as server:
+        yield server
+
+
+@fixture
+def az():
+    with served(lambda: Azurite(scratch("azurite"))) as server:
+        yield server
+
+
+@fixture
+def gcs():
+    with served(lambda: Gcs(scratch("gcs"))) as server:
+        yield server
+
+
 def mixed(duration="2s", concurrency=8, cleanup="false", more=""):
     """The mix of all operations but delete, whose target is given on the command line."""
     return MIXED.format(duration=duration, concurrency=concurrency, cleanup=cleanup, more=more)
@@ -52,7 +78,6 @@ def plant(store):
     store.clear()
     for key, data in STRANGERS.items():
         store.put(key, data)
-
 
 
 def untouched(t, store):

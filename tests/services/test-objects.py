@@ -10,9 +10,7 @@ sys.path[:0] = [str(pathlib.Path(__file__).resolve().parent),
                 str(pathlib.Path(__file__).resolve().parents[1] / "e2e")]
 
 from harness import *  # noqa: E402,F403
-from azurite import Azurite  # noqa: E402
 from front import Front  # noqa: E402
-from gcs import Gcs  # noqa: E402
 from radosgw import Radosgw  # noqa: E402
 from service import served  # noqa: E402
 from sink import Sink  # noqa: E402
@@ -28,18 +26,6 @@ STRANGER = ["tab\there", "new\nline", "return\rhere", "back\\slash", "\x01\x1f",
 @fixture
 def s3():
     with served(lambda: Radosgw(scratch("radosgw"), ports=2)) as server:
-        yield server
-
-
-@fixture
-def az():
-    with served(lambda: Azurite(scratch("azurite"))) as server:
-        yield server
-
-
-@fixture
-def gcs():
-    with served(lambda: Gcs(scratch("gcs"))) as server:
         yield server
 
 

@@ -8,11 +8,7 @@ sys.path[:0] = [str(pathlib.Path(__file__).resolve().parent),
                 str(pathlib.Path(__file__).resolve().parents[1] / "e2e")]
 
 from harness import *  # noqa: E402,F403
-from azurite import Azurite  # noqa: E402
-from gcs import Gcs  # noqa: E402
 from metadata import Metadata  # noqa: E402
-from radosgw import Radosgw  # noqa: E402
-from service import served  # noqa: E402
 from stores import *  # noqa: E402,F403
 
 WORKLOAD = """
@@ -25,24 +21,6 @@ prepare:
 workload:
   - {op: get, path: "data/*", weight: 1}
 """
-
-
-@fixture
-def s3():
-    with served(lambda: Radosgw(scratch("radosgw"))) as server:
-        yield server
-
-
-@fixture
-def az():
-    with served(lambda: Azurite(scratch("azurite"))) as server:
-        yield server
-
-
-@fixture
-def gcs():
-    with served(lambda: Gcs(scratch("gcs"))) as server:
-        yield server
 
 
 def works(t, server, env, *args):

@@ -12,33 +12,13 @@ sys.path[:0] = [str(pathlib.Path(__file__).resolve().parent),
                 str(pathlib.Path(__file__).resolve().parents[1] / "e2e")]
 
 from harness import *  # noqa: E402,F403
-from azurite import Azurite  # noqa: E402
 from front import SLOW_DOWN, Front  # noqa: E402
 from gcs import Gcs  # noqa: E402
-from radosgw import Radosgw  # noqa: E402
 from service import served  # noqa: E402
 from stores import *  # noqa: E402,F403
 
 WRONG_KEY = "wrongwrongwrongwrongwrongwrongwrongwrong"
 NOT_READY = 3  # what is wrong with the store and who one is there
-
-
-@fixture
-def s3():
-    with served(lambda: Radosgw(scratch("radosgw"))) as server:
-        yield server
-
-
-@fixture
-def az():
-    with served(lambda: Azurite(scratch("azurite"))) as server:
-        yield server
-
-
-@fixture
-def gcs():
-    with served(lambda: Gcs(scratch("gcs"))) as server:
-        yield server
 
 
 WORKLOAD = """

@@ -9,7 +9,6 @@ sys.path[:0] = [str(pathlib.Path(__file__).resolve().parent),
                 str(pathlib.Path(__file__).resolve().parents[1] / "e2e")]
 
 from harness import *  # noqa: E402,F403
-from azurite import Azurite  # noqa: E402
 from certs import Authority  # noqa: E402
 from front import Front  # noqa: E402
 from radosgw import Radosgw  # noqa: E402
@@ -26,12 +25,6 @@ def ca():
 @fixture
 def s3(ca):
     with served(lambda: Radosgw(scratch("radosgw"), tls=ca)) as server:
-        yield server
-
-
-@fixture
-def az():
-    with served(lambda: Azurite(scratch("azurite"))) as server:
         yield server
 
 
