@@ -38,6 +38,7 @@ ROWS = (
     Row("net-rr", "tcp rr over loopback; against a bare ping-pong in C, and sockperf", net.rr, False),
     Row("net-rr-many", "tcp rr with many flows", net.rr_many, False),
     Row("s3", "signed S3 of 4 KiB objects, 32 connections; against wrk, which signs nothing", http_rows.s3, False),
+    Row("s3-radosgw", "signed S3 of 4 KiB objects, 32 connections; of Ceph's own gateway", http_rows.radosgw, False),
     Row("http-get", "HTTP GET of 4 KiB, 32 connections; against wrk and libcurl", http_rows.get, False),
     Row("http-put", "HTTP PUT of 4 KiB, 32 connections; against wrk and libcurl", http_rows.put, False),
     Row("http-tls", "HTTPS GET of 4 KiB, 32 connections; against wrk and libcurl", http_rows.tls, False),
@@ -137,7 +138,8 @@ def main():
         print("fleet" if any(row.on_fleet for row in rows) else "",
               "iperf3" if any(row.name in ("net-stream", "net-udp") for row in rows) else "",
               "sockperf" if any(row.name == "net-rr" for row in rows) else "",
-              "wrk" if any(row.name.startswith(("http-", "s3")) for row in rows) else "",
+              "wrk" if any(row.name == "s3" or row.name.startswith("http-") for row in rows) else "",
+              "radosgw" if any(row.name == "s3-radosgw" for row in rows) else "",
               "nginx-light" if any(row.name in ("http-tls", "s3") for row in rows) else "")
         return 0
     if given.list:

@@ -43,6 +43,15 @@ larger, as the goal says. A row without a goal is for information.
   send and recv, with one clock read for each round trip.
 - **1000 flows against 32** is muster against itself, on one thread: what a transaction costs its client when
   it has to wait for many.
+- **HTTP and S3** are one thread, bound to a processor, against `bench/http_sink.c` on another, which costs next
+  to nothing; with TLS, against nginx. CPU is the client's, from the first exchange to the last: from wrk's, what
+  it takes against a server that never answers is taken off. wrk sends the same request again and again. In the
+  rows of **HTTP** muster's engine does as much, with a response that is checked and a clock read at its begin, its
+  first byte and its end. In **signed S3** each op is more than that: a key is drawn, the request written and
+  signed (SigV4), content taken from anywhere in 16 MiB, and latencies recorded in up to six histograms.
+- **client CPU against the engine on libcurl** is muster against itself, with `http_engine: curl`.
+- **Ceph's own gateway** (radosgw, one OSD in memory, all on the same machine) says how many ops a second a real
+  server allows. Its client waits most of the time, and finds nothing in a cache when it wakes up.
 - **from command to first op** ends when every host has written its first file, by that file's own
   time.
 

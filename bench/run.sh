@@ -20,6 +20,7 @@ needs=$(python3 bench/bench.py --needs "$@")
 
 . tools/packages.sh
 install_packages build
+case $needs in *radosgw*) install_packages s3 ;; esac
 case $needs in
 *fleet*) rivals='clustershell openssh-server iproute2' ;;
 *) rivals= ;;
