@@ -8,6 +8,9 @@
 #include "common/units.h"
 #include "http/impl.h"
 
+/* How often a fetch looks whether it is still wanted. */
+#define LOOK_UP_NS (100 * NS_PER_MS)
+
 struct http_fetcher {
 	struct http_fetcher *next;
 	pthread_t thread;
@@ -40,6 +43,17 @@ static struct http_fetcher *fetcher_of(
 	return f;
 }
 
+void http_space_give_up(struct http_space *s)
+{
+	if (s)
+		__atomic_store_n(&s->given_up, 1, __ATOMIC_RELAXED);
+}
+
+static bool is_given_up(const struct http_client *c)
+{
+	return __atomic_load_n(&c->space->given_up, __ATOMIC_RELAXED);
+}
+
 static void wait_for(struct http_client *c, struct http_exchange *ex, uint64_t timeout_ns)
 {
 	uint64_t deadline_ns = timeout_ns ? ex->start_ns + timeout_ns : UINT64_MAX;
@@ -47,15 +61,17 @@ static void wait_for(struct http_client *c, struct http_exchange *ex, uint64_t t
 
 	do {
 		uint64_t now_ns = clock_ns();
-		uint64_t until_ns = now_ns + NS_PER_SEC;
+		uint64_t until_ns = now_ns + LOOK_UP_NS;
 
 		if (http_wait(
 			    c, &done, 1, until_ns < deadline_ns ? until_ns : deadline_ns))
 			return;
-	} while (clock_ns() < deadline_ns);
+	} while (clock_ns() < deadline_ns && !is_given_up(c));
 	http_cancel(c);
 	while (http_wait(c, &done, 1, clock_ns() + NS_PER_SEC) == 0)
 		;
+	if (is_given_up(c))
+		return;
 	http_set_fail(ex,
 		ex->first_byte_ns ? HTTP_FAIL_STALL_TIMEOUT
 				  : HTTP_FAIL_FIRST_BYTE_TIMEOUT,

@@ -152,3 +152,6 @@ void http_client_destroy(struct http_client *c);
  * space keeps for the thread. The outcome is the exchange's; response is valid until the next http_fetch of
  * the space by the same thread. timeout_ns bounds the whole, 0: only the config's. */
 void http_fetch(struct http_space *s, struct http_exchange *ex, uint64_t timeout_ns);
+/* Ends what http_fetch is at in any thread, and what it begins from now on, with HTTP_FAIL_CANCELLED, within
+ * moments: so that such threads can be waited for. Takes NULL. */
+void http_space_give_up(struct http_space *s);

@@ -52,6 +52,7 @@ struct http_space {
 	/* a server that somebody has the index of may be read without the lock */
 	struct http_server *servers[HTTP_SERVERS_MAX];
 	struct http_fetcher *fetchers; /* fetch.c */
+	uint32_t given_up;             /* fetches end (atomic) */
 };
 
 struct http_client {

@@ -311,6 +311,51 @@ static void test_ends(void)
 	}
 }
 
+static void *fetch_once(void *user)
+{
+	struct http_exchange *ex = user;
+
+	http_fetch(ex->engine, ex, PATIENCE_NS);
+	return NULL;
+}
+
+/* Fetches under way in other threads end, and later ones do. */
+static void test_given_up(void)
+{
+	static const struct script silent[] = {
+		{{{READ_REQUEST, NULL}, {UNTIL_CLOSED, NULL}}}};
+
+	for (size_t e = 0; e < sizeof(engines) / sizeof(engines[0]); e++) {
+		const struct http_config cfg = {.engine = engines[e].engine};
+		AUTO_BUF struct buf body = BUF_INIT;
+		struct http_peer peer;
+		struct err err = ERR_INIT;
+		struct http_space *s = http_space_create(&cfg, &err);
+		struct http_exchange ex, late;
+		uint64_t began = clock_ns();
+		pthread_t thread;
+		uint32_t server;
+
+		peer_start(&peer, silent, 1, NULL);
+		if (!s || http_space_server(
+				  s, false, "127.0.0.1", peer.port, &server, &err) < 0)
+			exit(1);
+		ex = late = make_get(server, &body);
+		ex.engine = s; /* for the thread, until it fetches */
+		if (pthread_create(&thread, NULL, fetch_once, &ex))
+			exit(1);
+		http_space_give_up(s);
+		pthread_join(thread, NULL);
+		http_fetch(s, &late, PATIENCE_NS);
+		CHECK(ex.fail == HTTP_FAIL_CANCELLED && late.fail == HTTP_FAIL_CANCELLED,
+			"%s: %s, %s", engines[e].name, http_fail_names[ex.fail],
+			http_fail_names[late.fail]);
+		CHECK(clock_ns() - began < 20 * NS_PER_SEC);
+		http_space_destroy(s);
+		peer_stop(&peer);
+	}
+}
+
 /* A server that is not there fails many exchanges, each in its own time, and nothing is left of them. */
 static void test_nobody(void)
 {
@@ -361,4 +406,4 @@ static void test_begins(void)
 }
 
 TEST_MAIN(TEST(test_begins), TEST(test_many), TEST(test_large), TEST(test_ipv6),
-	TEST(test_ends), TEST(test_nobody))
+	TEST(test_ends), TEST(test_given_up), TEST(test_nobody))

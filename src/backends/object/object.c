@@ -83,6 +83,11 @@ void object_job_fini(void *state)
 
 	object_settle(job);
 	object_control_free(job);
+	/* whoever fetches credentials is not waited for */
+	http_space_give_up(job->http);
+	pthread_mutex_lock(&job->lock);
+	http_space_give_up(job->direct);
+	pthread_mutex_unlock(&job->lock);
 	if (job->state) {
 		job->store->job_fini(job);
 		explicit_bzero(job->state, job->store->state_size);
