@@ -35,7 +35,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct seen s = {.text = (const char *)data, .size = size};
 	long n = batch_parse(s.text, size, take, &s);
+	struct batch_tally t = batch_count(s.text, size);
 
 	require(n == s.n || (n < 0 && s.n == 0));
+	require(t.good + (t.failed != 0) <= (uint64_t)s.n);
+	if (t.failed)
+		require(t.text >= s.text && t.text + t.len <= s.text + size);
+	else
+		require(t.len == 0 && t.good == (uint64_t)s.n);
 	return 0;
 }
