@@ -4,7 +4,8 @@
  * own_conn.c      a connection with an exchange on it: begins, sends, ends
  * own_response.c  what comes off it
  * own_tls.c       TLS over a socket: OpenSSL's, with one context for all of a space
- * own_dial.c      threads that connect: libcurl for names, addresses and proxies, then own_tls.c
+ * own_dial.c      threads that connect: what waits, for which server, since when
+ * own_line.c      one dial in such a thread: libcurl for names, addresses and proxies, then own_tls.c
  * own_inbox.c     how connections come from there to a client
  *
  * A connection belongs to one client, and is touched by nobody else once it has been handed in. */

@@ -1,258 +1,24 @@
 /* own_dial: threads that connect, so that a thread with exchanges in flight never waits for a name, a handshake or a
- * server that is not there.
- *
- * libcurl knows names, addresses of both families, and proxies, and gives a socket with a way to the server
- * (CONNECT_ONLY, of which a copy is taken; a proxy is asked for a tunnel). TLS is then ours, own_tls.c. A thread
- * has many dials under way at once; there are more threads only while many are wanted. */
+ * server that is not there. A thread has many dials under way at once (own_line.c); there are more threads only while
+ * many are wanted. */
 #include <curl/curl.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <openssl/ssl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/units.h"
-#include "http/own.h"
+#include "http/own_line.h"
 
-/* Dials that a thread has under way. */
-#define DIALS 32
-/* With more than this under way, it gets help. */
+/* With more than this under way, a thread gets help. */
 #define DIALS_ALONE 4
 /* Of one server, in all threads, so that one that does not answer leaves room for others. */
 #define DIALS_PER_SERVER 128
-#define THREADS_MAX 64
-/* A server that could not be reached this often in a row rests so long between one lot of dials and the next, or
- * a closed loop of exchanges would do nothing but knock at it. */
-#define FAILURES_BEFORE_REST 4
-#define REST_NS (50 * NS_PER_MS)
 #define IDLE_MS 60000
-
-/* One dial under way. */
-struct line {
-	struct dial *dial; /* NULL: free */
-	CURL *easy;        /* kept for the next one */
-	bool tls;          /* TCP is there, TLS is being agreed on */
-	short events;      /* that TLS waits for */
-	uint64_t until_ns;
-	char text[CURL_ERROR_SIZE];
-};
-
-struct dial_thread {
-	struct dialer *dialer;
-	pthread_t id;
-	CURLM *multi;
-	uint32_t load;    /* lines in use, under the lock */
-	uint64_t look_ns; /* when a server that rests can be dialed again */
-	struct line lines[DIALS];
-};
-
-struct dialer {
-	struct http_space *space;
-	SSL_CTX *context;
-	pthread_mutex_t lock; /* of all below */
-	struct dial *first, *last;
-	bool stop;
-	uint32_t n_threads;
-	struct dial_thread *threads[THREADS_MAX];
-	struct {
-		uint16_t busy;     /* dials under way */
-		uint16_t failures; /* in a row, up to FAILURES_BEFORE_REST */
-		uint64_t rests_until_ns;
-	} servers[HTTP_SERVERS_MAX];
-};
-
-static void fail_late(struct dialer *d, struct dial *dial)
-{
-	dial->fail = HTTP_FAIL_CONNECT_TIMEOUT;
-	snprintf(dial->text, sizeof(dial->text), "no connection within %.3g s",
-		(double)d->space->cfg.connect_timeout_ns / NS_PER_SEC);
-}
-
-/* --- ends of a line */
-
-/* With the lock held. */
-static void keep_count(struct dialer *d, const struct dial *dial)
-{
-	uint16_t *failures = &d->servers[dial->server].failures;
-
-	d->servers[dial->server].busy--;
-	if (dial->fail == HTTP_OK)
-		*failures = 0;
-	else if (*failures < FAILURES_BEFORE_REST)
-		++*failures;
-	else
-		d->servers[dial->server].rests_until_ns = clock_ns() + REST_NS;
-}
-
-static void hang_up(struct dial_thread *t, struct line *l)
-{
-	struct dialer *d = t->dialer;
-	struct dial *dial = l->dial;
-
-	l->dial = NULL;
-	l->tls = false;
-	pthread_mutex_lock(&d->lock);
-	t->load--;
-	keep_count(d, dial);
-	pthread_mutex_unlock(&d->lock);
-	if (dial->fail != HTTP_OK && dial->fd >= 0) {
-		SSL_free(dial->ssl);
-		dial->ssl = NULL;
-		close(dial->fd);
-		dial->fd = -1;
-	}
-	inbox_put(dial);
-}
-
-/* What libcurl's code means, and in which words. */
-static void say_why(struct dial_thread *t, struct line *l, CURLcode code)
-{
-	struct dial *dial = l->dial;
-	const char *proxy = t->dialer->space->cfg.proxy;
-	long errnum = 0;
-
-	curl_easy_getinfo(l->easy, CURLINFO_OS_ERRNO, &errnum);
-	if (code == CURLE_OPERATION_TIMEDOUT) {
-		fail_late(t->dialer, dial);
-	} else if (code == CURLE_OUT_OF_MEMORY) {
-		dial->fail = HTTP_FAIL_MEMORY;
-		snprintf(dial->text, sizeof(dial->text), "no memory");
-	} else if (proxy) {
-		dial->fail = HTTP_FAIL_PROXY;
-		snprintf(dial->text, sizeof(dial->text), "the proxy: %.140s",
-			l->text[0] ? l->text : curl_easy_strerror(code));
-	} else if (code == CURLE_COULDNT_RESOLVE_HOST) {
-		dial->fail = HTTP_FAIL_RESOLVE;
-		snprintf(dial->text, sizeof(dial->text), "its name cannot be resolved");
-	} else {
-		dial->fail = HTTP_FAIL_CONNECT;
-		snprintf(dial->text, sizeof(dial->text), "%.150s",
-			errnum ? strerror((int)errnum) : curl_easy_strerror(code));
-	}
-}
-
-/* --- TLS */
-
-static void agree_on_tls(struct dial_thread *t, struct line *l)
-{
-	struct dial *dial = l->dial;
-
-	switch (own_tls_handshake(dial->ssl, &l->events, dial->text)) {
-	case OWN_DONE:
-		break;
-	case OWN_BLOCKED:
-		return;
-	case OWN_EOF:
-	case OWN_RESET:
-	case OWN_TLS:
-		dial->fail = HTTP_FAIL_TLS;
-	}
-	hang_up(t, l);
-}
-
-static void begin_tls(struct dial_thread *t, struct line *l)
-{
-	struct dial *dial = l->dial;
-	struct dialer *d = t->dialer;
-
-	dial->ssl = own_tls_new(d->context, d->space->servers[dial->server], dial->fd);
-	if (!dial->ssl) {
-		dial->fail = HTTP_FAIL_MEMORY;
-		snprintf(dial->text, sizeof(dial->text), "no memory");
-		hang_up(t, l);
-		return;
-	}
-	l->tls = true;
-	agree_on_tls(t, l);
-}
-
-/* --- TCP */
-
-/* libcurl has come to an end: with a connection, of which a copy is taken, or without. */
-static void connected(struct dial_thread *t, struct line *l, CURLcode code)
-{
-	struct dial *dial = l->dial;
-	curl_socket_t fd = CURL_SOCKET_BAD;
-	const int one = 1;
-
-	if (code == CURLE_OK)
-		code = curl_easy_getinfo(l->easy, CURLINFO_ACTIVESOCKET, &fd);
-	if (code == CURLE_OK)
-		dial->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	if (code != CURLE_OK) {
-		say_why(t, l, code);
-	} else if (dial->fd < 0) {
-		dial->fail = HTTP_FAIL_CONNECT;
-		snprintf(dial->text, sizeof(dial->text), "%s", strerror(errno));
-	}
-	curl_multi_remove_handle(t->multi, l->easy);
-	if (dial->fail != HTTP_OK) {
-		hang_up(t, l);
-		return;
-	}
-	setsockopt(dial->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	fcntl(dial->fd, F_SETFL, fcntl(dial->fd, F_GETFL) | O_NONBLOCK);
-	if (t->dialer->space->servers[dial->server]->tls)
-		begin_tls(t, l);
-	else
-		hang_up(t, l);
-}
-
-/* Options that stay from dial to dial. */
-static CURL *make_easy(const struct dial_thread *t, struct line *l)
-{
-	const struct http_config *cfg = &t->dialer->space->cfg;
-	CURL *easy = curl_easy_init();
-
-	if (!easy)
-		return NULL;
-	curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L);
-	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-	/* a name that is still looked up when its time is over would be waited for, and hold up all lines */
-	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
-	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http");
-	/* empty: the environment is not asked */
-	curl_easy_setopt(easy, CURLOPT_PROXY, cfg->proxy ? cfg->proxy : "");
-	curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
-	curl_easy_setopt(easy, CURLOPT_HTTPPROXYTUNNEL, cfg->proxy ? 1L : 0L);
-	/* a name with many addresses is a store that wants them all used */
-	curl_easy_setopt(easy, CURLOPT_DNS_SHUFFLE_ADDRESSES, 1L);
-	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
-		(long)((cfg->connect_timeout_ns + NS_PER_MS - 1) / NS_PER_MS));
-	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, l->text);
-	curl_easy_setopt(easy, CURLOPT_PRIVATE, (char *)l);
-	return easy;
-}
-
-static void dial(struct dial_thread *t, struct line *l)
-{
-	const struct http_server *v = t->dialer->space->servers[l->dial->server];
-	/* TLS is not libcurl's */
-	const char *rest = strstr(v->url, "://");
-	char url[320];
-
-	snprintf(url, sizeof(url), "http%s/", rest ? rest : "");
-	l->until_ns = clock_ns() + t->dialer->space->cfg.connect_timeout_ns;
-	l->text[0] = '\0';
-	if (!l->easy)
-		l->easy = make_easy(t, l);
-	if (l->easy && curl_easy_setopt(l->easy, CURLOPT_URL, url) == CURLE_OK &&
-		curl_multi_add_handle(t->multi, l->easy) == CURLM_OK)
-		return;
-	l->dial->fail = HTTP_FAIL_MEMORY;
-	snprintf(l->dial->text, sizeof(l->dial->text), "no memory");
-	hang_up(t, l);
-}
 
 /* --- a thread */
 
@@ -302,10 +68,10 @@ static bool take_one(struct dial_thread *t, struct line *l)
 	if (!l->dial)
 		return false;
 	if (clock_ns() - l->dial->asked_ns >= d->space->cfg.connect_timeout_ns) {
-		fail_late(d, l->dial);
-		hang_up(t, l);
+		own_line_fail_late(d, l->dial);
+		own_line_hang_up(t, l);
 	} else {
-		dial(t, l);
+		own_line_dial(t, l);
 	}
 	return true;
 }
@@ -314,7 +80,7 @@ static bool take_one(struct dial_thread *t, struct line *l)
 static void take_up(struct dial_thread *t)
 {
 	t->look_ns = UINT64_MAX;
-	for (size_t i = 0; i < DIALS; i++)
+	for (size_t i = 0; i < OWN_LINES; i++)
 		while (!t->lines[i].dial)
 			if (!take_one(t, &t->lines[i]))
 				return;
@@ -331,20 +97,20 @@ static void take_connected(struct dial_thread *t)
 		char *l = NULL;
 
 		curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &l);
-		connected(t, (struct line *)(void *)l, code);
+		own_line_connected(t, (struct line *)(void *)l, code);
 	}
 }
 
 /* Waits for sockets of libcurl and of TLS, or to be woken. */
 static void wait_for_events(struct dial_thread *t)
 {
-	struct curl_waitfd fds[DIALS];
+	struct curl_waitfd fds[OWN_LINES];
 	uint64_t now_ns = clock_ns(), until_ns = now_ns + IDLE_MS * NS_PER_MS;
 	unsigned n = 0;
 
 	if (t->look_ns < until_ns)
 		until_ns = t->look_ns;
-	for (size_t i = 0; i < DIALS; i++) {
+	for (size_t i = 0; i < OWN_LINES; i++) {
 		const struct line *l = &t->lines[i];
 
 		if (!l->tls)
@@ -367,21 +133,21 @@ static void go_on_with_tls(struct dial_thread *t)
 {
 	uint64_t now_ns = clock_ns();
 
-	for (size_t i = 0; i < DIALS; i++) {
+	for (size_t i = 0; i < OWN_LINES; i++) {
 		struct line *l = &t->lines[i];
 
 		if (l->tls)
-			agree_on_tls(t, l);
+			own_line_agree_on_tls(t, l);
 		if (l->tls && now_ns >= l->until_ns) {
-			fail_late(t->dialer, l->dial);
-			hang_up(t, l);
+			own_line_fail_late(t->dialer, l->dial);
+			own_line_hang_up(t, l);
 		}
 	}
 }
 
 static void give_up(struct dial_thread *t)
 {
-	for (size_t i = 0; i < DIALS; i++) {
+	for (size_t i = 0; i < OWN_LINES; i++) {
 		struct line *l = &t->lines[i];
 
 		if (!l->dial)
@@ -389,7 +155,7 @@ static void give_up(struct dial_thread *t)
 		if (!l->tls)
 			curl_multi_remove_handle(t->multi, l->easy);
 		l->dial->fail = HTTP_FAIL_CANCELLED;
-		hang_up(t, l);
+		own_line_hang_up(t, l);
 	}
 }
 
@@ -424,7 +190,7 @@ static void *thread_main(void *arg)
 
 static void thread_free(struct dial_thread *t)
 {
-	for (size_t i = 0; i < DIALS; i++)
+	for (size_t i = 0; i < OWN_LINES; i++)
 		curl_easy_cleanup(t->lines[i].easy);
 	curl_multi_cleanup(t->multi);
 	free(t);
@@ -465,7 +231,7 @@ static int rouse(struct dialer *d)
 		if (!least || d->threads[i]->load < least->load)
 			least = d->threads[i];
 	if ((!least || least->load >= DIALS_ALONE) && d->n_threads < max &&
-		d->n_threads < THREADS_MAX && add_thread(d) == 0)
+		d->n_threads < OWN_DIAL_THREADS_MAX && add_thread(d) == 0)
 		return 0;
 	if (!least)
 		return -1;
