@@ -183,9 +183,7 @@ static void test_op_line(void)
 	buf_clear(&out);
 	c = (struct display_counts){.what = "STAT", .errors = 2, .retries = 12};
 	display_counts(&out, &c, true);
-	CHECK_STR(out.data,
-		"STAT: 0.00 ops/s (mean: 0µs, p50: 0µs, p95: 0µs, p99: 0µs, errors: 2, "
-		"retries: 12)");
+	CHECK_STR(out.data, "STAT: 0.00 ops/s (errors: 2, retries: 12)");
 	hist_finish(&h);
 }
 
