@@ -2,6 +2,8 @@
  * backends/object/. */
 #pragma once
 
+#include <string.h>
+
 #include "backends/object/object.h"
 
 /* Error of a store: what its body and fields say. */
@@ -103,7 +105,14 @@ uint64_t object_dates(struct object_thread *t);
 /* Appends to op->head; false when it does not fit. */
 bool object_head(struct object_op *op, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
-bool object_head_bytes(struct object_op *op, const void *bytes, size_t len);
+static inline bool object_head_bytes(struct object_op *op, const void *bytes, size_t len)
+{
+	if (len >= OBJECT_HEAD_MAX - op->head_len)
+		return false;
+	memcpy(op->head + op->head_len, bytes, len);
+	op->head_len += len;
+	return true;
+}
 /* Appends text percent-encoded (encode_uri). */
 bool object_head_encoded(
 	struct object_op *op, const char *text, size_t len, bool keep_slash);

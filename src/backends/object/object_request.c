@@ -12,15 +12,6 @@
 #include "backends/object/object_impl.h"
 #include "cloud/encode.h"
 
-bool object_head_bytes(struct object_op *op, const void *bytes, size_t len)
-{
-	if (len >= OBJECT_HEAD_MAX - op->head_len)
-		return false;
-	memcpy(op->head + op->head_len, bytes, len);
-	op->head_len += len;
-	return true;
-}
-
 bool object_head(struct object_op *op, const char *fmt, ...)
 {
 	size_t room = OBJECT_HEAD_MAX - op->head_len;
