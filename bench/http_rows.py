@@ -21,8 +21,8 @@ from net import processors
 from table import Metric
 
 SERVICES = pathlib.Path(__file__).resolve().parents[1] / "tests/services"
-REPEATS = 5
-SECONDS = 2
+REPEATS = 9
+SECONDS = 1
 # of a server that asks for no signature
 NOBODY = ("BENCHBENCHBENCHBENCH", "a secret of nobody")
 SMALL, LARGE = 4096, 1 << 20
