@@ -18,6 +18,7 @@
 #define RETRY_AFTER_MAX_NS (300 * NS_PER_SEC)
 /* Outside the measured path a passing trouble ends no run; but nobody waits long before it begins. */
 #define CONTROL_RETRIES 3
+#define CONTROL_RETRIES_LATE 1 /* of what took a time-out, which is long enough */
 #define CONTROL_RETRY_AFTER_MAX_NS (5 * NS_PER_SEC)
 #define CACHE_LINE 64
 /* As much as a processor has under way while a request is signed. */
@@ -226,12 +227,14 @@ static uint64_t pause_ns(struct object_op *op)
 	return asked > (uint64_t)delay ? asked : (uint64_t)delay;
 }
 
-static bool may_retry(const struct object_op *op)
+static bool may_retry(const struct object_op *op, enum op_error error)
 {
 	uint32_t most = op->thread->job->options.retries;
+	uint32_t control =
+		error == OP_ERR_TIMEOUT ? CONTROL_RETRIES_LATE : CONTROL_RETRIES;
 
-	if (op->extra && most < CONTROL_RETRIES)
-		most = CONTROL_RETRIES;
+	if (op->extra && most < control)
+		most = control;
 	return op->tries < most && !op->thread->cancelled;
 }
 
@@ -258,7 +261,7 @@ static bool bad_end(struct object_op *op)
 		e.hint = "redirected again and again";
 		e.retry = false;
 	}
-	if (e.retry && may_retry(op)) {
+	if (e.retry && may_retry(op, e.error)) {
 		op->tries++;
 		op->io->attempts++;
 		op->again_ns = ex->end_ns + pause_ns(op);
