@@ -49,7 +49,8 @@ static enum next next(void *state, struct io *io, char *uri, char *more)
 	io->kind = l->kind;
 	io->size = l->bytes;
 	io->fill = FILL_RANDOM;
-	io->data_at = rng_below(&l->rng, DATA_SIZE);
+	/* where a worker begins */
+	io->data_at = rng_below(&l->rng, DATA_SIZE) & ~UINT64_C(63);
 	return NEXT_OP;
 }
 
