@@ -64,11 +64,20 @@ void run_tell_gone(struct run *r)
 			tell_group(r, i);
 }
 
+void run_tell_gone_late(struct run *r, uint64_t now)
+{
+	for (size_t i = 0; i < r->n; i++)
+		if (is_untold(r, i) && now >= r->members[i].lost_ns + NS_PER_SEC) {
+			run_tell_gone(r);
+			return;
+		}
+}
+
 void run_is_gone(struct run *r, struct run_member *m)
 {
 	m->untold = true;
 	if (r->stage == RUN_CLEANUP)
-		return; /* the display, or the end, tells */
+		return; /* a later display, or the end, tells */
 	if (r->stage != RUN_JOB || r->begun) {
 		run_tell_gone(r);
 		return;

@@ -73,7 +73,7 @@ void run_on_show(struct loop_timer *t, void *user)
 	uint64_t now = clock_ns();
 
 	(void)t;
-	run_tell_gone(r);
+	run_tell_gone_late(r, now);
 	if (r->stage == RUN_LOAD)
 		load(r, &b, now);
 	else if (r->stage == RUN_PREPARE || r->stage == RUN_CLEANUP)

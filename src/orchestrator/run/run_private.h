@@ -179,6 +179,8 @@ void run_show_store(const struct run *r);
 void run_is_gone(struct run *r, struct run_member *m);
 /* Tells who has gone and was not told of. */
 void run_tell_gone(struct run *r);
+/* The same, when one of them has waited for others for a second. */
+void run_tell_gone_late(struct run *r, uint64_t now);
 /* Remarks on those that were lost. */
 void run_note_lost(struct run *r);
 /* Warnings of those that are ready. */
