@@ -52,19 +52,36 @@ static void note_not_cleaned(struct run *r, const char *dir)
 			list.data, dir);
 }
 
+/* What cleanup met, and could not remove. */
+static void note_behind(struct run *r, const char *dir)
+{
+	const char **names = calloc(r->n, sizeof(*names));
+	AUTO_BUF struct buf list = BUF_INIT;
+	uint64_t left = 0;
+	size_t n = 0;
+
+	for (size_t i = 0; names && i < r->n; i++) {
+		const struct run_member *m = &r->members[i];
+
+		if (!m->cleanup_known || (!m->cleanup.left && !m->cleanup.errors))
+			continue;
+		left += m->cleanup.left;
+		names[n++] = m->w->id;
+	}
+	display_names(&list, names, n, MOST_NAMES);
+	free(names);
+	if (n)
+		run_remark(r,
+			"cleanup left %" PRIu64
+			" objects behind: %s (muster clean --data %s)",
+			left, list.data ? list.data : "", dir);
+}
+
 void run_note_left(struct run *r)
 {
 	AUTO_FREE char *dir = text_shell_word(rundir_path(r->dir));
 
-	for (size_t i = 0; i < r->n; i++) {
-		const struct run_member *m = &r->members[i];
-
-		if (m->cleanup_known && (m->cleanup.left || m->cleanup.errors))
-			run_remark(r,
-				"%s: cleanup left %" PRIu64
-				" objects behind (muster clean --data %s)",
-				m->w->id, m->cleanup.left, dir);
-	}
+	note_behind(r, dir);
 	if (!r->begun || !makes_data(r))
 		return;
 	if (r->plan.jobs[0].cleanup)
