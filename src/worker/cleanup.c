@@ -227,7 +227,7 @@ int cleanup_plan(
 		bool ours = set->owner_written;
 
 		/* as it is now: somebody may have taken the place meanwhile. When there is no owner
-		 * any more, the worker that removes it was done before this one began. */
+		 * any more, nothing is left of the set. */
 		if (set_read_owner(set, &task->store, err) < 0) {
 			if (err->kind != ERR_INPUT)
 				return -1;
@@ -394,6 +394,39 @@ const struct source cleanup_source = {
 	.thread_fini = remover_fini,
 };
 
+/* What is looked for: an object of a set. */
+struct find_of_set {
+	const struct set *set;
+	bool found;
+};
+
+static bool find_of_set(const struct list_entry *e, void *user)
+{
+	struct find_of_set *f = user;
+	const struct job_set *spec = f->set->spec;
+	uint64_t index;
+
+	f->found = text_starts_with(e->uri, spec->uri) &&
+		   set_index(spec, e->uri + strlen(spec->uri), &index);
+	return !f->found;
+}
+
+/* Whether nothing is left of a set, whoever's part it is: then its owner may go. As long as something is, it
+ * stays: others that clean up, now or later, know by it that the objects are muster's. */
+static bool is_empty(const struct task *t, const struct set *s)
+{
+	struct find_of_set f = {.set = s};
+	struct err ignored = ERR_INIT;
+	const char *slash = strrchr(s->spec->uri, '/');
+	AUTO_FREE char *root =
+		slash ? strndup(s->spec->uri, (size_t)(slash - s->spec->uri) + 1) : NULL;
+
+	if (task_share(t).count <= 1)
+		return true; /* all of it was this worker's */
+	return root && storage_list(&t->store, root, find_of_set, &f, &ignored) == 0 &&
+	       !f.found;
+}
+
 int cleanup_owners(struct cleanup *c, uint64_t left, struct err *err)
 {
 	struct task *t = c->task;
@@ -405,8 +438,7 @@ int cleanup_owners(struct cleanup *c, uint64_t left, struct err *err)
 
 		if (!s->owner_written)
 			continue;
-		/* with objects left, the owner stays, so that a later cleanup may go on */
-		if (uri && left == 0 && t->job.share_index == 0 &&
+		if (uri && left == 0 && is_empty(t, s) &&
 			storage_remove_small(&t->store, uri, err) < 0)
 			rc = -1;
 		if (s->made_holder)

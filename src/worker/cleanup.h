@@ -47,5 +47,5 @@ void cleanup_finish(struct cleanup *c);
 /* Objects that have been removed, or turned out to be gone, so far. */
 uint64_t cleanup_done(const struct cleanup *c);
 
-/* After the engine: the owner objects of sets of which nothing is left here, and directories. */
+/* After the engine: the owner objects of sets of which nothing is left anywhere, and directories. */
 int cleanup_owners(struct cleanup *c, uint64_t left, struct err *err);

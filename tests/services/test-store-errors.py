@@ -216,6 +216,24 @@ def test_what_ends_all_workers_is_said_once(t, s3):
     t.eq(s3.store().objects("data/"), {})
 
 
+def test_what_cannot_be_removed_can_be_later(t, s3):
+    """One worker's part of a set stays: the set is still known as muster's, and goes with the next cleaning up."""
+    text = WORKLOAD.format(duration="1s", more="").replace("prepare:", "prepare:\n  cleanup: true")
+    refused = ("HTTP/1.1 403 Forbidden", {"Content-Type": "application/xml"},
+               "<Error><Code>AccessDenied</Code></Error>")
+    with Front(s3.ports[0]) as front:
+        env = s3.env_at(front.endpoint)
+        t.write("w.yaml", text)
+        front.rule("answer", match=r"^POST .*delete|^DELETE .*prepared-00000001\.dat", head=refused)
+        done = t.muster("run", "w.yaml", "--target", s3.target, "--output", "out", "--workers", "3", env=env,
+                        timeout=60)
+        t.match(done.out, r"Note: cleanup left 1 objects behind: local-2 \(muster clean --data out\)")
+        t.eq(sorted(s3.store().objects("data/")), ["data/.muster-owner", "data/prepared-00000001.dat"])
+        front.clear()
+        t.ends(t.muster("clean", "--data", "out", env=env, timeout=60), 0, r"Result: 1 objects removed, 3/3 workers")
+    t.eq(s3.store().objects("data/"), {})
+
+
 def test_endpoint_comes_back(t, s3):
     """A connection that was lost is one error, and the next one works."""
     with Front(s3.ports[0]) as front:
