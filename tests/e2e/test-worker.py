@@ -286,7 +286,7 @@ def test_slow_reader(t):
     idle = threads()
     say("start", generation=1, phase="measure", at_ns=now() + 50 * MS)
     wait_until(lambda: threads() > idle + 1, what="threads of the load")
-    wait_until(lambda: threads() <= idle, what="the end of the load")
+    wait_until(lambda: threads() <= idle, 60, what="the end of the load")
     seen = []
     for line in lines:
         seen.append(json.loads(line))
