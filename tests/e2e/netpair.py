@@ -39,7 +39,7 @@ class Pair:
         if wait:
             self.answer = self.client.get("net_ready", "net_error", pair=self.number)
 
-    def start(self, lead=30 * MS):
+    def start(self, lead=150 * MS):
         at = now() + lead
         for worker in (self.server, self.client):
             worker.say("net_start", pair=self.number, at_ns=at)

@@ -392,9 +392,10 @@ def test_udp_without_a_rate_is_a_flood(t, lab):
 def test_detached(t, lab):
     inventory(t, lab)
     done = matrix(t, lab, "--detach", "--limit", "client1,server1", "--", "-l", "8")
-    t.ends(done, 0, r"muster runs attach out")
-    wait_until(lambda: re.search(r"^out +running \d+/\d+s ", t.muster("runs", on=lab).out, re.M), 20, "it to run")
-    attached = t.muster("runs", "attach", "out", on=lab)
+    t.ends(done, 0, r"muster runs attach out")  # out-2 when others of this lab are called so
+    runs = rf"^out\S* +running \d+/\d+s .*{re.escape(str(t.tmp / 'out'))}$"
+    wait_until(lambda: re.search(runs, t.muster("runs", on=lab).out, re.M), 20, "it to run")
+    attached = t.muster("runs", "attach", t.tmp / "out", on=lab)
     t.ends(attached, 0, r"\[1/1\] ✓ client1 → server1")
 
 
