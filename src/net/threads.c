@@ -20,6 +20,7 @@
 #define THREADS_PER_CPU 4u
 #define STACK_BYTES (1024u * 1024u)
 #define STREAM_BYTES (128u * 1024u)
+#define PAGE_BYTES UINT64_C(4096)
 /* A socket that blocks looks up this often (udp, whose other end may just fall silent). */
 #define BLOCK_NS (20 * NS_PER_MS)
 
@@ -128,13 +129,19 @@ static void lay_out(struct net_pair *p, bool blocking)
 	}
 }
 
+/* Memory that begins with a page: the kernel copies to and from it at its best. */
+static void *pages(uint64_t size)
+{
+	return aligned_alloc(PAGE_BYTES, (size + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1));
+}
+
 static int thread_resources(struct net_pair *p, struct net_thread *t, bool blocking)
 {
 	uint64_t receive = p->end->recv_bytes ? p->end->recv_bytes : STREAM_BYTES;
 	const struct net_method *m = net_flow_method(p, net_thread_flow(t, 0));
 
 	t->buffer_size = m->buffer_size ? m->buffer_size : receive;
-	t->buffer = malloc(t->buffer_size);
+	t->buffer = pages(t->buffer_size);
 	if (!t->buffer || hist_alloc(&t->latency) < 0 || hist_alloc(&t->connect) < 0 ||
 		(m == p->probe && hist_alloc(&t->idle) < 0))
 		return -ENOMEM;
@@ -168,7 +175,7 @@ static int make_bytes(struct net_pair *p)
 	struct rng rng;
 
 	p->send_size = size;
-	p->bytes = malloc((size + 7) & ~UINT64_C(7));
+	p->bytes = pages(size);
 	if (!p->bytes)
 		return -ENOMEM;
 	rng_seed(&rng, 1);
