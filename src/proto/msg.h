@@ -157,6 +157,7 @@ struct msg_start {
 struct msg_armed {
 	uint32_t generation;
 	enum phase phase;
+	uint64_t at_ns;  /* of the start that this answers: the last one that came */
 	int64_t lead_ns; /* left until at_ns; 0 or less: too late, send another start */
 };
 

@@ -90,6 +90,7 @@ static const struct field error_fields[] = {
 static const struct field armed_fields[] = {
 	MEMBER(msg_armed, generation, FIELD_U32, .min = 1),
 	PHASE(msg_armed),
+	MEMBER(msg_armed, at_ns, FIELD_U64),
 	MEMBER(msg_armed, lead_ns, FIELD_I64),
 	MEMBERS_END,
 };

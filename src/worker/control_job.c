@@ -201,8 +201,10 @@ static void answer_armed(struct control *c)
 
 	c->at_answered = true;
 
-	m.u.armed = (struct msg_armed){
-		.generation = c->generation, .phase = c->work->phase, .lead_ns = lead};
+	m.u.armed = (struct msg_armed){.generation = c->generation,
+		.phase = c->work->phase,
+		.at_ns = c->at_ns,
+		.lead_ns = lead};
 	if (lead > 0 && work_go(c->work, c->at_ns)) {
 		c->state = STATE_ARMED;
 		loop_timer_set(c->moment, c->at_ns, 0);

@@ -81,7 +81,7 @@ def run(argv, stdin=None, env=None, timeout=30.0, cwd=None):
 
 def show(done):
     """Done as text for a failure message."""
-    return f"exit status {done.rc}\n--- stdout\n{done.out}\n--- stderr\n{done.err}"
+    return f"exit status {done.rc}\n--- stderr\n{done.err}\n--- stdout\n{done.out}"
 
 
 class Proc:

@@ -107,7 +107,7 @@ def test_wrong_usage(t):
 
 
 def test_detach_attach_and_the_results(t):
-    done, registry = detach(t, text=null(duration="3s"))
+    done, registry = detach(t, text=null(duration="6s"))
     t.ends(done, 0, r"^The run goes on without this terminal: r$")
     t.match(done.out, r"^✅ All 1 worker ready")
     t.match(done.out, r"muster runs attach r$")
@@ -117,11 +117,11 @@ def test_detach_attach_and_the_results(t):
     t.check(os.getsid(pid) == pid, "a session of its own")
     for number in range(3):
         t.eq(os.readlink(f"/proc/{pid}/fd/{number}"), "/dev/null")
-    t.match(t.muster("runs").out, rf"^r +(starting|running \d/3s) +[\d-]+ [\d:]+ +1 +{t.tmp}/r$")
+    t.match(t.muster("runs").out, rf"^r +(starting|running \d/6s) +[\d-]+ [\d:]+ +1 +{t.tmp}/r$")
     watch = t.pty(t.muster_argv("runs", "attach"), rows=40, columns=140)
     watch.wait_for(r"Attached to r \(q or Ctrl-C")
     watch.wait_for(r"✅ local ready")
-    watch.wait_for(r"[12]/3s  measure")
+    watch.wait_for(r"[1-5]/6s  measure")
     watch.wait_for(r"  GET: \d+ ops/s.*mean: .*p95")
     t.eq(watch.wait(20).rc, 0, watch.out)
     t.match(watch.out, r"✓ All 1 worker completed")

@@ -103,6 +103,28 @@ def test_nothing_stays_after_sigkill(t, sshd):
     wait_until(lambda: not [pid for pid in mine + there if os.path.exists(f"/proc/{pid}/exe")], 15, "all processes to end")
 
 
+SLOW_TO_ANSWER = """#!/usr/bin/env python3
+import subprocess, sys
+child = subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE)
+missing = 2
+for line in child.stdout:
+    if missing and b'"type":"armed"' in line and b'"phase":"measure"' in line:
+        missing -= 1
+        continue
+    sys.stdout.buffer.write(line)
+    sys.stdout.buffer.flush()
+sys.exit(child.wait())
+"""
+
+
+def test_a_worker_that_was_not_ready_for_a_start(t):
+    """It answers the last of several starts alone, as one does whose set-up takes longer than the lead."""
+    way = t.write("way.py", SLOW_TO_ANSWER)
+    way.chmod(0o755)
+    hosts = t.write("hosts.yaml", f"hosts: [{{name: slow, transport: command, command: [{way}]}}]\n")
+    t.ends(t.muster("run", load(t), "--hosts", hosts), 0, out="All 1 worker completed")
+
+
 if __name__ == "__main__":
     private_mounts()
     main()

@@ -150,6 +150,7 @@ static struct msg samples[] = {
 	{.type = MSG_ARMED,
 		.u.armed = {.generation = 1,
 			.phase = PHASE_WARMUP,
+			.at_ns = 88203000000000,
 			.lead_ns = 498123456}},
 	{.type = MSG_RUNNING,
 		.u.running = {.generation = 1,

@@ -45,8 +45,7 @@ static void send_start(struct run *r, struct run_member *m)
 	if (!clock_sync_at(&m->w->clock, clock_ns(), &offset, &bound))
 		offset = 0;
 	m->armed = false;
-	m->starts++;
-	msg.u.start.at_ns = r->start_ns + (uint64_t)offset;
+	msg.u.start.at_ns = m->at_ns = r->start_ns + (uint64_t)offset;
 	fleet_send(m->w, &msg);
 }
 
@@ -75,10 +74,8 @@ void run_arm_phase(struct run *r, enum phase phase)
 {
 	r->phase = phase;
 	r->arm_tries = 0;
-	for (size_t i = 0; i < r->n; i++) {
+	for (size_t i = 0; i < r->n; i++)
 		r->members[i].done = false;
-		r->members[i].starts = r->members[i].answers = 0;
-	}
 	arm(r);
 }
 

@@ -54,7 +54,7 @@ static void on_armed(struct run *r, struct run_member *m, struct msg *msg)
 {
 	if (r->stage != RUN_ARM || msg->u.armed.phase != r->phase)
 		return;
-	if (++m->answers < m->starts)
+	if (msg->u.armed.at_ns != m->at_ns)
 		return; /* to a start that a later one has replaced */
 	if (msg->u.armed.lead_ns <= 0) {
 		run_arm_late(r, m);

@@ -48,9 +48,9 @@ struct run_member {
 	bool in;     /* takes part in this generation */
 	bool untold; /* gone, and people have not been told yet */
 	bool ready, armed, done, bye;
-	unsigned starts, answers; /* sent and answered since the arming began */
-	uint64_t listed;          /* objects, while its job is checked */
-	char **warnings;          /* of ready */
+	uint64_t at_ns;  /* the start last sent to it, in its own clock */
+	uint64_t listed; /* objects, while its job is checked */
+	char **warnings; /* of ready */
 	char *target;
 	char *job_worker; /* its name in put names; NULL before its first job */
 	int64_t skew_ns;
