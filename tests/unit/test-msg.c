@@ -253,11 +253,13 @@ static const struct {
 		"start message: member \"generation\" must be an integer from 1 to "
 		"4294967295"},
 	{MSG_FROM_WORKER,
-		"{\"type\":\"armed\",\"generation\":1,\"phase\":\"measure\",\"at_ns\":1,\"lead_ns\":"
+		"{\"type\":\"armed\",\"generation\":1,\"phase\":\"measure\",\"at_ns\":1,"
+		"\"lead_ns\":"
 		"true}",
 		"armed message: member \"lead_ns\" must be an integer"},
 	{MSG_FROM_WORKER,
-		"{\"type\":\"armed\",\"generation\":1,\"phase\":\"measure\",\"at_ns\":1,\"lead_ns\":-"
+		"{\"type\":\"armed\",\"generation\":1,\"phase\":\"measure\",\"at_ns\":1,"
+		"\"lead_ns\":-"
 		"5}",
 		""},
 	{MSG_FROM_WORKER,
