@@ -9,10 +9,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "proto/job.h"
 #include "proto/ops.h"
 
 struct err;
-struct store_options;
 
 /* One slot: an op in flight. The engine fills the first part, the backend the second. */
 struct io {
@@ -26,10 +26,15 @@ struct io {
 		data_at; /* put: where in the data pool its content begins (struct data) */
 	uint64_t stamp;  /* put, fill unique: what makes its blocks different */
 	uint8_t fill;    /* enum fill */
+	bool verify; /* get, range_get: what is read is compared with what data_at, stamp, fill, dedup,
+			  * compress and block say, outside the timed part; content_check */
+	bool recursive; /* mkdir, rmdir */
 	bool fsync;
+	uint32_t dedup, compress; /* of job_set; 0 or 1: no */
+	uint64_t block; /* dedup: number of the first block of the object (content.h) */
 	uint32_t max_keys; /* list */
 	const char *delimiter;
-	uint64_t offset; /* range_get: of the first of size bytes */
+	uint64_t offset; /* range_get, range_put: of the first of size bytes */
 	uint64_t
 		part_size; /* multipart_put: bytes of all parts but the last; 0: the backend's choice */
 	const char *to; /* copy: absolute URI of the copy */
@@ -69,6 +74,7 @@ struct backend_config {
 	uint32_t concurrency, threads;
 	const struct data *data;
 	const struct store_options *store; /* or NULL; outlives the job state */
+	enum page_cache page_cache;
 	const char
 		*name; /* unique to run and worker, for probe objects: [A-Za-z0-9._-] */
 	/* called from submit or wait for each page of a list, with its times; NULL: nobody asks */
@@ -103,6 +109,11 @@ struct backend {
 	uint32_t batch_max; /* objects of one delete; 0: one, io.more is never set */
 	bool any_object; /* every object exists: no key is looked up, no set inspected */
 	size_t job_size, thread_size; /* of the states below, zeroed by the engine */
+
+	/* Whether this machine lets it run at all (io_uring may be forbidden); if not, `instead` is used, which has
+	 * the same schemes, and why (size bytes) is said as a warning. NULL: always. */
+	bool (*works)(char *why, size_t size);
+	const struct backend *instead;
 
 	/* Checks what only a machine can say (paths, permissions) and sets up job state. */
 	int (*job_init)(void *job, const struct backend_config *cfg, struct err *err);

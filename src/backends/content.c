@@ -17,7 +17,7 @@ const uint8_t *content_in_place(
 	return data->random + ((io->data_at + offset) & (data->size - 1));
 }
 
-void content_stamp(const struct data *data, const struct io *io, uint64_t offset,
+void content_build(const struct data *data, const struct io *io, uint64_t offset,
 	uint8_t *out, size_t len)
 {
 	for (size_t done = 0; done < len;) {

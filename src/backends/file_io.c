@@ -119,7 +119,7 @@ static const uint8_t *content(
 	if (offset == 0)
 		return t->stamped;
 	begun_ns = clock_ns();
-	content_stamp(t->job->data, io, offset, t->stamped, *ret_len);
+	content_build(t->job->data, io, offset, t->stamped, *ret_len);
 	io->start_ns += clock_ns() - begun_ns; /* no part of the op */
 	return t->stamped;
 }
@@ -178,7 +178,7 @@ static int put_ready(struct file_thread *t, const struct io *io, const char *pat
 			return ENOMEM;
 		}
 	}
-	content_stamp(t->job->data, io, 0, t->stamped,
+	content_build(t->job->data, io, 0, t->stamped,
 		io->size < FILE_STAMP_MAX ? (size_t)io->size : FILE_STAMP_MAX);
 	return 0;
 }

@@ -29,6 +29,56 @@ struct size_spec {
 	size_t n_parts;
 };
 
+/* Which of its objects an op takes.
+ * sequential: one after the other, round and round; the threads of a worker share them out, and begin
+ * anew each for itself. Ranges: all of an object, from its beginning, then those of the next.
+ * zipf: rank r has probability proportional to 1 / (r + 1)^theta; ranks are spread over the objects.
+ * latest: as zipf, where rank 0 is the object that was made last. */
+enum selection { SELECT_UNIFORM, SELECT_SEQUENTIAL, SELECT_ZIPF, SELECT_LATEST };
+extern const char *const selection_names[]; /* NULL-terminated */
+
+/* Which part of a tree a worker (job.index of job.count) works in: everywhere alike; in its own
+ * directories and partition_overlap of the others' (each of those with that probability, the same ones
+ * all the time); in its own alone; or in its own, but for each op with probability partition_overlap
+ * anywhere. Its own: directory number mod count == index. */
+enum path_selection { PATHS_RANDOM, PATHS_PARTITIONED, PATHS_EXCLUSIVE, PATHS_WEIGHTED };
+extern const char *const path_selection_names[]; /* NULL-terminated */
+
+/* Open loop: when ops are due. */
+enum arrival { ARRIVAL_CONSTANT, ARRIVAL_POISSON };
+extern const char *const arrival_names[]; /* NULL-terminated */
+/* How a thread waits for a due time. auto: hybrid where every engine thread can have a processor, else
+ * sleep. */
+enum timer { TIMER_AUTO, TIMER_SLEEP, TIMER_HYBRID, TIMER_SPIN };
+extern const char *const timer_names[]; /* NULL-terminated */
+
+struct job_rate {
+	double ops; /* a second, of this worker; 0: closed loop */
+	enum arrival arrival;
+	enum timer timer;
+};
+
+/* posix_fadvise on files that are opened. dontneed: before a file is read, and when it was written, its
+ * pages leave the cache. */
+enum page_cache {
+	PAGES_AUTO,
+	PAGES_NORMAL,
+	PAGES_SEQUENTIAL,
+	PAGES_RANDOM,
+	PAGES_DONTNEED
+};
+extern const char *const page_cache_names[]; /* NULL-terminated */
+
+/* A tree of directories. Level 1 has width of them, each next level width in each of the one above; files
+ * lie in those of the last level, or (all) of every level, files_per_dir in each, numbered through
+ * the whole tree: worker/tree.h has the order. */
+struct job_tree {
+	uint32_t width, depth; /* depth 0: no tree */
+	uint32_t files_per_dir;
+	bool all;
+	char *dir_mask; /* two %d: level and number in the directory above, both from 1 */
+};
+
 enum cleanup_mode { CLEANUP_TOLERANT, CLEANUP_STRICT, CLEANUP_BEST_EFFORT };
 extern const char *const cleanup_mode_names[]; /* NULL-terminated */
 
@@ -45,17 +95,32 @@ extern const char *const cleanup_mode_names[]; /* NULL-terminated */
  * put, multipart_put: the key is uri followed by RUN-WORKER-THREAD-SEQ (uri ends with '/', or
  * is how names begin).
  * copy: uri is chosen as by get; the copy is `to` followed by RUN-WORKER-THREAD-SEQ.
- * list: a prefix that ends with '/'. */
+ * list: a prefix that ends with '/'.
+ * range_put: overwrites range_size bytes of an object, chosen as by range_get.
+ *
+ * Trees. put whose uri covers a set that is a tree overwrites files of it: the key is chosen as by get,
+ * size and content are the file's own (of a range_put the content too).
+ * mkdir: a new directory, uri followed by RUN-WORKER-THREAD-SEQ; when uri covers a tree, in a directory
+ * of the tree that is chosen as by get. rmdir: the oldest one that a mkdir of this worker with the same uri
+ * has made; without such a mkdir uri covers a tree, and each of its directories is removed at most
+ * once, the deepest first, shared out as the keys of a delete. */
 struct job_op {
 	enum op_kind kind;
 	double weight;
 	char *uri; /* absolute, this worker's own; may hold * ? [] (get, stat, delete) */
-	struct size_spec size;            /* put, multipart_put */
-	enum fill fill;                   /* put, multipart_put */
-	uint64_t range_size, range_align; /* range_get; align 0 or 1: any offset */
-	uint64_t part_size;               /* multipart_put; 0: the backend's choice */
-	char *to;                         /* copy: absolute, where copies go */
-	uint32_t batch;                   /* delete: objects per request; 0 or 1: one */
+	struct size_spec size;    /* put, multipart_put */
+	enum fill fill;           /* put, multipart_put, range_put */
+	uint32_t dedup, compress; /* as of a set */
+	enum selection
+		selection; /* get, stat, range_get, range_put, copy; puts into a tree */
+	double theta;      /* zipf and latest: 0 < theta, not 1 exactly */
+	bool verify;       /* get, range_get: content is checked */
+	bool recursive;    /* mkdir: parents too; rmdir: with all below */
+	uint64_t range_size,
+		range_align; /* range_get, range_put; align 0 or 1: any offset */
+	uint64_t part_size;  /* multipart_put; 0: the backend's choice */
+	char *to;            /* copy: absolute, where copies go */
+	uint32_t batch;      /* delete: objects per request; 0 or 1: one */
 	/* dynamic_put_pool: objects that this worker's puts of a pool make are chosen by the gets, range_gets,
 	 * stats and copies of the same pool, too, once they are there, as likely as any other object; 0: none */
 	uint32_t pool;
@@ -88,7 +153,11 @@ struct job_set {
 	uint32_t shards;
 	struct size_spec size;
 	enum fill fill;
-	uint64_t id; /* hash of base_uri as written, name, sizes, fill: all but count */
+	/* of N blocks of 4 KiB one is new, the others repeat it; about N:1 by compression; 0, 1: neither */
+	uint32_t dedup, compress;
+	struct job_tree tree; /* then names are others, and count is that of its files */
+	uint64_t
+		id; /* hash of base_uri as written, name, sizes, fill, ...: all but count */
 	char *place;
 };
 
@@ -116,9 +185,24 @@ struct job {
 	uint32_t concurrency;              /* slots of this worker */
 	uint32_t threads; /* engine threads; 0: the backend's own choice */
 	uint64_t warmup_ns, duration_ns;
-	uint64_t op_timeout_ns;      /* bound on draining */
-	uint64_t stats_interval_ns;  /* one delta each */
-	uint64_t deadline_ns;        /* hard end, from when the job came; 0: none */
+	uint64_t op_timeout_ns;     /* bound on draining */
+	uint64_t stats_interval_ns; /* one delta each */
+	uint64_t deadline_ns;       /* hard end, from when the job came; 0: none */
+	struct job_rate rate;
+	bool once; /* reads and deletes work through this worker's share of their objects once; the load
+		    * ends with the last of them, or with the duration */
+	/* What muster writes is a function of key (behind the target) and offset, so that any worker can
+	 * check it; dedup then repeats blocks within an object alone. */
+	bool verify;
+	bool interleave; /* prepare: the sets side by side, not one after the other */
+	bool trust;      /* sets are there, nobody looks (skip_verification) */
+	bool overwrite; /* all objects of the sets are made, nobody looks (force_overwrite) */
+	bool coordinator;   /* sets are made by the worker with share_index 0 alone */
+	bool allow_foreign; /* delete, rmdir and overwriting of what muster did not make */
+	bool open_warmup;   /* warm-up lasts until `measure` says when it is over */
+	enum page_cache page_cache;
+	enum path_selection path_selection;
+	double partition_overlap;    /* 0 to 1 */
 	bool prepare, load, cleanup; /* which phases there will be */
 	enum cleanup_mode cleanup_mode;
 	struct job_op *ops;

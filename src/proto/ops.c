@@ -19,6 +19,8 @@ const struct op_info op_infos[OP_KINDS] = {
 	[OP_COPY] = {"copy", "COPY", true, true, "copy an object inside the store"},
 	[OP_MULTIPART_PUT] = {"multipart_put", "MULTIPART_PUT", true, true,
 		"write a new object in parts"},
+	[OP_RANGE_PUT] = {"range_put", "RANGE_PUT", true, false,
+		"overwrite a part of an object"},
 };
 
 const char *const bucket_names[BUCKETS] = {"zero", "1B-8KiB", "8KiB-64KiB",

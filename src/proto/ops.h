@@ -17,6 +17,7 @@ enum op_kind {
 	OP_RMDIR,
 	OP_COPY,
 	OP_MULTIPART_PUT,
+	OP_RANGE_PUT,
 	OP_KINDS,
 };
 

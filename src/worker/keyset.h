@@ -23,7 +23,9 @@ struct keyset_part {
 };
 
 struct keyset {
-	uint64_t n;          /* keys */
+	uint64_t n; /* keys */
+	uint64_t
+		own; /* the first so many are this worker's part of a tree; n: no parts */
 	size_t longest;      /* bytes of the longest one at most, without its NUL */
 	const char *exact;   /* or NULL; the op's own uri */
 	uint64_t exact_size; /* UINT64_MAX: unknown, or nobody asked for it */

@@ -67,7 +67,7 @@ static const uint8_t *stamped(struct object_op *op, uint64_t offset, size_t *ret
 	if (op->stamped_at == UINT64_MAX || offset < op->stamped_at ||
 		offset >= op->stamped_at + OBJECT_STAMPED) {
 		len = op->io->size - begin;
-		content_stamp(data, op->io, begin, op->stamped,
+		content_build(data, op->io, begin, op->stamped,
 			len < OBJECT_STAMPED ? (size_t)len : OBJECT_STAMPED);
 		op->stamped_at = begin;
 	}
