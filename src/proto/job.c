@@ -1,8 +1,8 @@
 /* job: a job's members on the wire, one row each, and what must hold between them. */
 #include "proto/job.h"
 
-#include <errno.h>
 #include <jansson.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,17 +15,36 @@
 #define NAME_MAX_BYTES 200u
 #define BATCH_MAX 10000u
 #define SHARDS_MAX 256u
+#define FACTOR_MAX 1000000u /* dedup, compress */
+#define LEVELS_MAX 64u      /* depth of a tree */
+#define FILES_MAX 100000000u
+#define MASK_BYTES_MAX 200u
 
 const char *const fill_names[] = {"random", "zero", "unique", NULL};
+const char *const selection_names[] = {"uniform", "sequential", "zipf", "latest", NULL};
+const char *const path_selection_names[] = {
+	"random", "partitioned", "exclusive", "weighted", NULL};
+const char *const arrival_names[] = {"constant", "poisson", NULL};
+const char *const timer_names[] = {"auto", "sleep", "hybrid", "spin", NULL};
+const char *const page_cache_names[] = {
+	"auto", "normal", "sequential", "random", "dontneed", NULL};
 const char *const cleanup_mode_names[] = {"tolerant", "strict", "besteffort", NULL};
 const char *const endpoint_strategy_names[] = {"round_robin", "least_connections", NULL};
 static const char *const size_type_names[] = {"fixed", "uniform", "lognormal", "mix"};
 
-static const struct names fills = {fill_names, sizeof(char *), ARRAY_LEN(fill_names) - 1};
-static const struct names cleanup_modes = {
-	cleanup_mode_names, sizeof(char *), ARRAY_LEN(cleanup_mode_names) - 1};
-static const struct names strategies = {
-	endpoint_strategy_names, sizeof(char *), ARRAY_LEN(endpoint_strategy_names) - 1};
+/* of an array that ends with NULL */
+#define NAMES(array)                                                                     \
+	{                                                                                \
+		(array), sizeof(char *), ARRAY_LEN(array) - 1                            \
+	}
+static const struct names fills = NAMES(fill_names);
+static const struct names selections = NAMES(selection_names);
+static const struct names path_selections = NAMES(path_selection_names);
+static const struct names arrivals = NAMES(arrival_names);
+static const struct names timers = NAMES(timer_names);
+static const struct names page_caches = NAMES(page_cache_names);
+static const struct names cleanup_modes = NAMES(cleanup_mode_names);
+static const struct names strategies = NAMES(endpoint_strategy_names);
 static const struct names size_types = {
 	size_type_names, sizeof(char *), ARRAY_LEN(size_type_names)};
 const struct names op_kind_names = {&op_infos[0].name, sizeof(struct op_info), OP_KINDS};
@@ -83,12 +102,21 @@ static const struct field size_fields[] = {
 	MEMBER(s, size, FIELD_OBJECT, .fields = size_fields, .check = check_size,        \
 		.size = sizeof(struct size_spec), .optional = true)
 
+#define FACTOR_MEMBERS(s)                                                                \
+	MEMBER(s, dedup, FIELD_U32, .max = FACTOR_MAX, .optional = true),                \
+		MEMBER(s, compress, FIELD_U32, .max = FACTOR_MAX, .optional = true)
+
 static const struct field op_fields[] = {
 	MEMBER_AS(job_op, kind, "op", FIELD_NAME, .names = &op_kind_names),
 	MEMBER(job_op, weight, FIELD_DOUBLE),
 	MEMBER(job_op, uri, FIELD_EXACT, .max = FIELD_EXACT_MAX),
 	SIZE_MEMBER(job_op),
 	MEMBER(job_op, fill, FIELD_NAME, .names = &fills, .optional = true),
+	FACTOR_MEMBERS(job_op),
+	MEMBER(job_op, selection, FIELD_NAME, .names = &selections, .optional = true),
+	MEMBER(job_op, theta, FIELD_DOUBLE, .max = JOB_THETA_MAX, .optional = true),
+	MEMBER(job_op, verify, FIELD_BOOL, .optional = true),
+	MEMBER(job_op, recursive, FIELD_BOOL, .optional = true),
 	MEMBER(job_op, range_size, FIELD_U64, .optional = true),
 	MEMBER(job_op, range_align, FIELD_U64, .optional = true),
 	MEMBER(job_op, part_size, FIELD_U64, .optional = true),
@@ -107,8 +135,15 @@ static int check_op(const void *object, struct err *err)
 {
 	const struct job_op *op = object;
 
+	bool skewed = op->selection == SELECT_ZIPF || op->selection == SELECT_LATEST;
+
 	if (op->kind == OP_RANGE_GET && op->range_size == 0)
 		return err_set(err, ERR_FAILED, "reads a range of no bytes");
+	if (op->kind == OP_RANGE_PUT && op->range_size == 0)
+		return err_set(err, ERR_FAILED, "writes a range of no bytes");
+	if (skewed && (op->theta <= 0 || fabs(op->theta - 1) < 1e-9))
+		return err_set(err, ERR_FAILED,
+			"needs a \"theta\" above 0 that is not 1 for its selection");
 	if ((op->kind == OP_COPY) != (op->to != NULL))
 		return err_set(err, ERR_FAILED,
 			op->to ? "has a \"to\", and is no copy"
@@ -133,6 +168,28 @@ static bool ends_with_slash(const char *s)
 	return len > 0 && s[len - 1] == '/';
 }
 
+static const struct field tree_fields[] = {
+	MEMBER(job_tree, width, FIELD_U32, .min = 1),
+	MEMBER(job_tree, depth, FIELD_U32, .min = 1, .max = LEVELS_MAX),
+	MEMBER(job_tree, files_per_dir, FIELD_U32, .max = FILES_MAX, .optional = true),
+	MEMBER(job_tree, all, FIELD_BOOL, .optional = true),
+	MEMBER(job_tree, dir_mask, FIELD_EXACT, .max = MASK_BYTES_MAX),
+	MEMBERS_END,
+};
+
+static int check_tree(const void *object, struct err *err)
+{
+	const struct job_tree *t = object;
+	const char *flaw = t->depth ? job_tree_mask_flaw(t->dir_mask) : NULL;
+
+	if (flaw)
+		return err_set(err, ERR_FAILED, "has a \"dir_mask\" that %s", flaw);
+	if (job_tree_dirs(t) > JOB_TREE_MAX || job_tree_files(t) > JOB_TREE_MAX)
+		return err_set(err, ERR_FAILED, "has more than %u directories or files",
+			JOB_TREE_MAX);
+	return 0;
+}
+
 static int check_set(const void *object, struct err *err)
 {
 	const struct job_set *s = object;
@@ -142,6 +199,10 @@ static int check_set(const void *object, struct err *err)
 	if (!is_file_name(s->name))
 		return err_set(
 			err, ERR_FAILED, "has a name that cannot begin a file name");
+	if (s->tree.depth && (s->shards || s->count != job_tree_files(&s->tree)))
+		return err_set(err, ERR_FAILED,
+			"is a tree, with shards or a count that is not that of its "
+			"files");
 	return 0;
 }
 
@@ -152,6 +213,9 @@ static const struct field set_fields[] = {
 	MEMBER(job_set, shards, FIELD_U32, .max = SHARDS_MAX, .optional = true),
 	SIZE_MEMBER(job_set),
 	MEMBER(job_set, fill, FIELD_NAME, .names = &fills, .optional = true),
+	FACTOR_MEMBERS(job_set),
+	MEMBER(job_set, tree, FIELD_OBJECT, .fields = tree_fields, .check = check_tree,
+		.size = sizeof(struct job_tree), .optional = true),
 	MEMBER(job_set, id, FIELD_ID),
 	MEMBER(job_set, place, FIELD_EXACT, .max = FIELD_EXACT_MAX),
 	MEMBERS_END,
@@ -179,6 +243,13 @@ static const struct field endpoints_fields[] = {
 	MEMBERS_END,
 };
 
+static const struct field rate_fields[] = {
+	MEMBER(job_rate, ops, FIELD_DOUBLE, .max = JOB_RATE_MAX),
+	MEMBER(job_rate, arrival, FIELD_NAME, .names = &arrivals, .optional = true),
+	MEMBER(job_rate, timer, FIELD_NAME, .names = &timers, .optional = true),
+	MEMBERS_END,
+};
+
 const struct field job_fields[] = {
 	MEMBER(job, generation, FIELD_U32, .min = 1),
 	MEMBER(job, run, FIELD_EXACT, .max = NAME_MAX_BYTES),
@@ -196,6 +267,20 @@ const struct field job_fields[] = {
 	MEMBER(job, op_timeout_ns, FIELD_U64),
 	MEMBER(job, stats_interval_ns, FIELD_U64, .min = 1000000),
 	MEMBER(job, deadline_ns, FIELD_U64, .optional = true),
+	MEMBER(job, rate, FIELD_OBJECT, .fields = rate_fields,
+		.size = sizeof(struct job_rate), .optional = true),
+	MEMBER(job, once, FIELD_BOOL, .optional = true),
+	MEMBER(job, verify, FIELD_BOOL, .optional = true),
+	MEMBER(job, interleave, FIELD_BOOL, .optional = true),
+	MEMBER(job, trust, FIELD_BOOL, .optional = true),
+	MEMBER(job, overwrite, FIELD_BOOL, .optional = true),
+	MEMBER(job, coordinator, FIELD_BOOL, .optional = true),
+	MEMBER(job, allow_foreign, FIELD_BOOL, .optional = true),
+	MEMBER(job, open_warmup, FIELD_BOOL, .optional = true),
+	MEMBER(job, page_cache, FIELD_NAME, .names = &page_caches, .optional = true),
+	MEMBER(job, path_selection, FIELD_NAME, .names = &path_selections,
+		.optional = true),
+	MEMBER(job, partition_overlap, FIELD_DOUBLE, .max = 1, .optional = true),
 	MEMBER(job, prepare, FIELD_BOOL, .optional = true),
 	MEMBER(job, load, FIELD_BOOL, .optional = true),
 	MEMBER(job, cleanup, FIELD_BOOL, .optional = true),
@@ -242,6 +327,9 @@ int job_check(const void *object, struct err *err)
 			return err_set(err, ERR_FAILED,
 				"\"heirs_of\" must hold names of letters, digits and "
 				"._-");
+	if (j->trust && j->overwrite)
+		return err_set(err, ERR_FAILED,
+			"\"trust\" and \"overwrite\" exclude each other");
 	if (!are_variables(j->env))
 		return err_set(err, ERR_FAILED, "\"env\" must hold NAME=VALUE");
 	if (!are_variables(j->env_default))
@@ -284,39 +372,4 @@ int job_from_json(const json_t *json, struct job *ret, struct err *err)
 void size_spec_finish(struct size_spec *s)
 {
 	fields_finish(size_fields, s);
-}
-
-int size_spec_copy(struct size_spec *to, const struct size_spec *from)
-{
-	*to = *from;
-	to->parts = NULL;
-	if (from->n_parts == 0)
-		return 0;
-	to->parts = calloc(from->n_parts, sizeof(*to->parts));
-	if (!to->parts) {
-		*to = (struct size_spec){.type = SIZE_FIXED};
-		return -ENOMEM;
-	}
-	memcpy(to->parts, from->parts, from->n_parts * sizeof(*to->parts));
-	return 0;
-}
-
-static double middle(uint64_t min, uint64_t max)
-{
-	return (double)min / 2 + (double)max / 2;
-}
-
-double size_spec_mean(const struct size_spec *s)
-{
-	double weight = 0, bytes = 0;
-
-	if (s->type == SIZE_LOGNORMAL)
-		return s->mean;
-	if (s->type != SIZE_MIX)
-		return middle(s->min, s->max);
-	for (size_t i = 0; i < s->n_parts; i++) {
-		weight += s->parts[i].weight;
-		bytes += s->parts[i].weight * middle(s->parts[i].min, s->parts[i].max);
-	}
-	return weight > 0 ? bytes / weight : 0;
 }

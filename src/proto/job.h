@@ -52,6 +52,8 @@ extern const char *const arrival_names[]; /* NULL-terminated */
 enum timer { TIMER_AUTO, TIMER_SLEEP, TIMER_HYBRID, TIMER_SPIN };
 extern const char *const timer_names[]; /* NULL-terminated */
 
+#define JOB_RATE_MAX 1000000000u
+#define JOB_THETA_MAX 20u
 struct job_rate {
 	double ops; /* a second, of this worker; 0: closed loop */
 	enum arrival arrival;
@@ -78,6 +80,14 @@ struct job_tree {
 	bool all;
 	char *dir_mask; /* two %d: level and number in the directory above, both from 1 */
 };
+
+/* Directories of it, those that hold files, and files; UINT64_MAX: more than a number can say. */
+uint64_t job_tree_dirs(const struct job_tree *t);
+uint64_t job_tree_file_dirs(const struct job_tree *t);
+uint64_t job_tree_files(const struct job_tree *t);
+#define JOB_TREE_MAX 100000000u /* directories, and files: names have eight digits */
+/* What is wrong with a dir_mask, to go behind what it is called; or NULL. */
+const char *job_tree_mask_flaw(const char *mask);
 
 enum cleanup_mode { CLEANUP_TOLERANT, CLEANUP_STRICT, CLEANUP_BEST_EFFORT };
 extern const char *const cleanup_mode_names[]; /* NULL-terminated */

@@ -14,12 +14,12 @@ const struct op_info op_infos[OP_KINDS] = {
 		"delete an object, each at most once"},
 	[OP_RANGE_GET] = {"range_get", "RANGE_GET", true, true,
 		"read a part of an object"},
-	[OP_MKDIR] = {"mkdir", "MKDIR", false, false, "make a directory"},
-	[OP_RMDIR] = {"rmdir", "RMDIR", false, false, "remove a directory"},
+	[OP_MKDIR] = {"mkdir", "MKDIR", false, true, "make a directory"},
+	[OP_RMDIR] = {"rmdir", "RMDIR", false, true, "remove a directory"},
 	[OP_COPY] = {"copy", "COPY", true, true, "copy an object inside the store"},
 	[OP_MULTIPART_PUT] = {"multipart_put", "MULTIPART_PUT", true, true,
 		"write a new object in parts"},
-	[OP_RANGE_PUT] = {"range_put", "RANGE_PUT", true, false,
+	[OP_RANGE_PUT] = {"range_put", "RANGE_PUT", true, true,
 		"overwrite a part of an object"},
 };
 

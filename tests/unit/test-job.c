@@ -68,12 +68,25 @@ static void test_all_members(void)
 		"{'op':'copy','weight':1.0,'uri':'u','to':'v/','place':''},"
 		"{'op':'multipart_put','weight':1.0,'uri':'u','part_size':5,'pool':1,"
 		"'place':''},"
-		"{'op':'delete','weight':1.0,'uri':'u','batch':1000,'place':''}],"
+		"{'op':'delete','weight':1.0,'uri':'u','batch':1000,'place':''},"
+		"{'op':'range_put','weight':1.0,'uri':'u','dedup':2,'compress':3,"
+		"'selection':'zipf','theta':0.5,'range_size':1,'place':''},"
+		"{'op':'get','weight':1.0,'uri':'u','selection':'sequential','verify':"
+		"true,'place':''},"
+		"{'op':'rmdir','weight':1.0,'uri':'u/','recursive':true,'place':''}],"
 		"'sets':[{'uri':'file:///d/a/"
 		"','name':'prepared','count':3,'shards':256,'size':{'type':'mix',"
 		"'parts':[{'weight':1.0,'min':0,'max':9},{'weight':2.0,'min':5,'max':5}]}"
 		","
-		"'fill':'zero','id':'18446744073709551615','place':'w.yaml:3:1'}],"
+		"'fill':'zero','dedup':4,'compress':5,'id':'18446744073709551615',"
+		"'place':'w.yaml:3:1'},"
+		"{'uri':'t/','name':'prepared','count':12,'tree':{'width':2,'depth':2,"
+		"'files_per_dir':2,'all':true,'dir_mask':'d%d_w%d'},'id':'2','place':''}"
+		"],"
+		"'rate':{'ops':2.5,'arrival':'poisson','timer':'spin'},'once':true,"
+		"'verify':true,'interleave':true,'trust':true,'coordinator':true,"
+		"'allow_foreign':true,'open_warmup':true,'page_cache':'dontneed',"
+		"'path_selection':'weighted','partition_overlap':0.25,"
 		"'env':['A=','B=c=d','C=\\u00e9\\u001b'],'env_default':['K=v'],"
 		"'store':{'endpoint':'https://h:1','region':'r','addressing':'virtual',"
 		"'payload':'signed','engine':'curl','anonymous':true,'insecure_tls':true,"
@@ -90,11 +103,15 @@ static void test_all_members(void)
 
 	if (!CHECK(job_from_json(json, &j, &err) == 0, "%s", err.text))
 		return;
-	CHECK(j.n_ops == 7 && j.n_sets == 1 && j.cleanup_mode == CLEANUP_BEST_EFFORT);
+	CHECK(j.n_ops == 10 && j.n_sets == 2 && j.cleanup_mode == CLEANUP_BEST_EFFORT);
 	CHECK(j.sets[0].id == UINT64_MAX && j.sets[0].size.parts[1].weight == 2);
 	CHECK_STR(j.env[2], "C=\xc3\xa9\x1b"); /* exact, not made safe to show */
 	CHECK(j.ops[3].range_size == 9 && j.ops[3].pool == 1 && j.ops[6].batch == 1000);
-	CHECK(j.sets[0].shards == 256);
+	CHECK(j.sets[0].shards == 256 && j.sets[0].compress == 5);
+	CHECK(j.sets[1].tree.all && j.sets[1].tree.files_per_dir == 2);
+	CHECK(j.ops[7].selection == SELECT_ZIPF && j.ops[7].theta == 0.5);
+	CHECK(j.rate.ops == 2.5 && j.rate.timer == TIMER_SPIN);
+	CHECK(j.page_cache == PAGES_DONTNEED && j.path_selection == PATHS_WEIGHTED);
 	CHECK(j.store.addressing == STORE_ADDRESSING_VIRTUAL &&
 		j.store.engine == STORE_ENGINE_CURL && j.store.retries == 4);
 	CHECK_STR(j.store.ca_pem, "a\nb");
@@ -182,6 +199,37 @@ static void test_refusals(void)
 			"job message: member \"ops[0]\" is a copy without \"to\""},
 		{MINIMAL ",'ops':[{'op':'range_get','weight':1,'uri':'u','place':''}]}",
 			"job message: member \"ops[0]\" reads a range of no bytes"},
+		{MINIMAL ",'ops':[{'op':'range_put','weight':1,'uri':'u','place':''}]}",
+			"job message: member \"ops[0]\" writes a range of no bytes"},
+		{OP(",'selection':'zipf'"),
+			"job message: member \"ops[0]\" needs a \"theta\" above 0 that "
+			"is not 1 for its selection"},
+		{OP(",'selection':'latest','theta':1"),
+			"job message: member \"ops[0]\" needs a \"theta\" above 0 that "
+			"is not 1 for its selection"},
+		{OP(",'dedup':1000001"), "job message: member \"ops[0].dedup\" must be "
+					 "an integer from 0 to 1000000"},
+		{MINIMAL ",'trust':true,'overwrite':true}",
+			"job message: \"trust\" and \"overwrite\" exclude each other"},
+		{MINIMAL ",'partition_overlap':1.5}",
+			"job message: member \"partition_overlap\" must be a number "
+			"from 0 to 1"},
+		{MINIMAL ",'rate':{'ops':1,'arrival':'late'}}",
+			"job message: member \"rate.arrival\" must be one of "
+			"\"constant\", \"poisson\""},
+		{SET("'uri':'u/','name':'a','tree':{'width':1,'depth':1,"
+		     "'files_per_dir':1,'dir_mask':'%d'}"),
+			"job message: member \"sets[0].tree\" has a \"dir_mask\" that "
+			"needs two %d: the level, and the number in the directory "
+			"above"},
+		{SET("'uri':'u/','name':'a','tree':{'width':10,'depth':9,"
+		     "'files_per_dir':1,'dir_mask':'%d-%d'}"),
+			"job message: member \"sets[0].tree\" has more than 100000000 "
+			"directories or files"},
+		{SET("'uri':'u/','name':'a','tree':{'width':2,'depth':1,"
+		     "'files_per_dir':1,'dir_mask':'%d-%d'}"),
+			"job message: member \"sets[0]\" is a tree, with shards or a "
+			"count that is not that of its files"},
 		{SET("'uri':'u/','name':'a','shards':257"),
 			"job message: member \"sets[0].shards\" must be an integer from "
 			"0 "
@@ -278,6 +326,38 @@ static void test_sizes(void)
 	}
 }
 
+static void test_trees(void)
+{
+	static const struct {
+		struct job_tree tree;
+		uint64_t dirs, file_dirs, files;
+	} rows[] = {
+		{{.width = 2, .depth = 2, .files_per_dir = 3}, 6, 4, 12},
+		{{.width = 2, .depth = 2, .files_per_dir = 3, .all = true}, 6, 6, 18},
+		{{.width = 24, .depth = 3, .files_per_dir = 0}, 14424, 13824, 0},
+		{{.width = 1, .depth = 64, .files_per_dir = 1}, 64, 1, 1},
+		{{.width = 3, .depth = 41, .files_per_dir = 1}, UINT64_MAX, UINT64_MAX,
+			UINT64_MAX},
+		{{.width = 0x10000, .depth = 2, .files_per_dir = UINT32_MAX},
+			UINT64_C(0x100010000), UINT64_C(0x100000000),
+			UINT64_C(0xffffffff00000000)},
+		{{.width = 0x10000, .depth = 3, .files_per_dir = UINT32_MAX},
+			UINT64_C(0x1000100010000), UINT64_C(0x1000000000000), UINT64_MAX},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		CHECK(job_tree_dirs(&rows[i].tree) == rows[i].dirs, "row %zu", i);
+		CHECK(job_tree_file_dirs(&rows[i].tree) == rows[i].file_dirs, "row %zu",
+			i);
+		CHECK(job_tree_files(&rows[i].tree) == rows[i].files, "row %zu", i);
+	}
+	CHECK(!job_tree_mask_flaw("sai3bench.d%d_w%d.dir"));
+	CHECK(job_tree_mask_flaw("") && job_tree_mask_flaw("%d"));
+	CHECK(job_tree_mask_flaw("%d/%d") && job_tree_mask_flaw("%d-%d-%s"));
+	CHECK(job_tree_mask_flaw("%d-%d-%d") && job_tree_mask_flaw(".%d-%d"));
+	CHECK(job_tree_mask_flaw("%d-%d%") && job_tree_mask_flaw("%d*%d"));
+}
+
 static void test_names(void)
 {
 	CHECK(op_kind_from_name("get") == OP_GET && op_kind_from_name("head") == OP_STAT);
@@ -328,4 +408,5 @@ static void test_buckets(void)
 }
 
 TEST_MAIN(TEST(test_minimal), TEST(test_all_members), TEST(test_large_texts),
-	TEST(test_refusals), TEST(test_sizes), TEST(test_names), TEST(test_buckets))
+	TEST(test_refusals), TEST(test_sizes), TEST(test_trees), TEST(test_names),
+	TEST(test_buckets))

@@ -1,0 +1,90 @@
+/* job_values: what sizes and trees of a job come to. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/job.h"
+
+int size_spec_copy(struct size_spec *to, const struct size_spec *from)
+{
+	*to = *from;
+	to->parts = NULL;
+	if (from->n_parts == 0)
+		return 0;
+	to->parts = calloc(from->n_parts, sizeof(*to->parts));
+	if (!to->parts) {
+		*to = (struct size_spec){.type = SIZE_FIXED};
+		return -ENOMEM;
+	}
+	memcpy(to->parts, from->parts, from->n_parts * sizeof(*to->parts));
+	return 0;
+}
+
+static double middle(uint64_t min, uint64_t max)
+{
+	return (double)min / 2 + (double)max / 2;
+}
+
+double size_spec_mean(const struct size_spec *s)
+{
+	double weight = 0, bytes = 0;
+
+	if (s->type == SIZE_LOGNORMAL)
+		return s->mean;
+	if (s->type != SIZE_MIX)
+		return middle(s->min, s->max);
+	for (size_t i = 0; i < s->n_parts; i++) {
+		weight += s->parts[i].weight;
+		bytes += s->parts[i].weight * middle(s->parts[i].min, s->parts[i].max);
+	}
+	return weight > 0 ? bytes / weight : 0;
+}
+
+const char *job_tree_mask_flaw(const char *mask)
+{
+	unsigned numbers = 0;
+
+	for (const char *c = mask; *c; c++) {
+		if (*c == '/' || strchr("*?[]", *c) || (unsigned char)*c < ' ')
+			return "holds a '/', a wildcard or a control character";
+		if (*c != '%')
+			continue;
+		if (*++c != 'd')
+			return "has a '%' that is no %d";
+		numbers++;
+	}
+	if (numbers != 2)
+		return "needs two %d: the level, and the number in the directory above";
+	return *mask == '.' ? "begins with '.'" : NULL;
+}
+
+uint64_t job_tree_dirs(const struct job_tree *t)
+{
+	uint64_t level = 1, all = 0;
+
+	for (uint32_t d = 0; d < t->depth; d++)
+		if (__builtin_mul_overflow(level, t->width, &level) ||
+			__builtin_add_overflow(all, level, &all))
+			return UINT64_MAX;
+	return all;
+}
+
+uint64_t job_tree_file_dirs(const struct job_tree *t)
+{
+	struct job_tree above = *t;
+	uint64_t all = job_tree_dirs(t);
+
+	if (t->all || t->depth == 0 || all == UINT64_MAX)
+		return all;
+	above.depth--;
+	return all - job_tree_dirs(&above);
+}
+
+uint64_t job_tree_files(const struct job_tree *t)
+{
+	uint64_t n;
+
+	if (__builtin_mul_overflow(job_tree_file_dirs(t), t->files_per_dir, &n))
+		return UINT64_MAX;
+	return n;
+}
