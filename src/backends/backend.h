@@ -35,6 +35,7 @@ struct io {
 	uint32_t max_keys; /* list */
 	const char *delimiter;
 	uint64_t offset; /* range_get, range_put: of the first of size bytes */
+	uint64_t object_size; /* range_get, range_put: of the whole object; 0: nobody knows */
 	uint64_t
 		part_size; /* multipart_put: bytes of all parts but the last; 0: the backend's choice */
 	const char *to; /* copy: absolute URI of the copy */
@@ -43,7 +44,7 @@ struct io {
 	const char *more;
 	uint32_t n_more;
 	uint16_t endpoint; /* index in job.endpoints, for statistics */
-	uint64_t due_ns;
+	uint64_t due_ns; /* 0: when it starts */
 	uint32_t entry; /* index in the job's ops */
 	uint64_t tag;   /* of the source of the op */
 	void *engine;   /* the engine's own */
@@ -103,9 +104,6 @@ struct backend {
 	unsigned ops;        /* bit mask of 1 << enum op_kind */
 	bool sync;           /* one slot per thread: threads = concurrency */
 	bool shared_default; /* storage that all hosts see alike */
-	bool continuous_clock; /* preparing an op costs nothing worth measuring: an op starts at its
-				* due_ns, which is the end of the last one of the thread, so that one
-				* clock read per op is enough. Others find due_ns 0 in a closed loop */
 	uint32_t batch_max; /* objects of one delete; 0: one, io.more is never set */
 	bool any_object; /* every object exists: no key is looked up, no set inspected */
 	size_t job_size, thread_size; /* of the states below, zeroed by the engine */
@@ -124,10 +122,12 @@ struct backend {
 	 * bucket. err says which path and why. */
 	int (*check)(void *job, enum op_kind kind, const char *uri, struct err *err);
 	int (*thread_init)(void *job, void *thread, void *thread_user, struct err *err);
-	/* Starts (sync: does) ops[0..n). Sets start_ns. All of these run on the thread's own thread. */
+	/* Starts (sync: does) ops[0..n). Sets start_ns, which holds the thread's last look at the clock: where
+	 * preparing an op costs nothing worth measuring that is enough. All of these run on the thread's own thread. */
 	void (*submit)(void *thread, struct io **ops, size_t n);
-	/* Finished ops, at most max, waiting until deadline_ns for the first; 0 at the deadline. Only
-	 * called while ops are in flight. */
+	/* Finished ops, at most max, waiting until deadline_ns for the first; 0 at the deadline, which
+	 * is kept to some microseconds, and may have passed: then what is finished now. Only called while
+	 * ops are in flight. */
 	size_t (*wait)(void *thread, struct io **done, size_t max, uint64_t deadline_ns);
 	/* Gives ops in flight up: they come out of wait with OP_ERR_TIMEOUT. */
 	void (*cancel)(void *thread);
