@@ -1,17 +1,14 @@
-/* file_io: get, range_get, put, stat and delete of one file. Only the I/O itself lies between the two clock
- * reads: directories, stamps and names come before, error texts and removals after. */
+/* file_io: get, put, stat and delete of one file. Only the I/O itself lies between the two clock reads:
+ * directories, content and names come before, error texts and removals after. */
 #include "backends/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "backends/content.h"
-#include "common/clock.h"
 #include "common/err.h"
 #include "common/rng.h"
 
@@ -24,7 +21,7 @@ void file_fail(struct io *io, int errnum)
 		op_infos[io->kind].display, io->uri, why ? why : "unknown error");
 }
 
-static void fail_short(struct io *io)
+void file_fail_short(struct io *io)
 {
 	io->error = OP_ERR_SHORT;
 	snprintf(io->error_text, sizeof(io->error_text),
@@ -45,37 +42,16 @@ static int read_all(struct file_thread *t, struct io *io, int fd)
 			return errno;
 		}
 		if (!io->first_byte_ns)
-			io->first_byte_ns = clock_ns();
+			io->first_byte_ns = file_clock(t);
+		if (io->verify && n > 0 && !file_verify(t, io, io->bytes, (size_t)n))
+			return 0;
 		io->bytes += (uint64_t)n;
 		if (n == 0 || ((size_t)n < FILE_CHUNK && io->bytes >= io->size))
 			return 0;
 	}
 }
 
-/* Reads size bytes from offset on, or what there is of them. Returns 0 or errno. */
-static int read_range(struct file_thread *t, struct io *io, int fd)
-{
-	while (io->bytes < io->size) {
-		uint64_t left = io->size - io->bytes;
-		ssize_t n = pread(fd, t->chunk, left < FILE_CHUNK ? left : FILE_CHUNK,
-			(off_t)(io->offset + io->bytes));
-
-		if (n < 0) {
-			if (errno == EINTR)
-				continue;
-			return errno;
-		}
-		if (n == 0)
-			return 0;
-		if (!io->first_byte_ns)
-			io->first_byte_ns = clock_ns();
-		io->bytes += (uint64_t)n;
-	}
-	return 0;
-}
-
-static void get(struct file_thread *t, struct io *io,
-	int (*read_it)(struct file_thread *t, struct io *io, int fd))
+void file_get(struct file_thread *t, struct io *io)
 {
 	const char *path = file_path(io->uri);
 	int rc = 0;
@@ -86,72 +62,18 @@ static void get(struct file_thread *t, struct io *io,
 	if (fd < 0) {
 		rc = errno;
 	} else {
-		rc = read_it(t, io, fd);
+		file_pages_opened(t, fd);
+		rc = file_pages_drop(t, fd);
+		if (rc == 0)
+			rc = read_all(t, io, fd);
 		if (close(fd) < 0 && rc == 0)
 			rc = errno;
 	}
-	io->end_ns = clock_ns();
+	io->end_ns = file_clock(t);
 	if (rc)
 		file_fail(io, rc);
-	else if (io->size != UINT64_MAX && io->bytes < io->size)
-		fail_short(io);
-}
-
-void file_get(struct file_thread *t, struct io *io)
-{
-	get(t, io, read_all);
-}
-
-void file_range_get(struct file_thread *t, struct io *io)
-{
-	get(t, io, read_range);
-}
-
-/* The content of [offset, ...) and how much of it lies there in one piece. */
-static const uint8_t *content(
-	struct file_thread *t, struct io *io, uint64_t offset, size_t *ret_len)
-{
-	uint64_t left = io->size - offset, begun_ns;
-
-	if (io->fill != FILL_UNIQUE)
-		return content_in_place(t->job->data, io, offset, ret_len);
-	*ret_len = left < FILE_STAMP_MAX ? (size_t)left : FILE_STAMP_MAX;
-	if (offset == 0)
-		return t->stamped;
-	begun_ns = clock_ns();
-	content_build(t->job->data, io, offset, t->stamped, *ret_len);
-	io->start_ns += clock_ns() - begun_ns; /* no part of the op */
-	return t->stamped;
-}
-
-static int write_piece(int fd, const uint8_t *p, size_t len, struct io *io)
-{
-	while (len > 0) {
-		ssize_t n = write(fd, p, len < FILE_CHUNK ? len : FILE_CHUNK);
-
-		if (n < 0) {
-			if (errno == EINTR)
-				continue;
-			return errno;
-		}
-		io->bytes += (uint64_t)n;
-		p += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
-static int write_all(struct file_thread *t, struct io *io, int fd)
-{
-	while (io->bytes < io->size) {
-		size_t len;
-		const uint8_t *p = content(t, io, io->bytes, &len);
-		int rc = write_piece(fd, p, len, io);
-
-		if (rc)
-			return rc;
-	}
-	return 0;
+	else if (io->size != UINT64_MAX && io->bytes < io->size && !io->error)
+		file_fail_short(io);
 }
 
 /* What a put needs before its clock starts. 0 or errno. */
@@ -168,19 +90,7 @@ static int put_ready(struct file_thread *t, const struct io *io, const char *pat
 			return -rc;
 		*known = hash;
 	}
-	if (io->fill != FILL_UNIQUE)
-		return 0;
-	if (!t->stamped) {
-		t->stamped = mmap(NULL, FILE_STAMP_MAX, PROT_READ | PROT_WRITE,
-			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-		if (t->stamped == MAP_FAILED) {
-			t->stamped = NULL;
-			return ENOMEM;
-		}
-	}
-	content_build(t->job->data, io, 0, t->stamped,
-		io->size < FILE_STAMP_MAX ? (size_t)io->size : FILE_STAMP_MAX);
-	return 0;
+	return file_content_ready(t, io);
 }
 
 /* A link where an object is to be is not muster's, and what it points to still less. */
@@ -204,13 +114,20 @@ void file_put(struct file_thread *t, struct io *io)
 	io->start_ns = clock_ns();
 	if (rc == 0) {
 		fd = open_put(path);
-		rc = fd < 0 ? errno : write_all(t, io, fd);
+		if (fd < 0) {
+			rc = errno;
+		} else {
+			file_pages_opened(t, fd);
+			rc = file_content_write(t, io, fd);
+		}
 		if (rc == 0 && io->fsync && fsync(fd) < 0)
 			rc = errno;
+		if (rc == 0)
+			rc = file_pages_drop(t, fd);
 		if (fd >= 0 && close(fd) < 0 && rc == 0)
 			rc = errno;
 	}
-	io->end_ns = clock_ns();
+	io->end_ns = file_clock(t);
 	if (rc) {
 		file_fail(io, rc);
 		if (fd >= 0)

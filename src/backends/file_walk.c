@@ -198,7 +198,9 @@ void file_list(struct file_thread *t, struct io *io)
 struct listing {
 	list_fn *fn;
 	void *user;
-	struct buf uri; /* "file://" and the path of the entry at hand */
+	const char *scheme; /* scheme_len bytes: "file://" */
+	size_t scheme_len;
+	struct buf uri; /* that, and the path of the entry at hand */
 };
 
 static int list_file(
@@ -215,7 +217,8 @@ static int list_file(
 	if (!S_ISREG(st.st_mode))
 		return 0;
 	buf_clear(&l->uri);
-	if (buf_puts(&l->uri, "file://") < 0 || buf_puts(&l->uri, path) < 0)
+	if (buf_append(&l->uri, l->scheme, l->scheme_len) < 0 ||
+		buf_puts(&l->uri, path) < 0)
 		return -ENOMEM;
 	struct list_entry entry = {.uri = l->uri.data, .size = (uint64_t)st.st_size};
 
@@ -226,7 +229,10 @@ int file_walk(const char *uri, list_fn *fn, void *user, struct err *err)
 {
 	AUTO_BUF struct buf pending = BUF_INIT;
 	AUTO_FREE uint8_t *chunk = malloc(FILE_CHUNK);
-	struct listing l = {.fn = fn, .user = user};
+	struct listing l = {.fn = fn,
+		.user = user,
+		.scheme = uri,
+		.scheme_len = (size_t)(file_path(uri) - uri)};
 	struct walk w = {
 		.chunk = chunk,
 		.pending = &pending,
