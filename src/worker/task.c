@@ -114,6 +114,7 @@ static int init_backend(struct task *t, struct err *err)
 		.data = t->data,
 		.page = engine_page,
 		.store = &t->job.store,
+		.page_cache = t->job.page_cache,
 		.name = t->name,
 	};
 
@@ -222,6 +223,7 @@ void task_destroy(struct task *t)
 	free(t->keys);
 	free(t->puts_of);
 	holders_finish(&t->holders);
+	once_finish(&t->once);
 	free(t->name);
 	free(t->samples_path);
 	job_finish(&t->job);
