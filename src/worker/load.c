@@ -2,8 +2,13 @@
  *
  * Every slot draws its next op by weight; load_fill.c says which object it is for. A delete removes each
  * object once: the keys are dealt out over the threads that may run it; a thread that has used its part up
- * does not draw the op again, and when it has nothing left to draw it is done. Deletes of this run's own
- * puts take the thread's oldest one that has ended, and are left out of a draw while there is none. */
+ * does not draw the op again, and when it has nothing left to draw it is done. With job.once so do reads and
+ * overwrites. Deletes of this run's own puts take the thread's oldest one that has ended, and are left out of
+ * a draw while there is none.
+ *
+ * A seed repeats what a thread chooses whatever the timing: which op is drawn comes from one stream of random
+ * numbers, what each op is for from a stream of its own, and what depends on time (a draw among the ops that
+ * are possible at this moment) from another one. */
 #include "worker/load.h"
 
 #include <errno.h>
@@ -71,10 +76,10 @@ static int share_weights(
 		/* which of the threads that may run the op this one is */
 		for (uint32_t th = 0; th < n; th++) {
 			if (th == index)
-				op->next = runners;
+				op->runner = runners;
 			runners += mix_cap_share(caps, i, th, n) > 0;
 		}
-		op->step = runners ? runners : 1;
+		op->runners = runners ? runners : 1;
 	}
 	return 0;
 }
@@ -106,6 +111,35 @@ static int init_pool(struct load_thread *l, struct load_op *op)
 	return op->pool->made ? 0 : -ENOMEM;
 }
 
+/* Whether the keys of an op come to an end. A delete of one exact key goes on for ever, unless all is to be done
+ * once. */
+static bool is_finite(const struct task *t, uint32_t i)
+{
+	const bool once = t->job.once, chooses = t->keys[i].n > 0;
+
+	switch (t->job.ops[i].kind) {
+	case OP_DELETE:
+	case OP_RMDIR:
+		return t->puts_of[i] == UINT32_MAX && (once || !t->keys[i].exact);
+	case OP_LIST:
+	case OP_MKDIR:
+		return false;
+	case OP_PUT:
+	case OP_MULTIPART_PUT:
+		return once && chooses;
+	default:
+		return once;
+	}
+}
+
+bool load_has_end(const struct task *t)
+{
+	for (uint32_t i = 0; i < t->job.n_ops; i++)
+		if (is_finite(t, i))
+			return true;
+	return false;
+}
+
 static int init_op(
 	struct load_thread *l, const struct task *t, uint32_t i, uint32_t index)
 {
@@ -116,6 +150,7 @@ static int init_op(
 	op->spec = &j->ops[i];
 	op->keys = &t->keys[i];
 	op->puts_of = t->puts_of[i];
+	op->finite = is_finite(t, i);
 	sizes_init(&op->sizes, &op->spec->size);
 	if (init_pool(l, op) < 0)
 		return -ENOMEM;
@@ -129,7 +164,8 @@ static int init_op(
 			return -ENOMEM;
 	}
 	puts = job_op_puts(op->spec);
-	if (!puts)
+	/* one that overwrites the files of a tree makes no names */
+	if (!puts || (op->spec->kind != OP_COPY && op->keys->n > 0))
 		return 0;
 	op->put_prefix = text_printf("%s%s-%s-%u-", puts, j->run, j->worker, index);
 	if (!op->put_prefix)
@@ -166,23 +202,87 @@ size_t load_more_bytes(const struct task *t)
 	return most;
 }
 
+bool load_through(const struct load_op *op)
+{
+	return op->ranges.keys ? op->ranges.through : select_left(&op->select) == 0;
+}
+
 /* Ops without a key in this thread leave the draw. */
 void load_rebuild(struct load_thread *l)
 {
+	bool left = false;
+
 	for (uint32_t i = 0; i < l->n_ops; i++) {
 		const struct load_op *op = &l->ops[i];
 
-		if (op->spec->kind == OP_DELETE && op->puts_of == UINT32_MAX &&
-			op->next >= op->keys->n && !op->keys->exact)
+		if (op->finite && load_through(op))
 			l->weights[i] = 0;
+		left |= op->finite && l->weights[i] > 0;
 	}
 	l->exhausted = !mix_build(&l->mix, l->weights, l->n_ops);
+	if (!l->once || left || l->waits)
+		return;
+	l->waits = true;
+	__atomic_fetch_sub(&l->once->busy, 1, __ATOMIC_RELAXED);
+}
+
+/* Where this thread begins. */
+static void init_choice(struct load_thread *l, const struct task *t, uint32_t i)
+{
+	struct load_op *op = &l->ops[i];
+	const struct job *j = &t->job;
+	const struct share share = select_share(j, op->spec, op->keys);
+	const bool range =
+		op->spec->kind == OP_RANGE_GET || op->spec->kind == OP_RANGE_PUT;
+	char room[ENGINE_URI];
+
+	if (op->keys->n == 0)
+		return;
+	select_init(&op->select, j, op->spec, op->keys,
+		(struct lane){share.index + (uint64_t)share.count * op->runner,
+			(uint64_t)share.count * op->runners},
+		op->finite);
+	if (range && (op->finite || op->spec->selection == SELECT_SEQUENTIAL))
+		ranges_init(&op->ranges, j, op->spec, op->keys, op->runner, op->runners,
+			op->finite, &op->rng, room);
+	if (!l->once || !op->finite || !(l->weights[i] > 0))
+		return;
+	l->once->total += op->ranges.keys ? ranges_left(&op->ranges, room)
+					  : select_left(&op->select);
+}
+
+/* Threads are made one after the other, and run when all are there. */
+static int init_once(struct load_thread *l, struct task *t, uint32_t index, uint32_t n)
+{
+	struct once *once = &t->once;
+
+	if (!t->job.once)
+		return 0;
+	if ((index == 0 || once->n != n) && once_init(once, n) < 0)
+		return -ENOMEM;
+	l->once = once;
+	l->lane = &once->lanes[index];
+	once->busy++;
+	return 0;
+}
+
+static void init_random(struct load_thread *l, const struct task *t, uint32_t index)
+{
+	const uint64_t seed =
+		rng_mix(t->job.seed ^ rng_mix(((uint64_t)t->job.index << 32) + index));
+
+	rng_seed(&l->rng, seed);
+	rng_seed(&l->instead, rng_mix(seed));
+	for (uint32_t i = 0; i < l->n_ops; i++)
+		rng_seed(&l->ops[i].rng, rng_mix(seed + i + 1));
+	l->stamp = rng_u64(&l->rng);
+	l->data_mask = (t->data->size - 1) & ~UINT64_C(63);
 }
 
 static int load_init(void *user, uint32_t index, uint32_t n, uint32_t slots,
 	void **ret_state, struct err *err)
 {
-	const struct task *t = user;
+	struct task *t = user;
 	struct load_thread *l = calloc(1, sizeof(*l));
 	int rc = l ? 0 : -ENOMEM;
 
@@ -199,14 +299,15 @@ static int load_init(void *user, uint32_t index, uint32_t n, uint32_t slots,
 		rc = init_op(l, t, i, index);
 	if (rc == 0)
 		rc = share_weights(l, t, index, n);
+	if (rc == 0)
+		rc = init_once(l, t, index, n);
 	if (rc < 0) {
 		load_fini(l);
 		return err_sys(err, ENOMEM, "no memory for the workload");
 	}
-	rng_seed(&l->rng,
-		rng_mix(t->job.seed ^ rng_mix(((uint64_t)t->job.index << 32) + index)));
-	l->stamp = rng_u64(&l->rng);
-	l->data_mask = (t->data->size - 1) & ~UINT64_C(63);
+	init_random(l, t, index);
+	for (uint32_t i = 0; i < l->n_ops; i++)
+		init_choice(l, t, i);
 	load_rebuild(l);
 	*ret_state = l;
 	return 0;
@@ -230,7 +331,7 @@ static int draw_possible(struct load_thread *l)
 
 	for (uint32_t i = 0; i < l->n_ops; i++)
 		total += possible(l, i) ? l->weights[i] : 0;
-	at = rng_double(&l->rng) * total;
+	at = rng_double(&l->instead) * total;
 	for (uint32_t i = 0; i < l->n_ops; i++) {
 		if (!possible(l, i) || !(l->weights[i] > 0))
 			continue;
@@ -247,7 +348,8 @@ static enum next load_next(void *state, struct io *io, char *uri, char *more)
 	struct load_thread *l = state;
 	uint32_t i;
 
-	if (l->exhausted)
+	if (l->exhausted || (__builtin_expect(l->waits, 0) &&
+				    !__atomic_load_n(&l->once->busy, __ATOMIC_RELAXED)))
 		return NEXT_END;
 	i = mix_draw(&l->mix, rng_u64(&l->rng));
 	if (__builtin_expect(l->may_refuse, 0) && !possible(l, i)) {
@@ -271,6 +373,8 @@ static void load_done(void *state, const struct io *io)
 	op->busy--;
 	if ((op->ring || op->pool) && op->put_prefix && !io->error)
 		load_put_ended(l, op, io);
+	if (__builtin_expect(l->once != NULL, 0) && op->finite)
+		once_add(l->lane, 1 + (uint64_t)io->n_more);
 }
 
 const struct source load_source = {

@@ -13,3 +13,6 @@ size_t load_more_bytes(const struct task *t);
 
 /* Mask of the ops that the workload may run. */
 unsigned load_kinds(const struct task *t);
+
+/* Whether the load comes to an end by itself: an op of it has keys that are each taken once. */
+bool load_has_end(const struct task *t);

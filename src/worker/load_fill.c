@@ -11,16 +11,53 @@ static size_t put_name(const struct load_op *op, uint64_t seq, char *out)
 	return op->put_prefix_len + names_put_seq(out + op->put_prefix_len, seq);
 }
 
+/* Of a set or a tree, and of what puts of the pool have made since. */
+static void take_key(
+	struct load_thread *l, struct load_op *op, struct io *io, char *uri, uint64_t at)
+{
+	const struct pool *p = op->pool;
+
+	if (__builtin_expect(at >= op->keys->n, 0)) {
+		const uint64_t newer = at - op->keys->n;
+		const struct made *m = &p->made[(p->next + POOL - p->n + newer) % POOL];
+
+		put_name(&l->ops[m->op], m->seq, uri);
+		io->size = m->size;
+		return;
+	}
+	keyset_key(op->keys, at, uri, &io->size);
+}
+
+static void fill_key(
+	struct load_thread *l, struct load_op *op, struct io *io, char *uri, char *more)
+{
+	(void)more;
+	take_key(l, op, io, uri,
+		select_next(&op->select, &op->rng, op->pool ? op->pool->n : 0));
+}
+
+/* A file of a tree is written anew: the size is its own. */
+static void overwrite(
+	struct load_thread *l, struct load_op *op, struct io *io, char *uri, char *more)
+{
+	fill_key(l, op, io, uri, more);
+	if (io->size == UINT64_MAX)
+		io->size = sizes_draw(&op->sizes, &op->rng);
+}
+
 static void fill_put(
 	struct load_thread *l, struct load_op *op, struct io *io, char *uri, char *more)
 {
-	uint64_t seq = l->seq++;
+	const uint64_t seq = l->seq++;
 
-	(void)more;
-	put_name(op, seq, uri);
-	io->tag = seq; /* for the ring, when the put has ended */
-	io->size = sizes_draw(&op->sizes, &l->rng);
-	io->data_at = rng_u64(&l->rng) & l->data_mask;
+	if (op->keys->n > 0) {
+		overwrite(l, op, io, uri, more);
+	} else {
+		put_name(op, seq, uri);
+		io->tag = seq; /* for the ring, when the put has ended */
+		io->size = sizes_draw(&op->sizes, &op->rng);
+	}
+	io->data_at = rng_u64(&op->rng) & l->data_mask;
 	io->stamp = rng_mix(l->stamp ^ seq);
 	io->fill = (uint8_t)op->spec->fill;
 	io->fsync = op->spec->fsync;
@@ -38,24 +75,6 @@ static void fill_list(
 	io->delimiter = op->spec->delimiter;
 }
 
-/* Of the set, and of what puts of the pool have made since. */
-static void fill_key(
-	struct load_thread *l, struct load_op *op, struct io *io, char *uri, char *more)
-{
-	uint64_t n = op->keys->n, at;
-
-	(void)more;
-	at = rng_below(&l->rng, n + (op->pool ? op->pool->n : 0));
-	if (__builtin_expect(at >= n, 0)) {
-		const struct made *m = &op->pool->made[at - n];
-
-		put_name(&l->ops[m->op], m->seq, uri);
-		io->size = m->size;
-		return;
-	}
-	keyset_key(op->keys, at, uri, &io->size);
-}
-
 static void fill_copy(
 	struct load_thread *l, struct load_op *op, struct io *io, char *uri, char *more)
 {
@@ -70,8 +89,19 @@ static void fill_copy(
 /* An empty object has no parts; where all are empty, asking for one is what there is to do. */
 #define RANGE_DRAWS 16
 
+static void next_range(
+	struct load_thread *l, struct load_op *op, struct io *io, char *uri)
+{
+	uint64_t key, offset, size;
+
+	ranges_next(&op->ranges, uri, &key, &offset, &size);
+	take_key(l, op, io, uri, key);
+	io->offset = offset;
+	io->size = size;
+}
+
 /* Of an object whose size nobody knows the beginning is all that is surely there. */
-static void fill_range(
+static void any_range(
 	struct load_thread *l, struct load_op *op, struct io *io, char *uri, char *more)
 {
 	const uint64_t align = op->spec->range_align ? op->spec->range_align : 1;
@@ -85,9 +115,29 @@ static void fill_range(
 	if (io->size == UINT64_MAX)
 		io->size = size;
 	else if (io->size > size) {
-		io->offset = align * rng_below(&l->rng, (io->size - size) / align + 1);
+		io->offset = align * rng_below(&op->rng, (io->size - size) / align + 1);
 		io->size = size;
 	}
+}
+
+static void fill_range(
+	struct load_thread *l, struct load_op *op, struct io *io, char *uri, char *more)
+{
+	if (op->ranges.keys)
+		next_range(l, op, io, uri);
+	else
+		any_range(l, op, io, uri, more);
+}
+
+/* Bytes of the object, not a new one. */
+static void fill_range_put(
+	struct load_thread *l, struct load_op *op, struct io *io, char *uri, char *more)
+{
+	fill_range(l, op, io, uri, more);
+	io->data_at = rng_u64(&op->rng) & l->data_mask;
+	io->stamp = rng_mix(l->stamp ^ l->seq++);
+	io->fill = (uint8_t)op->spec->fill;
+	io->fsync = op->spec->fsync;
 }
 
 /* The next object of this run's own that a delete may take; false: there is none. */
@@ -105,15 +155,16 @@ static bool own_name(struct load_op *put, char *out, size_t *ret_len)
 	return true;
 }
 
-/* The next key of this thread's part of the set; false: it is used up. An exact key never is. */
+/* The next key of this thread's part of the set; false: it is used up. An exact key never is, unless once. */
 static bool next_key(struct load_op *op, char *out, size_t *ret_len)
 {
-	uint64_t size;
+	uint64_t key = 0, size;
 
-	if (!op->keys->exact && op->next >= op->keys->n)
+	if (op->finite)
+		key = select_next(&op->select, &op->rng, 0);
+	if (key == SELECT_NONE)
 		return false;
-	keyset_key(op->keys, op->keys->exact ? 0 : op->next, out, &size);
-	op->next += op->step;
+	keyset_key(op->keys, key, out, &size);
 	*ret_len = strlen(out);
 	return true;
 }
@@ -137,8 +188,6 @@ static void fill_delete(
 		io->n_more++;
 	}
 	io->more = io->n_more ? more : NULL;
-	if (op->puts_of == UINT32_MAX && !op->keys->exact && op->next >= op->keys->n)
-		load_rebuild(l);
 }
 
 typedef void fill_fn(
@@ -153,6 +202,7 @@ static fill_fn *const fills[OP_KINDS] = {
 	[OP_RANGE_GET] = fill_range,
 	[OP_COPY] = fill_copy,
 	[OP_MULTIPART_PUT] = fill_put,
+	[OP_RANGE_PUT] = fill_range_put,
 };
 
 void load_fill(
@@ -160,6 +210,8 @@ void load_fill(
 {
 	io->kind = op->spec->kind;
 	fills[io->kind](l, op, io, uri, more);
+	if (__builtin_expect(op->finite, 0) && load_through(op))
+		load_rebuild(l);
 }
 
 static void keep_for_delete(struct ring *r, uint64_t seq)

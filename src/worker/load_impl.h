@@ -1,4 +1,4 @@
-/* load_impl: what load.c and load_fill.c share: a thread's own view of the ops. */
+/* load_impl: what the files of load share: a thread's own view of the ops. */
 #pragma once
 
 #include <stdbool.h>
@@ -10,6 +10,9 @@
 #include "worker/keyset.h"
 #include "worker/mix.h"
 #include "worker/names.h"
+#include "worker/once.h"
+#include "worker/ranges.h"
+#include "worker/select.h"
 #include "worker/sizes.h"
 
 struct io;
@@ -41,24 +44,35 @@ struct load_op {
 	struct sizes sizes;
 	char *put_prefix; /* of what it makes: "<uri>RUN-WORKER-THREAD-"; or NULL */
 	size_t put_prefix_len;
-	struct pool *pool;   /* of the thread's; NULL: none */
-	struct ring *ring;   /* of what it made: those that a delete may take; or NULL */
-	uint32_t puts_of;    /* delete: the op that made them, or UINT32_MAX */
-	uint32_t cap, busy;  /* ops in flight */
-	uint64_t next, step; /* delete: the next key of this thread */
+	struct pool *pool;  /* of the thread's; NULL: none */
+	struct ring *ring;  /* of what it made: those that a delete may take; or NULL */
+	uint32_t puts_of;   /* delete: the op that made them, or UINT32_MAX */
+	uint32_t cap, busy; /* ops in flight */
+	struct rng rng;     /* of all that is chosen for this op */
+	struct select select;
+	/* range ops that go through their objects range by range; keys NULL: no */
+	struct ranges ranges;
+	uint32_t runner,
+		runners; /* which of how many threads that may run the op this is */
+	bool finite;     /* its keys come to an end: then it is not drawn any more */
 };
 
 struct load_thread {
-	struct rng rng;
+	/* Which op is next; and which one instead, when that one is not possible now: whether it is depends on
+	 * time, and must not move what follows. */
+	struct rng rng, instead;
 	struct mix mix;
 	double *weights;
 	struct load_op *ops;
 	uint32_t n_ops;
 	struct pool *pools;
 	uint32_t n_pools;
-	bool exhausted;  /* nothing is left to draw */
-	bool may_refuse; /* caps or rings: the op drawn may not be possible now */
-	uint64_t seq;    /* of the next put */
+	bool exhausted; /* nothing is left to draw */
+	bool waits; /* job.once: it has no keys left, and goes on until no thread has */
+	struct once *once;      /* job.once, else NULL */
+	struct once_lane *lane; /* the same */
+	bool may_refuse;        /* caps or rings: the op drawn may not be possible now */
+	uint64_t seq;           /* of the next put */
 	uint64_t stamp;
 	uint64_t data_mask;
 };
@@ -68,5 +82,7 @@ void load_fill(
 	struct load_thread *l, struct load_op *op, struct io *io, char *uri, char *more);
 /* What op has made is there, and may be deleted or chosen. */
 void load_put_ended(struct load_thread *l, struct load_op *op, const struct io *io);
+/* Finite: there is no key left for op in this thread. */
+bool load_through(const struct load_op *op);
 /* Takes ops that have no key left in this thread out of the draw. */
 void load_rebuild(struct load_thread *l);

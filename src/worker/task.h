@@ -10,6 +10,7 @@
 #include "proto/msg.h"
 #include "worker/holders.h"
 #include "worker/keyset.h"
+#include "worker/once.h"
 #include "worker/set.h"
 #include "worker/storage.h"
 
@@ -28,6 +29,7 @@ struct task {
 		puts_of; /* per op, a delete of this run's puts: the put op, else UINT32_MAX */
 	struct holders holders; /* that are missing now */
 	uint32_t threads, slots;
+	struct once once;   /* job.once: of the load's threads */
 	char *samples_path; /* or NULL */
 	char **warnings;    /* NULL-terminated, or NULL */
 	size_t n_warnings;
@@ -44,8 +46,7 @@ void task_destroy(struct task *t);
 
 static inline struct share task_share(const struct task *t)
 {
-	return (struct share){
-		t->job.share_index, t->job.share_count ? t->job.share_count : 1};
+	return share_of(&t->job);
 }
 
 /* Bytes that a URI may grow by when it goes to an endpoint. */
