@@ -35,7 +35,8 @@ struct io {
 	uint32_t max_keys; /* list */
 	const char *delimiter;
 	uint64_t offset; /* range_get, range_put: of the first of size bytes */
-	uint64_t object_size; /* range_get, range_put: of the whole object; 0: nobody knows */
+	uint64_t
+		object_size; /* range_get, range_put: of the whole object; 0: nobody knows */
 	uint64_t
 		part_size; /* multipart_put: bytes of all parts but the last; 0: the backend's choice */
 	const char *to; /* copy: absolute URI of the copy */
@@ -44,10 +45,10 @@ struct io {
 	const char *more;
 	uint32_t n_more;
 	uint16_t endpoint; /* index in job.endpoints, for statistics */
-	uint64_t due_ns; /* 0: when it starts */
-	uint32_t entry; /* index in the job's ops */
-	uint64_t tag;   /* of the source of the op */
-	void *engine;   /* the engine's own */
+	uint64_t due_ns;   /* 0: when it starts */
+	uint32_t entry;    /* index in the job's ops */
+	uint64_t tag;      /* of the source of the op */
+	void *engine;      /* the engine's own */
 
 	/* outcome */
 	uint64_t start_ns, first_byte_ns, end_ns; /* first_byte_ns 0: there was none */
@@ -104,7 +105,7 @@ struct backend {
 	unsigned ops;        /* bit mask of 1 << enum op_kind */
 	bool sync;           /* one slot per thread: threads = concurrency */
 	bool shared_default; /* storage that all hosts see alike */
-	uint32_t batch_max; /* objects of one delete; 0: one, io.more is never set */
+	uint32_t batch_max;  /* objects of one delete; 0: one, io.more is never set */
 	bool any_object; /* every object exists: no key is looked up, no set inspected */
 	size_t job_size, thread_size; /* of the states below, zeroed by the engine */
 
@@ -118,6 +119,9 @@ struct backend {
 	/* What people should know of how the store is reached, after the checks: "TLS certificates are not
 	 * verified", credentials that end soon. The i-th, or NULL; NULL as a whole: nothing ever. */
 	const char *(*remark)(void *job, size_t i);
+	/* How many objects a thread keeps open for range_get and range_put: an op on one that is not opens it
+	 * within its time. NULL: nothing is ever opened. */
+	uint64_t (*keeps)(void *job);
 	/* Whether ops of this kind on uri can work here, before any load: an unreadable path, a missing
 	 * bucket. err says which path and why. */
 	int (*check)(void *job, enum op_kind kind, const char *uri, struct err *err);

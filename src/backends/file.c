@@ -46,6 +46,11 @@ static int file_job_init(void *state, const struct backend_config *cfg, struct e
 	return 0;
 }
 
+static uint64_t file_keeps(void *job)
+{
+	return ((const struct file_job *)job)->keeps;
+}
+
 static void file_job_fini(void *state)
 {
 	(void)state;
@@ -158,6 +163,7 @@ const struct backend backend_file = {
 	.job_size = sizeof(struct file_job),
 	.thread_size = sizeof(struct file_thread),
 	.job_init = file_job_init,
+	.keeps = file_keeps,
 	.check = file_check,
 	.thread_init = file_thread_init,
 	.submit = file_submit,
