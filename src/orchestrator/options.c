@@ -6,6 +6,7 @@
 
 #include "common/cleanup.h"
 #include "common/err.h"
+#include "proto/job.h"
 #include "proto/store.h"
 
 #define AT(member) offsetof(struct options, member)
@@ -72,6 +73,18 @@ static const struct opt workload_options[] = {
 		"instead of the workload's duration", .set_offset = AT(duration_set)},
 	{"concurrency", 'C', OPT_COUNT, AT(concurrency), "N", "slots per worker",
 		.set_offset = AT(concurrency_set)},
+	{"rate", 0, OPT_STR, AT(rate), "N",
+		"open loop of N ops per second over all workers; max: closed loop"},
+	{"arrival", 0, OPT_CHOICE, AT(arrival), "NAME",
+		"of a rate: constant (default) or poisson", .choices = arrival_names,
+		.set_offset = AT(arrival_set)},
+	{"timer", 0, OPT_CHOICE, AT(timer), "NAME",
+		"how threads wait for a due op: auto (default), sleep, hybrid or spin",
+		.choices = timer_names, .set_offset = AT(timer_set)},
+	{"once", 0, OPT_FLAG, AT(once), NULL,
+		"work through all objects once; the duration is the longest it may take"},
+	{"verify", 0, OPT_FLAG, AT(verify), NULL,
+		"gets and range_gets check what they read"},
 	{"seed", 0, OPT_COUNT, AT(seed), "N",
 		"repeats the random choices of an earlier run",
 		.set_offset = AT(seed_set)},
@@ -89,9 +102,10 @@ static const struct opt workload_options[] = {
 		.choices = store_engine_names, .set_offset = AT(http_engine_set)},
 	{"insecure-tls", 0, OPT_FLAG, AT(insecure_tls), NULL,
 		"do not verify the certificate of an object store; results say so"},
+	{"allow-foreign", 0, OPT_FLAG, AT(allow_foreign), NULL,
+		"delete, rmdir and overwriting may touch what muster did not make"},
 	{"users", 0, OPT_STR, AT(later[0]), "N", NULL},
 	{"spawn-rate", 0, OPT_STR, AT(later[1]), "N", NULL},
-	{"rate", 0, OPT_STR, AT(later[2]), "N", NULL},
 	END,
 };
 
@@ -299,7 +313,7 @@ bool options_take_stdout(const struct options *o)
 
 int options_check(const struct options *o, struct err *err)
 {
-	static const char *const names[] = {"--users", "--spawn-rate", "--rate"};
+	static const char *const names[] = {"--users", "--spawn-rate"};
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		if (o->later[i])

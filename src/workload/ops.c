@@ -26,29 +26,20 @@ static int decode_op(struct decode *d, const struct node *n, void *dst, struct e
 	return 0;
 }
 
-static int decode_selection(
-	struct decode *d, const struct node *n, void *dst, struct err *err)
-{
-	(void)dst;
-	if (n->type == NODE_SCALAR && strcmp(n->value, "uniform") == 0)
-		return 0;
-	return node_error(
-		d->doc, n, err, "a selection other than uniform is not supported yet");
-}
-
 #define AT(member) .offset = offsetof(struct op_spec, member)
 #define SET(member) .set_offset = offsetof(struct op_spec, member)
 static const char *const distribution_aliases[] = {"size_spec", NULL};
 
 const struct key entry_keys[] = {
 	{"op", KEY_CUSTOM, .fn = decode_op,
-		.help = "get, put, list, stat (head), delete, range_get, copy or "
-			"multipart_put."},
+		.help = "get, put, list, stat (head), delete, range_get, range_put, "
+			"mkdir, rmdir, copy or multipart_put."},
 	{"weight", KEY_DOUBLE, AT(weight),
 		.help = "Share of the op, relative to the others."},
 	{"path", KEY_STR, AT(path),
 		.help = "An exact key, 'prefix/' or a glob; a prefix for put, "
-			"multipart_put and list, by default the target itself. "
+			"multipart_put, list, mkdir and rmdir, by default the target "
+			"itself. "
 			"Relative to "
 			"target, or a URI."},
 	{"target", KEY_STR, AT(target), .def = "that of the workload",
@@ -56,29 +47,39 @@ const struct key entry_keys[] = {
 	{"concurrency", KEY_UINT, AT(concurrency), .def = "no cap", .min = 1,
 		.max = WORKLOAD_SLOTS_MAX, .help = "At most so many of this op at once."},
 	{"object_size", KEY_CUSTOM, AT(size), .fn = decode_object_size,
-		SET(has_object_size), .help = "put, multipart_put: size of each object."},
+		SET(has_object_size),
+		.help = "put, multipart_put: size of each object; puts into a tree need "
+			"none."},
 	{"size_distribution", KEY_CUSTOM, AT(size), .fn = decode_size_distribution,
 		SET(has_distribution), .aliases = distribution_aliases,
 		.help = "put, multipart_put: sizes, drawn anew for each op."},
 	{"fill", KEY_ENUM, AT(fill), fill_choices, .def = "random",
-		.help = "put, multipart_put: content: random, zero or unique."},
+		.help = "put, multipart_put, range_put: content: random, zero or "
+			"unique."},
 	{"fsync", KEY_BOOL, AT(fsync), .def = "false",
-		.help = "put: the object is on stable storage before the op ends."},
-	{"dedup_factor", KEY_CUSTOM, .fn = decode_factor_of_one, .def = "1",
-		.help = "put: one unique block in N; only 1 works yet."},
-	{"compress_factor", KEY_CUSTOM, .fn = decode_factor_of_one, .def = "1",
-		.help = "put: data that shrinks N:1; only 1 works yet."},
+		.help = "put, range_put: the object is on stable storage before the op "
+			"ends."},
+	{"dedup_factor", KEY_CUSTOM, AT(dedup), .fn = decode_factor, .def = "1",
+		.help = "What writes: of N blocks of 4 KiB one is new, the others repeat "
+			"it."},
+	{"compress_factor", KEY_CUSTOM, AT(compress), .fn = decode_factor, .def = "1",
+		.help = "What writes: data that shrinks about N:1."},
 	{"max_keys", KEY_UINT, AT(max_keys), .def = "1000", .min = 1, .max = PAGE_MAX,
 		.help = "list: entries per page."},
 	{"delimiter", KEY_STR, AT(delimiter), .def = "none, everything below",
 		.help = "list: '/' lists one level."},
-	{"selection", KEY_CUSTOM, .fn = decode_selection, .def = "uniform",
-		.help = "get, stat: how objects are chosen; only uniform works yet."},
-	{"verify", KEY_LATER, .help = "Check content."},
+	{"selection", KEY_CUSTOM, AT(selection), .fn = decode_selection, .def = "uniform",
+		.help = "get, stat, range_get, range_put, copy, and puts into a tree: "
+			"which objects: uniform, sequential, zipf, latest, or {type: "
+			"zipf, theta: 0.99}."},
+	{"verify", KEY_BOOL, AT(verify), SET(has_verify), .def = "that of the workload",
+		.help = "get, range_get: content is checked. What writes: content that "
+			"can be."},
 	{"range_size", KEY_SIZE, AT(range_size), .min = 1, .max = RANGE_MAX,
-		.help = "range_get: bytes to read, at an offset drawn anew for each op."},
+		.help = "range_get, range_put: bytes, at an offset drawn anew for each "
+			"op."},
 	{"range_align", KEY_SIZE, AT(range_align), .def = "1", .min = 1, .max = RANGE_MAX,
-		.help = "range_get: offsets are multiples of it."},
+		.help = "range_get, range_put: offsets are multiples of it."},
 	{"to", KEY_STR, AT(to), .def = "copies/ below the target",
 		.help = "copy: what the names of copies begin with, as path of a put."},
 	{"part_size", KEY_SIZE, AT(part_size), .def = "what suits the store and the size",
@@ -88,26 +89,31 @@ const struct key entry_keys[] = {
 		.help = "delete: objects per request, where the store can: S3 1000, "
 			"Azure 256, "
 			"Google 100."},
-	{"recursive", KEY_LATER, .help = "mkdir, rmdir: with all below."},
+	{"recursive", KEY_BOOL, AT(recursive), .def = "false",
+		.help = "mkdir: parents too. rmdir: with all below."},
 	{.name = NULL},
 };
 
 #define MASK(kind) (1u << OP_##kind)
 #define WRITE (MASK(PUT) | MASK(MULTIPART_PUT))
-#define CHOOSE (MASK(GET) | MASK(STAT) | MASK(DELETE) | MASK(RANGE_GET) | MASK(COPY))
+#define FILL (WRITE | MASK(RANGE_PUT))
+#define RANGE (MASK(RANGE_GET) | MASK(RANGE_PUT))
+/* delete takes each object once: `uniform`, as it is written, does no harm there */
+#define CHOOSE (MASK(GET) | MASK(STAT) | MASK(DELETE) | RANGE | MASK(COPY) | MASK(PUT))
+#define DIRECTORY (MASK(MKDIR) | MASK(RMDIR))
 /* take a prefix */
-#define PREFIX (WRITE | MASK(LIST))
+#define PREFIX (WRITE | MASK(LIST) | DIRECTORY)
 
 /* Keys that only some ops take; on another one they would be silently ignored. */
 static const struct {
 	const char *key;
 	unsigned ops;
 } key_ops[] = {{"object_size", WRITE}, {"size_distribution", WRITE}, {"size_spec", WRITE},
-	{"fill", WRITE}, {"fsync", MASK(PUT)}, {"dedup_factor", WRITE},
-	{"compress_factor", WRITE}, {"max_keys", MASK(LIST)}, {"delimiter", MASK(LIST)},
-	{"selection", CHOOSE}, {"range_size", MASK(RANGE_GET)},
-	{"range_align", MASK(RANGE_GET)}, {"to", MASK(COPY)},
-	{"part_size", MASK(MULTIPART_PUT)}, {"batch", MASK(DELETE)}};
+	{"fill", FILL}, {"fsync", MASK(PUT) | MASK(RANGE_PUT)}, {"dedup_factor", FILL},
+	{"compress_factor", FILL}, {"max_keys", MASK(LIST)}, {"delimiter", MASK(LIST)},
+	{"selection", CHOOSE}, {"verify", MASK(GET) | MASK(RANGE_GET) | FILL},
+	{"recursive", DIRECTORY}, {"range_size", RANGE}, {"range_align", RANGE},
+	{"to", MASK(COPY)}, {"part_size", MASK(MULTIPART_PUT)}, {"batch", MASK(DELETE)}};
 
 static const struct node *at_key(const struct node *map, const char *key)
 {
@@ -177,16 +183,28 @@ static int check_weight(struct decode *d, const struct op_spec *op, struct err *
 	return 0;
 }
 
-static int check_sizes(struct decode *d, const struct op_spec *op, struct err *err)
+static int check_selection(struct decode *d, const struct op_spec *op, struct err *err)
 {
-	if (op->kind == OP_RANGE_GET && op->range_size == 0)
-		return node_error(d->doc, op->node, err, "a range_get needs range_size");
+	if (op->kind != OP_DELETE || op->selection.how == SELECT_UNIFORM)
+		return 0;
+	return node_error(d->doc, at_key(op->node, "selection"), err,
+		"a delete takes each object once: it has no selection but uniform");
+}
+
+/* tree: puts may go into one, whose files keep their sizes. */
+static int check_sizes(
+	struct decode *d, const struct op_spec *op, bool tree, struct err *err)
+{
+	if (RANGE & 1u << op->kind && op->range_size == 0)
+		return node_error(d->doc, op->node, err, "a %s needs range_size",
+			op_infos[op->kind].name);
 	if (!(WRITE & 1u << op->kind))
 		return 0;
 	if (op->has_object_size && op->has_distribution)
 		return node_error(d->doc, op->node, err,
 			"object_size and size_distribution exclude each other");
-	if (!op->has_object_size && !op->has_distribution)
+	if (!op->has_object_size && !op->has_distribution &&
+		!(tree && op->kind == OP_PUT))
 		return node_error(d->doc, op->node, err,
 			"a %s needs object_size or size_distribution",
 			op_infos[op->kind].name);
@@ -205,7 +223,7 @@ static int add_slash(char **s, struct err *err)
 	return 0;
 }
 
-/* put, list and the copies of copy take a prefix. A '*' at its end, as templates of other tools have it, says
+/* put, list, mkdir, rmdir and the copies of copy take a prefix. A '*' at its end, as templates of other tools have it, says
  * no more than the prefix does. For put "out/new-" begins the names, while "out" can only mean a folder. */
 static int settle_prefix(struct decode *d, const struct op_spec *op, const char *key,
 	char **path, struct err *err)
@@ -277,15 +295,16 @@ static int check_delimiter(struct decode *d, struct op_spec *op, struct err *err
 	return 0;
 }
 
-static int decode_entry(
-	struct decode *d, const struct node *n, struct op_spec *op, struct err *err)
+static int decode_entry(struct decode *d, const struct node *n, bool tree,
+	struct op_spec *op, struct err *err)
 {
 	op->node = n;
 	if (find_kind(d, n, &op->kind, err) < 0 ||
 		decode_map(d, n, entry_keys, "workload entry", op, err) < 0)
 		return -1;
 	if (check_keys(d, op, err) < 0 || check_weight(d, op, err) < 0 ||
-		check_path(d, op, err) < 0 || check_sizes(d, op, err) < 0)
+		check_path(d, op, err) < 0 || check_sizes(d, op, tree, err) < 0 ||
+		check_selection(d, op, err) < 0)
 		return -1;
 	return check_delimiter(d, op, err);
 }
@@ -310,7 +329,8 @@ int workload_decode_ops(struct decode *d, struct workload *w, struct err *err)
 		struct op_spec *op = &w->ops[w->n_ops];
 
 		w->n_ops++; /* what was decoded of it is freed too */
-		if (decode_entry(d, n->items[w->n_ops - 1], op, err) < 0)
+		if (decode_entry(d, n->items[w->n_ops - 1], w->prepare.structure.node, op,
+			    err) < 0)
 			return -1;
 	}
 	return 0;

@@ -149,7 +149,7 @@ int plan_anchors(struct planner *p, struct err *err)
 static bool is_reader(enum op_kind kind)
 {
 	return kind == OP_GET || kind == OP_STAT || kind == OP_RANGE_GET ||
-	       kind == OP_COPY;
+	       kind == OP_RANGE_PUT || kind == OP_COPY;
 }
 
 static const struct op_spec *reader_of(
@@ -169,7 +169,7 @@ static int settle_set(struct planner *p, const struct job *j, size_t i, struct e
 	const char *shown = spec->base_uri ? spec->base_uri : "the target";
 	const struct op_spec *reader = reader_of(p, j, uri);
 
-	for (size_t k = 0; reader && k < j->n_ops; k++) {
+	for (size_t k = 0; reader && !spec->tree && k < j->n_ops; k++) {
 		const struct job_op *op = &j->ops[k];
 
 		if (op->kind != OP_DELETE || !uri_touches(op->uri, uri, "prepared"))
@@ -229,8 +229,10 @@ static int settle_storage(struct planner *p, struct err *err)
 		return node_error(w->doc, at_key(w->ops[0].node, "path"), err,
 			"'%s' is relative, and there is no target", w->ops[0].path);
 	p->shared = is_shared(p);
-	p->subfolders =
-		p->scheme->is_local && !p->shared && !(p->n == 1 && !p->seats[0].host);
+	p->isolated = p->shared && plan_isolated(p);
+	p->shared &= !p->isolated;
+	p->subfolders = (p->isolated || (p->scheme->is_local && !p->shared)) &&
+			!(p->n == 1 && !p->seats[0].host);
 	if (plan_subfolders(p, err) < 0)
 		return -1;
 	plan_shares(p);
@@ -242,7 +244,9 @@ static int settle_storage(struct planner *p, struct err *err)
 	if (p->shared && w->distributed.path_template)
 		return plan_note(p, err,
 			"storage is shared by all workers: path_template is not used");
-	if (p->subfolders)
+	if (plan_note_trees(p, err) < 0)
+		return -1;
+	if (p->subfolders && !p->isolated)
 		return plan_note(p, err,
 			"storage is each host's own: every worker works in a folder of "
 			"its own, "
@@ -297,6 +301,8 @@ static int make_jobs(struct planner *p, struct plan *plan, struct err *err)
 	if (plan_job(p, 0, &first, err) < 0)
 		return -1;
 	r = plan_deletable(p, &first, err);
+	if (r == 0)
+		r = plan_check_trees(p, &first, err);
 	job_finish(&first);
 	if (r < 0)
 		return -1;
@@ -311,14 +317,37 @@ static int make_jobs(struct planner *p, struct plan *plan, struct err *err)
 	return 0;
 }
 
+/* Whether anything of the workload is to be checked: then all of it can be. */
+static bool wants_verify(const struct planner *p)
+{
+	bool verify = p->o->verify || p->w->verify;
+
+	for (size_t i = 0; i < p->w->n_ops; i++)
+		verify |= p->w->ops[i].verify;
+	return verify;
+}
+
+static int check_rate(const struct planner *p, struct err *err)
+{
+	if ((!p->o->arrival && !p->o->timer) || plan_has_rate(p))
+		return 0;
+	return err_set(err, ERR_INPUT,
+		"%s is about an open loop: give --rate, or rate in the workload, too",
+		p->o->arrival ? "--arrival" : "--timer");
+}
+
 static int make_plan(struct planner *p, struct plan *plan, struct err *err)
 {
 	const struct workload *w = p->w;
 
+	p->verify = wants_verify(p);
+	if (check_rate(p, err) < 0)
+		return -1;
 	if (settle_storage(p, err) < 0 || note_overrides(p, err) < 0 ||
 		plan_limits(p, err) < 0 || make_jobs(p, plan, err) < 0)
 		return -1;
 	plan->shared = p->shared;
+	plan->isolated = p->isolated;
 	plan->warmup_ns = plan->jobs[0].warmup_ns;
 	plan->duration_ns = plan->jobs[0].duration_ns;
 	plan->stats_interval_ns = plan->jobs[0].stats_interval_ns;

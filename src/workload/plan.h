@@ -37,7 +37,9 @@ struct planner {
 	char *target; /* of the workload or the command line, normalised; or NULL */
 	const struct scheme *scheme;
 	const char *scheme_from; /* who said the scheme */
-	bool shared;
+	bool shared,
+		isolated; /* isolated: shared, but each worker has a folder of its own */
+	bool verify;
 	size_t stores;    /* shared storage: places that have a set of their own each */
 	bool subfolders;  /* local storage of several workers */
 	char **endpoints; /* of all seats, each once; NULL-terminated or NULL */
@@ -78,6 +80,20 @@ int plan_limits(struct planner *p, struct err *err);
 /* dynamic_put_pool: which ops of j share a pool. */
 void plan_pools(struct job *j);
 
+/* --- plan_trees.c */
+
+/* Whether workers are to have a tree, and so a folder, of their own on storage that they share. */
+bool plan_isolated(const struct planner *p);
+/* Makes set a tree where spec is one. 0 or -ENOMEM. */
+int plan_job_tree(
+	const struct planner *p, const struct set_spec *spec, struct job_set *set);
+/* How j's sets are made, and which part of a tree is its own. */
+void plan_job_parts(const struct planner *p, struct job *j);
+/* What is not used of what the workload says about trees. */
+int plan_note_trees(struct planner *p, struct err *err);
+/* What ops do in trees, by the job of the first worker. */
+int plan_check_trees(struct planner *p, const struct job *first, struct err *err);
+
 /* The one scheme of the job: uri's, or -1 with err (the reason alone) when it is another one. */
 int plan_take_scheme(
 	struct planner *p, const char *uri, const char *from, struct err *err);
@@ -86,6 +102,7 @@ int plan_take_scheme(
  * worker's subfolder goes in a URI that is not below its target. */
 int plan_anchors(struct planner *p, struct err *err);
 
+bool plan_has_rate(const struct planner *p);
 /* The job of seat i; what planning decides for all is in p already. */
 int plan_job(const struct planner *p, size_t i, struct job *ret, struct err *err);
 /* Which sets need a second one for deletes, by the job of the first worker. */

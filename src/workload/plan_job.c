@@ -12,6 +12,7 @@
 
 #define OP_TIMEOUT_NS (30 * NS_PER_SEC)
 #define READY_WAIT_NS (60 * NS_PER_SEC)
+#define RATE_SLOTS 1024
 #define DEADLINE_MARGIN_NS (120 * NS_PER_SEC)
 /* of the 1 MiB that a message may have; the rest is for what names each member */
 #define JOB_BYTES_MAX (900u << 10)
@@ -75,6 +76,27 @@ static int worker_uri(const struct planner *p, const struct seat *s, const char 
 
 /* ---- sets ---- */
 
+static int add_number(struct buf *b, const char *name, unsigned n)
+{
+	return n ? buf_printf(b, "|%s %u", name, n) : 0;
+}
+
+/* What a set has of a kind that most have not, whose id stays as it was without. */
+static int add_content(
+	const struct planner *p, const struct set_spec *spec, struct buf *b)
+{
+	const struct structure_spec *s = &p->w->prepare.structure;
+
+	if (add_number(b, "dedup", spec->dedup > 1 ? spec->dedup : 0) < 0 ||
+		add_number(b, "compress", spec->compress > 1 ? spec->compress : 0) < 0 ||
+		add_number(b, "verify", p->verify) < 0)
+		return -ENOMEM;
+	if (!spec->tree)
+		return 0;
+	return buf_printf(b, "|tree %u %u %u %d %s", s->width, s->depth, s->files_per_dir,
+		s->distribution, s->dir_mask);
+}
+
 /* What tells a set from another one at the same place: all but the count. */
 static int set_id(const struct planner *p, const struct set_spec *spec, const char *name,
 	uint64_t *ret)
@@ -96,6 +118,8 @@ static int set_id(const struct planner *p, const struct set_spec *spec, const ch
 		(unsigned long long)size->max, size->mean, size->std_dev);
 	if (r == 0 && p->w->prepare.shards) /* names are others then */
 		r = buf_printf(&b, "|%u", p->w->prepare.shards);
+	if (r == 0)
+		r = add_content(p, spec, &b);
 	for (size_t i = 0; r == 0 && i < size->n_parts; i++)
 		r = buf_printf(&b, "|%.17g|%llu|%llu", size->parts[i].weight,
 			(unsigned long long)size->parts[i].min,
@@ -124,8 +148,11 @@ static int add_set(const struct planner *p, const struct seat *s,
 	set->count = spec->count;
 	set->shards = p->w->prepare.shards;
 	set->fill = (enum fill)spec->fill;
+	set->dedup = spec->dedup;
+	set->compress = spec->compress;
 	set->place = node_place(p->w->doc, spec->node);
-	if (!set->name || !set->place || size_spec_copy(&set->size, &spec->size) < 0 ||
+	if (!set->name || !set->place || plan_job_tree(p, spec, set) < 0 ||
+		size_spec_copy(&set->size, &spec->size) < 0 ||
 		set_id(p, spec, name, &set->id) < 0)
 		return out_of_memory(err);
 	return 0;
@@ -155,12 +182,26 @@ static int add_sets(
 
 /* ---- ops ---- */
 
+/* What writes is not checked itself: job.verify makes its content such that it can be. */
+static bool op_verifies(const struct planner *p, const struct op_spec *spec)
+{
+	if (spec->kind != OP_GET && spec->kind != OP_RANGE_GET)
+		return false;
+	return spec->has_verify ? spec->verify : p->o->verify || p->w->verify;
+}
+
 static int add_op(const struct planner *p, const struct seat *s,
 	const struct op_spec *spec, struct job_op *op, struct err *err)
 {
 	*op = (struct job_op){.kind = spec->kind,
 		.weight = spec->weight,
 		.fill = (enum fill)spec->fill,
+		.dedup = spec->dedup,
+		.compress = spec->compress,
+		.selection = (enum selection)spec->selection.how,
+		.theta = spec->selection.theta,
+		.verify = op_verifies(p, spec),
+		.recursive = spec->recursive,
 		.concurrency = spec->concurrency,
 		.range_size = spec->range_size,
 		.range_align = spec->range_align,
@@ -201,7 +242,28 @@ static int add_ops(
 /* Whether what an op works on is chosen among objects that are there. */
 static bool chooses(enum op_kind kind)
 {
-	return kind != OP_PUT && kind != OP_MULTIPART_PUT && kind != OP_LIST;
+	return kind != OP_PUT && kind != OP_MULTIPART_PUT && kind != OP_LIST &&
+	       kind != OP_MKDIR;
+}
+
+bool plan_has_rate(const struct planner *p)
+{
+	return p->o->rate > 0 || (p->o->rate >= 0 && p->w->rate.ops > 0);
+}
+
+/* The part of one worker. */
+static struct job_rate rate_of(const struct planner *p)
+{
+	const struct workload_overrides *o = p->o;
+	const struct rate_spec *r = &p->w->rate;
+	bool per_worker = o->rate <= 0 && r->per_worker;
+
+	if (!plan_has_rate(p))
+		return (struct job_rate){.ops = 0};
+	return (struct job_rate){
+		.ops = (o->rate > 0 ? o->rate : r->ops) / (per_worker ? 1 : (double)p->n),
+		.arrival = (enum arrival)(o->arrival ? o->arrival - 1 : r->arrival),
+		.timer = (enum timer)(o->timer ? o->timer - 1 : r->timer)};
 }
 
 static uint64_t concurrency_of(const struct planner *p, const struct seat *s)
@@ -210,7 +272,11 @@ static uint64_t concurrency_of(const struct planner *p, const struct seat *s)
 		return s->host->concurrency_override;
 	if (s->agent && s->agent->concurrency_override)
 		return s->agent->concurrency_override;
-	return p->o->concurrency ? p->o->concurrency : p->w->concurrency;
+	if (p->o->concurrency)
+		return p->o->concurrency;
+	/* with a rate it is a bound, and no more */
+	return plan_has_rate(p) && !p->w->concurrency_set ? RATE_SLOTS
+							  : p->w->concurrency;
 }
 
 /* Whether a worker must look for objects before the load: nobody knows how long that takes. */
@@ -284,11 +350,11 @@ static int check_bytes(const struct planner *p, const struct seat *s, const stru
 
 	bytes += store_bytes(&j->store) + env_bytes(j->endpoints.uris);
 	for (size_t i = 0; i < j->n_ops; i++)
-		bytes += strlen(j->ops[i].uri) + strlen(j->ops[i].place) + 300 +
+		bytes += strlen(j->ops[i].uri) + strlen(j->ops[i].place) + 480 +
 			 (j->ops[i].to ? strlen(j->ops[i].to) : 0) +
 			 size_bytes(&j->ops[i].size);
 	for (size_t i = 0; i < j->n_sets; i++)
-		bytes += strlen(j->sets[i].uri) + strlen(j->sets[i].place) + 160 +
+		bytes += strlen(j->sets[i].uri) + strlen(j->sets[i].place) + 400 +
 			 size_bytes(&j->sets[i].size);
 	bytes += env_bytes(j->env) + env_bytes(j->env_default);
 	if (bytes <= JOB_BYTES_MAX)
@@ -335,11 +401,17 @@ int plan_job(const struct planner *p, size_t i, struct job *ret, struct err *err
 		.duration_ns = p->o->duration_ns ? p->o->duration_ns : w->duration_ns,
 		.op_timeout_ns = OP_TIMEOUT_NS,
 		.stats_interval_ns = w->perf_log.interval_ns,
+		.rate = rate_of(p),
+		.once = p->o->once,
+		.verify = p->verify,
+		.allow_foreign = p->o->allow_foreign,
+		.page_cache = (enum page_cache)w->page_cache,
 		.prepare = w->prepare.n_sets > 0,
 		.load = true,
 		.cleanup = w->prepare.cleanup,
 		.cleanup_mode = (enum cleanup_mode)w->prepare.cleanup_mode};
 
+	plan_job_parts(p, &j);
 	if (fill_texts(p, s, &j) < 0 || plan_job_endpoints(s, &j) < 0)
 		return out_of_memory(err);
 	if (plan_job_store(p, &j, err) < 0)

@@ -261,10 +261,10 @@ static int refuse_equal(
 			continue;
 		template_of(p, &p->seats[sorted[i].seat], &place);
 		return err_set(err, ERR_INPUT,
-			"%s: path_template puts two workers of one host into the same "
-			"folder (%s); "
-			"use {name}",
-			place ? place : "", sorted[i].text);
+			"%s: path_template puts two workers of %s into the same folder "
+			"(%s); use {name}",
+			place ? place : "", p->isolated ? "shared storage" : "one host",
+			sorted[i].text);
 	}
 	return 0;
 }
@@ -280,7 +280,9 @@ static int refuse_same_folder(const struct planner *p, struct err *err)
 
 		folders[i].seat = i;
 		folders[i].text = text_printf("%s: %s%s",
-			s->host ? s->host->address : "this machine",
+			p->isolated ? "all hosts"
+			: s->host   ? s->host->address
+				    : "this machine",
 			s->target ? s->target : "", s->sub);
 		if (!folders[i].text)
 			r = out_of_memory(err);

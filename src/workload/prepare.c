@@ -1,5 +1,6 @@
 /* prepare: `prepare:` of a workload. */
 #include <errno.h>
+#include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,9 +12,11 @@
 
 #define COUNT_MAX 100000000 /* names have eight digits */
 #define SHARDS_MAX 256      /* two hex digits */
+#define FACTOR_MAX 1000000u
 #define OBJECT_BYTES_MAX (UINT64_C(1) << 50)
 
 const char *const fill_choices[] = {"random|prand", "zero", "unique", NULL};
+static const char *const strategies[] = {"sequential", "parallel", NULL};
 static const char *const cleanup_modes[] = {
 	"tolerant", "strict", "besteffort|best_effort", NULL};
 
@@ -26,6 +29,7 @@ const struct key set_keys[] = {
 		.help = "Where the objects lie: a prefix, absolute or relative to "
 			"target."},
 	{"count", KEY_COUNT, SET_AT(count), SET_SET(has_count), .max = COUNT_MAX,
+		.def = "that of directory_structure",
 		.help = "How many objects there are to be."},
 	{"min_size", KEY_SIZE, SET_AT(min_size), SET_SET(has_min),
 		.max = OBJECT_BYTES_MAX,
@@ -37,10 +41,10 @@ const struct key set_keys[] = {
 		.help = "Sizes, instead of min_size and max_size."},
 	{"fill", KEY_ENUM, SET_AT(fill), fill_choices, .def = "random",
 		.help = "Content: random, zero or unique."},
-	{"dedup_factor", KEY_CUSTOM, .fn = decode_factor_of_one, .def = "1",
-		.help = "One unique block in N; only 1 works yet."},
-	{"compress_factor", KEY_CUSTOM, .fn = decode_factor_of_one, .def = "1",
-		.help = "Data that shrinks N:1; only 1 works yet."},
+	{"dedup_factor", KEY_CUSTOM, SET_AT(dedup), .fn = decode_factor, .def = "1",
+		.help = "Of N blocks of 4 KiB one is new, the others repeat it."},
+	{"compress_factor", KEY_CUSTOM, SET_AT(compress), .fn = decode_factor, .def = "1",
+		.help = "Data that shrinks about N:1."},
 	{.name = NULL},
 };
 
@@ -58,27 +62,35 @@ const struct key prepare_keys[] = {
 	{"post_prepare_delay", KEY_DURATION, AT(post_prepare_delay_ns), .def = "0",
 		.max = WORKLOAD_DURATION_MAX_NS,
 		.help = "Pause after something was made."},
-	{"prepare_strategy", KEY_LATER, .help = "sequential or parallel."},
-	{"skip_verification", KEY_LATER, .help = "Trust that all objects exist."},
-	{"force_overwrite", KEY_LATER, .help = "Write all objects without listing."},
+	{"prepare_strategy", KEY_ENUM, AT(strategy), strategies, .def = "sequential",
+		.help = "Entries of ensure_objects one after the other, or in parallel: "
+			"side by side."},
+	{"skip_verification", KEY_BOOL, AT(trust), .def = "false",
+		.help = "Trust that all objects are there as described: nobody looks, "
+			"nothing is made."},
+	{"force_overwrite", KEY_BOOL, AT(overwrite), .def = "false",
+		.help = "Make all objects anew: nobody looks what is there."},
 	{"key_prefix_shards", KEY_UINT, AT(shards), .def = "0", .max = SHARDS_MAX,
 		.help = "Names are behind %02x/ of their number modulo so many; 0: they "
 			"are "
 			"not."},
-	{"directory_structure", KEY_LATER, .help = "A tree of directories and files."},
+	{"directory_structure", KEY_NODE, AT(structure_node),
+		.help = "A tree of directories, for the entries of ensure_objects that "
+			"have no count."},
 	{.name = NULL},
 };
 
-int decode_factor_of_one(
-	struct decode *d, const struct node *n, void *dst, struct err *err)
+int decode_factor(struct decode *d, const struct node *n, void *dst, struct err *err)
 {
+	unsigned *factor = dst;
 	double v;
 
-	(void)dst;
-	if (n->type == NODE_SCALAR && units_parse_double(n->value, &v) == 0 && v >= 1 &&
-		v <= 1)
-		return 0;
-	return node_error(d->doc, n, err, "a factor other than 1 is not supported yet");
+	if (n->type != NODE_SCALAR || units_parse_double(n->value, &v) < 0 ||
+		!(v >= 1 && v <= FACTOR_MAX) || v > floor(v))
+		return node_error(d->doc, n, err,
+			"a factor is a whole number from 1 to %u", FACTOR_MAX);
+	*factor = (unsigned)v;
+	return 0;
 }
 
 static const struct node *at_key(const struct node *map, const char *key)
@@ -95,7 +107,7 @@ static int settle_size(struct decode *d, struct set_spec *s, struct err *err)
 	if (bounds && s->has_distribution)
 		return node_error(d->doc, s->node, err,
 			"size_distribution excludes min_size and max_size");
-	if (s->has_distribution)
+	if (s->has_distribution || (!bounds && s->tree && s->count == 0))
 		return 0;
 	if (!s->has_min || !s->has_max)
 		return node_error(d->doc, s->node, err, "ensure_objects needs %s",
@@ -134,12 +146,19 @@ static int decode_set(
 	s->node = n;
 	if (decode_map(d, n, set_keys, "entry of ensure_objects", s, err) < 0)
 		return -1;
-	if (!s->has_count)
-		return node_error(d->doc, n, err, "ensure_objects needs a count");
-	if (s->count == 0)
-		return node_error(d->doc, at_key(n, "count"), err,
-			"count 0 (from the directory tree) is not supported yet");
-	return check_base(d, s, err) < 0 ? -1 : settle_size(d, s, err);
+	return check_base(d, s, err);
+}
+
+/* What depends on whether the set is a tree. */
+static int settle_set(struct decode *d, struct set_spec *s, struct err *err)
+{
+	if (!s->tree && !s->has_count)
+		return node_error(d->doc, s->node, err, "ensure_objects needs a count");
+	if (!s->tree && s->count == 0)
+		return node_error(d->doc, at_key(s->node, "count"), err,
+			"count 0 means as many as a directory_structure has files, and "
+			"there is none");
+	return settle_size(d, s, err);
 }
 
 static int decode_sets(struct decode *d, struct prepare_spec *p, struct err *err)
@@ -171,7 +190,17 @@ int workload_decode_prepare(
 		return 0;
 	if (decode_map(d, n, prepare_keys, "prepare section", ret, err) < 0)
 		return -1;
-	return decode_sets(d, ret, err);
+	if (ret->trust && ret->overwrite)
+		return node_error(d->doc, at_key(n, "force_overwrite"), err,
+			"force_overwrite makes all objects, and skip_verification none: "
+			"leave one of them out");
+	if (structure_decode(d, ret, err) < 0 || decode_sets(d, ret, err) < 0 ||
+		structure_settle(d, ret, err) < 0)
+		return -1;
+	for (size_t i = 0; i < ret->n_sets; i++)
+		if (settle_set(d, &ret->sets[i], err) < 0)
+			return -1;
+	return 0;
 }
 
 void prepare_spec_finish(struct prepare_spec *p)
@@ -181,6 +210,8 @@ void prepare_spec_finish(struct prepare_spec *p)
 		size_spec_finish(&p->sets[i].size);
 	}
 	free(p->sets);
+	free(p->structure.dir_mask);
+	p->structure.dir_mask = NULL;
 	p->sets = NULL;
 	p->n_sets = 0;
 }

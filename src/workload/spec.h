@@ -8,12 +8,20 @@
 #include "common/buf.h"
 #include "inventory/inventory.h"
 #include "proto/job.h"
+#include "workload/rate.h"
 #include "workload/storage.h"
 #include "yaml/decode.h"
 
 #define WORKLOAD_ENTRIES_MAX 1000
 #define WORKLOAD_SLOTS_MAX 65536
 #define WORKLOAD_DURATION_MAX_NS (UINT64_C(365) * 86400 * 1000000000)
+
+/* How an op chooses. */
+struct selection_spec {
+	int how; /* enum selection */
+	double theta;
+	bool has_theta;
+};
 
 /* An entry of `workload:`. */
 struct op_spec {
@@ -26,7 +34,9 @@ struct op_spec {
 	uint64_t range_size, range_align, part_size;
 	unsigned batch;
 	int fill; /* enum fill */
-	bool fsync;
+	unsigned dedup, compress;
+	struct selection_spec selection;
+	bool fsync, verify, has_verify, recursive;
 	unsigned concurrency, max_keys;
 	char *delimiter;
 	const struct node *node;
@@ -39,18 +49,35 @@ struct set_spec {
 	bool has_count, has_min, has_max, has_distribution;
 	struct size_spec size; /* from either way of saying it */
 	int fill;
+	unsigned dedup, compress;
+	bool tree; /* of directory_structure; then count is that of its files */
 	const struct node *node;
 };
 
+#define STRUCTURE_MASK "sai3bench.d%d_w%d.dir"
+
+/* `prepare.directory_structure`. */
+struct structure_spec {
+	unsigned width, depth, files_per_dir;
+	bool has_width, has_depth;
+	int distribution; /* bottom, all */
+	char *dir_mask;
+	const struct node *node; /* NULL: there is none */
+};
+
 struct prepare_spec {
-	const struct node *ensure_objects;
-	bool cleanup;
+	const struct node *ensure_objects, *structure_node;
+	bool cleanup, trust, overwrite;
+	int strategy;     /* sequential, parallel */
 	int cleanup_mode; /* enum cleanup_mode */
 	uint64_t post_prepare_delay_ns;
 	unsigned shards; /* key_prefix_shards */
+	struct structure_spec structure;
 	struct set_spec *sets;
 	size_t n_sets;
 };
+
+enum tree_mode { TREE_CONCURRENT, TREE_COORDINATOR, TREE_ISOLATED };
 
 struct distributed_spec {
 	const struct node *agents, *ssh, *deployment; /* inventory/ reads them */
@@ -58,6 +85,10 @@ struct distributed_spec {
 	bool start_delay_set, ready_timeout_set;
 	uint64_t start_delay_ns, ready_timeout_ns;
 	char *path_template;
+	int tree_mode;      /* enum tree_mode */
+	int path_selection; /* enum path_selection */
+	bool tree_mode_set, path_selection_set, overlap_set;
+	double partition_overlap;
 	struct host_endpoints endpoints;
 	struct inventory inventory;
 };
@@ -73,8 +104,11 @@ struct workload {
 	char *target; /* as written, or NULL */
 	uint64_t duration_ns, warmup_ns, start_delay_ns;
 	uint64_t concurrency;
+	bool concurrency_set;
+	struct rate_spec rate;
+	int page_cache;   /* enum page_cache */
 	unsigned threads; /* 0: auto */
-	bool dynamic_put_pool;
+	bool dynamic_put_pool, verify;
 	const struct node *ops_node, *prepare_node, *distributed_node, *perf_log_node;
 	const struct node *storage_node, *error_handling_node;
 	struct storage_spec storage;
@@ -89,18 +123,25 @@ struct workload {
 
 /* Tables, by the section that they are of. */
 extern const struct key workload_keys[], entry_keys[], size_keys[], size_part_keys[],
-	prepare_keys[], set_keys[], perf_log_keys[], distributed_keys[], storage_keys[],
+	rate_keys[], io_rate_keys[], selection_keys[], structure_keys[], prepare_keys[],
+	set_keys[], perf_log_keys[], distributed_keys[], storage_keys[],
 	error_handling_keys[];
 
 /* Each fills what the workload's own table left as nodes; -1 with err. */
 int workload_decode_ops(struct decode *d, struct workload *w, struct err *err);
 int workload_decode_prepare(struct decode *d, const struct node *n,
 	struct prepare_spec *ret, struct err *err);
+/* Decodes p's directory_structure; and, when the entries are there, says which of them it fills. */
+int structure_decode(struct decode *d, struct prepare_spec *p, struct err *err);
+int structure_settle(struct decode *d, struct prepare_spec *p, struct err *err);
+/* Its tree; dir_mask is s's own. */
+struct job_tree structure_tree(const struct structure_spec *s);
 void op_spec_finish(struct op_spec *op);
 void prepare_spec_finish(struct prepare_spec *p);
 
 /* decode_fns of values that stand in several sections. */
-decode_fn decode_size_distribution, /* struct size_spec */
-	decode_object_size,         /* struct size_spec: a bare size */
-	decode_factor_of_one;       /* dedup_factor, compress_factor: nothing is stored */
+decode_fn decode_size_distribution,      /* struct size_spec */
+	decode_object_size,              /* struct size_spec: a bare size */
+	decode_selection,                /* struct selection_spec */
+	decode_factor;                   /* unsigned: dedup_factor, compress_factor */
 extern const char *const fill_choices[]; /* for KEY_ENUM, as enum fill */

@@ -18,6 +18,7 @@
 
 #define FILE_BYTES_MAX (16u << 20)
 #define THREADS_MAX 1024
+#define PARTITION_OVERLAP 0.3
 
 /* auto, single or a number. */
 static int decode_processes(
@@ -48,7 +49,8 @@ const struct key workload_keys[] = {
 	{"target", KEY_STR, AT(target), .help = "URI that relative paths are below."},
 	{"duration", KEY_DURATION, AT(duration_ns), .def = "60s", .min = NS_PER_MS,
 		.max = WORKLOAD_DURATION_MAX_NS, .help = "Length of the measured phase."},
-	{"concurrency", KEY_COUNT, AT(concurrency), .def = "16", .min = 1,
+	{"concurrency", KEY_COUNT, AT(concurrency), .def = "16, with a rate 1024",
+		.set_offset = offsetof(struct workload, concurrency_set), .min = 1,
 		.max = WORKLOAD_SLOTS_MAX,
 		.help = "Slots per worker: ops in flight at once."},
 	{"warmup_period", KEY_DURATION, AT(warmup_ns), .def = "0",
@@ -71,10 +73,15 @@ const struct key workload_keys[] = {
 	{"users", KEY_LATER, .help = "Closed loop of so many users over all workers."},
 	{"spawn_rate", KEY_LATER, .help = "Users that begin per second."},
 	{"think_time", KEY_LATER, .help = "Pause of a user between ops."},
-	{"rate", KEY_LATER, .help = "Open loop: ops per second over all workers."},
-	{"io_rate", KEY_LATER, .help = "(old) Open loop, per worker."},
+	{"rate", KEY_CUSTOM, AT(rate), .fn = decode_rate, .def = "none: closed loop",
+		.help = "Open loop: ops per second over all workers, or {ops, arrival, "
+			"timer}; concurrency then bounds what is in flight."},
+	{"io_rate", KEY_CUSTOM, AT(rate), .fn = decode_io_rate,
+		.help = "(old) Open loop, per worker: {iops, distribution}."},
 	{"stages", KEY_LATER, .help = "Phases that follow one another."},
-	{"page_cache_mode", KEY_LATER, .help = "Advice about the page cache."},
+	{"page_cache_mode", KEY_ENUM, AT(page_cache), page_cache_names, .def = "auto",
+		.help = "file://: advice to the kernel: auto (none), normal, sequential, "
+			"random, or dontneed: files leave the page cache."},
 	{"endpoint", KEY_STR, AT(storage.options.endpoint),
 		.def = "that of the environment, else the store's own",
 		.help = "URL of an object store; the same as storage.endpoint."},
@@ -91,7 +98,9 @@ const struct key workload_keys[] = {
 			"puts "
 			"of their worker have made in the same folder."},
 	{"op_log_path", KEY_LATER, .help = "A line per op."},
-	{"verify", KEY_LATER, .help = "Check content."},
+	{"verify", KEY_BOOL, AT(verify), .def = "false",
+		.help = "Gets and range_gets check content, which is then a function of "
+			"name and offset: any host checks what any other wrote."},
 	{"range_engine", KEY_IGNORED, .help = "(old) Tuning of another program."},
 	{"s3dlio_optimization", KEY_IGNORED, .help = "(old) Tuning of another program."},
 	{"enable_metadata_cache", KEY_IGNORED,
@@ -106,6 +115,9 @@ const struct key workload_keys[] = {
 #define DIST(member) .offset = offsetof(struct distributed_spec, member)
 #define DIST_SET(member) .set_offset = offsetof(struct distributed_spec, member)
 static const char no_grpc[] = "hosts are reached over SSH";
+
+/* as enum tree_mode */
+static const char *const tree_modes[] = {"concurrent", "coordinator", "isolated", NULL};
 
 const struct key distributed_keys[] = {
 	{"agents", KEY_NODE, DIST(agents), .help = "The hosts, one worker each."},
@@ -123,10 +135,20 @@ const struct key distributed_keys[] = {
 		DIST_SET(ready_timeout_set), .def = "60s",
 		.max = WORKLOAD_DURATION_MAX_NS,
 		.help = "How long hosts may take to be ready; 0: for ever."},
-	{"tree_creation_mode", KEY_LATER, .help = "Who makes the directory tree."},
-	{"path_selection", KEY_LATER,
-		.help = "Which part of the tree a worker works in."},
-	{"partition_overlap", KEY_LATER, .help = "How much those parts overlap."},
+	{"tree_creation_mode", KEY_ENUM, DIST(tree_mode), tree_modes, .def = "concurrent",
+		DIST_SET(tree_mode_set),
+		.help = "Who makes a directory_structure on shared storage: all "
+			"(concurrent), the first worker (coordinator), or each one of "
+			"its own in a folder of its own (isolated)."},
+	{"path_selection", KEY_ENUM, DIST(path_selection), path_selection_names,
+		.def = "random", DIST_SET(path_selection_set),
+		.help = "Which part of a tree on shared storage a worker works in: "
+			"random (all), partitioned (its own and some of the others'), "
+			"exclusive (its own), weighted (its own, sometimes any)."},
+	{"partition_overlap", KEY_DOUBLE, DIST(partition_overlap), .def = "0.3",
+		DIST_SET(overlap_set),
+		.help = "partitioned, weighted: how much of the others' parts, from 0 "
+			"to 1."},
 	{"multi_endpoint", KEY_CUSTOM, DIST(endpoints), .fn = endpoints_decode,
 		.def = "that of the top level",
 		.help = "Endpoints that ops are spread over."},
@@ -154,11 +176,15 @@ const struct key perf_log_keys[] = {
 
 const struct workload_table workload_tables[] = {
 	{"", workload_keys},
+	{"rate", rate_keys},
+	{"io_rate", io_rate_keys},
 	{"workload[]", entry_keys},
+	{"workload[].selection", selection_keys},
 	{"size_distribution", size_keys},
 	{"size_distribution.parts[]", size_part_keys},
 	{"prepare", prepare_keys},
 	{"prepare.ensure_objects[]", set_keys},
+	{"prepare.directory_structure", structure_keys},
 	{"perf_log", perf_log_keys},
 	{"storage", storage_keys},
 	{"error_handling", error_handling_keys},
@@ -192,6 +218,22 @@ static char *short_name(const char *path)
 	return name;
 }
 
+static int check_overlap(struct decode *d, const struct distributed_spec *s,
+	const struct node *n, struct err *err)
+{
+	if (!s->overlap_set)
+		return 0;
+	if (!(s->partition_overlap >= 0 && s->partition_overlap <= 1))
+		return node_error(d->doc, node_get(n, "partition_overlap"), err,
+			"partition_overlap must be from 0 to 1");
+	if (s->path_selection != PATHS_PARTITIONED && s->path_selection != PATHS_WEIGHTED)
+		decode_warn(d, node_get(n, "partition_overlap"),
+			"partition_overlap is for path_selection partitioned and "
+			"weighted, and not used with %s",
+			path_selection_names[s->path_selection]);
+	return 0;
+}
+
 static int decode_distributed(struct decode *d, struct workload *w,
 	const struct workload_options *o, struct err *err)
 {
@@ -204,6 +246,8 @@ static int decode_distributed(struct decode *d, struct workload *w,
 		return 0;
 	if (decode_map(d, n, distributed_keys, "distributed section", &w->distributed,
 		    err) < 0)
+		return -1;
+	if (check_overlap(d, &w->distributed, n, err) < 0)
 		return -1;
 	return inventory_from_distributed(
 		d->doc, n, hosts, &w->distributed.inventory, err);
@@ -230,9 +274,9 @@ static int decode_workload(
 			"a workload is a mapping with 'target', 'workload' and so on");
 	if (decode_map(&d, w->doc->root, workload_keys, "workload", w, err) < 0)
 		return -1;
-	if (workload_decode_ops(&d, w, err) < 0 ||
-		workload_decode_prepare(&d, w->prepare_node, &w->prepare, err) < 0 ||
-		decode_perf_log(&d, w, err) < 0 || storage_decode(&d, w, err) < 0)
+	if (workload_decode_prepare(&d, w->prepare_node, &w->prepare, err) < 0 ||
+		workload_decode_ops(&d, w, err) < 0 || decode_perf_log(&d, w, err) < 0 ||
+		storage_decode(&d, w, err) < 0)
 		return -1;
 	return decode_distributed(&d, w, o, err);
 }
@@ -248,6 +292,7 @@ int workload_parse(const char *name, const char *text, size_t len,
 	w->duration_ns = 60 * NS_PER_SEC;
 	w->concurrency = 16;
 	w->perf_log.interval_ns = NS_PER_SEC;
+	w->distributed.partition_overlap = PARTITION_OVERLAP;
 	storage_init(w);
 	w->name = short_name(name);
 	if (!w->name || buf_append(&w->text, text, len) < 0)

@@ -12,8 +12,8 @@
  * id in the characters [A-Za-z0-9._-], {n} its number in the run, from 1): behind the worker's target in
  * URIs that begin with it, target_override or not; else behind the topmost folder that an absolute URI
  * of the workload names on the way. Only a worker without a host that is alone has none. On shared
- * storage there are no such folders, and prepared sets are split by index mod count. null:// is neither:
- * no folders, nothing split.
+ * storage there are no such folders, and prepared sets are split by index mod count; but with a tree and
+ * tree_creation_mode isolated there are, as on local storage. null:// is neither: no folders, nothing split.
  *
  * Endpoints. Those of the host count, else those of the agent of its name, of distributed, of the top
  * level. All endpoints of a workload see the same objects: an absolute URI below any of them means what lies
@@ -22,7 +22,8 @@
  * Sets. A delete whose path covers a set that a get or stat uses too gets a second set, "deletable", of
  * the same count and sizes (a note says so); proto/job.h has what covers means. The id of a set comes
  * from its place (by the file's or the command line's target, whatever target_override says), name,
- * sizes and fill, so that all workers and later runs agree on it.
+ * sizes and fill (with factors, a tree, or verify: from these, too), so that all workers and later runs
+ * agree on it.
  *
  * Precedence: a host's concurrency_override and target_override win over the command line, the command
  * line over the file; where the host has none, the workload's agent of the same name counts. Environment:
@@ -72,6 +73,9 @@ struct workload_overrides {
 	const char *target;
 	uint64_t duration_ns;
 	uint64_t concurrency;
+	double rate; /* ops per second over all workers; below 0: none, whatever the file says */
+	int arrival, timer;               /* 1 + enum arrival, 1 + enum timer */
+	bool once, verify, allow_foreign; /* as in a job */
 	bool seed_set;
 	uint64_t seed;
 	int shared_prepare; /* -1 not given, 0 no, 1 yes */
@@ -88,6 +92,9 @@ struct workload_overrides {
 	char *const *env_default;
 };
 
+/* "5000", "5,000/s": ops per second above 0. 0, or -1: it is none. */
+int workload_parse_rate(const char *text, double *ret);
+
 /* A worker process to plan for. */
 struct plan_worker {
 	const char *id; /* its name; unique */
@@ -100,8 +107,9 @@ struct plan_worker {
 struct plan {
 	struct job *jobs; /* one per worker, same order */
 	size_t n;
-	bool shared;  /* storage that all workers see alike */
-	char *target; /* as shown; may be NULL */
+	bool shared;   /* storage that all workers see alike, and share */
+	bool isolated; /* they see the same, and each works in a folder of its own */
+	char *target;  /* as shown; may be NULL */
 	uint64_t warmup_ns, duration_ns, start_delay_ns, post_prepare_delay_ns;
 	uint64_t stats_interval_ns;
 	uint64_t prepare_objects, prepare_bytes; /* over all workers; bytes expected */

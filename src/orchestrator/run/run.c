@@ -111,11 +111,12 @@ static void header(struct run *r)
 		console_line(con, "Target: %s", p->target);
 	run_show_store(r);
 	console_line(con, "Storage: %s",
-		p->shared ? "shared (all workers see the same)" : "local per worker");
-	console_line(con, "Duration: %s%s, %u slot%s per worker, seed %llu",
-		units_duration(p->duration_ns).s, warm ? warm : "",
-		p->jobs[0].concurrency, p->jobs[0].concurrency == 1 ? "" : "s",
-		(unsigned long long)p->seed);
+		p->isolated ? "shared, and a folder for each worker"
+		: p->shared ? "shared (all workers see the same)"
+			    : "local per worker");
+	console_line(con, "Duration: %s%s, seed %llu", units_duration(p->duration_ns).s,
+		warm ? warm : "", (unsigned long long)p->seed);
+	run_show_load(r);
 	forward_show(&r->forwarded, con);
 	for (char **n = p->notes; n && *n; n++)
 		console_line(con, "Note: %s", *n);

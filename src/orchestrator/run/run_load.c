@@ -1,11 +1,14 @@
 /* run_load: the workload of a run, what the command line overrides, and what is said about its store. */
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/buf.h"
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/text.h"
+#include "common/units.h"
 #include "orchestrator/command.h"
 #include "orchestrator/console/console.h"
 #include "orchestrator/profiles/profile_find.h"
@@ -42,6 +45,23 @@ static int take_store_config(struct run *r, struct err *err)
 	return 0;
 }
 
+static int take_rate(struct run *r, struct err *err)
+{
+	const struct options *o = &r->app->o;
+	struct workload_overrides *to = &r->overrides;
+
+	to->arrival = o->arrival_set ? 1 + o->arrival : 0;
+	to->timer = o->timer_set ? 1 + o->timer : 0;
+	if (o->rate && strcmp(o->rate, "max") == 0)
+		to->rate = -1;
+	else if (o->rate && workload_parse_rate(o->rate, &to->rate) < 0)
+		return err_set(err, ERR_INPUT,
+			"--rate wants ops per second above 0, such as 5000, or max, not "
+			"'%.50s'",
+			o->rate);
+	return 0;
+}
+
 static int take_options(struct run *r, struct err *err)
 {
 	const struct options *o = &r->app->o;
@@ -59,7 +79,12 @@ static int take_options(struct run *r, struct err *err)
 		.endpoint = o->endpoint,
 		.http_engine = o->http_engine_set ? 1 + o->http_engine : 0,
 		.insecure_tls = o->insecure_tls,
+		.once = o->once,
+		.verify = o->verify,
+		.allow_foreign = o->allow_foreign,
 	};
+	if (take_rate(r, err) < 0)
+		return -1;
 	if ((o->duration_set && !o->duration_ns) ||
 		(o->concurrency_set && !o->concurrency))
 		return err_set(
@@ -140,4 +165,44 @@ void run_show_store(const struct run *r)
 		console_line(con, "Credentials: none (anonymous)");
 	if (r->plan.tls_unverified)
 		console_line(con, "TLS: the store's certificate is NOT verified");
+}
+
+/* "5,000", and "0.5" of rates that are no whole number. */
+static void rate_text(double ops, struct buf *out)
+{
+	double whole = floor(ops + 0.5);
+
+	if (fabs(ops - whole) < 1e-6 * ops)
+		buf_puts(out, units_count((uint64_t)whole).s);
+	else
+		buf_printf(out, "%.6g", ops);
+}
+
+/* Open or closed. */
+static void load_text(const struct plan *p, struct buf *out)
+{
+	const struct job *first = &p->jobs[0];
+	double ops = 0;
+
+	for (size_t i = 0; i < p->n; i++)
+		ops += p->jobs[i].rate.ops;
+	if (ops > 0) {
+		buf_puts(out, "open loop, ");
+		rate_text(ops, out);
+		buf_printf(out, " ops/s (%s), up to %u in flight per worker",
+			arrival_names[first->rate.arrival], first->concurrency);
+	} else {
+		buf_printf(out, "closed loop, %u slot%s per worker", first->concurrency,
+			first->concurrency == 1 ? "" : "s");
+	}
+	buf_puts(out, first->once ? ", every object once" : "");
+	buf_puts(out, first->verify ? ", content verified" : "");
+}
+
+void run_show_load(const struct run *r)
+{
+	AUTO_BUF struct buf text = BUF_INIT;
+
+	load_text(&r->plan, &text);
+	console_line(r->ctx.console, "Load: %s", text.data ? text.data : "");
 }

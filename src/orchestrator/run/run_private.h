@@ -171,7 +171,8 @@ void run_on_timer(struct loop_timer *t, void *user);
 /* run_load.c */
 /* Reads the workload and its hosts, and what the command line has to say about it. */
 int run_load(struct run *r, struct err *err);
-/* Lines of the header: how the store is reached. */
+/* Lines of the header: open or closed loop; how the store is reached. */
+void run_show_load(const struct run *r);
 void run_show_store(const struct run *r);
 
 /* run_alike.c: what several workers say alike is said once */

@@ -1,0 +1,201 @@
+/* plan_trees: trees of directories over several workers, and what ops do in them. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+#include "common/err.h"
+#include "common/text.h"
+#include "common/units.h"
+#include "workload/plan.h"
+
+static const struct node *at_key(const struct node *map, const char *key)
+{
+	const struct node *n = node_get(map, key);
+
+	return n ? n : map;
+}
+
+static bool has_tree(const struct planner *p)
+{
+	return p->w->prepare.structure.node != NULL;
+}
+
+bool plan_isolated(const struct planner *p)
+{
+	return has_tree(p) && p->w->distributed.tree_mode == TREE_ISOLATED;
+}
+
+int plan_job_tree(
+	const struct planner *p, const struct set_spec *spec, struct job_set *set)
+{
+	if (!spec->tree)
+		return 0;
+	set->tree = structure_tree(&p->w->prepare.structure);
+	set->tree.dir_mask = strdup(set->tree.dir_mask);
+	if (!set->tree.dir_mask) {
+		set->tree = (struct job_tree){.depth = 0};
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+void plan_job_parts(const struct planner *p, struct job *j)
+{
+	const struct distributed_spec *d = &p->w->distributed;
+
+	j->interleave = p->w->prepare.strategy > 0;
+	j->trust = p->w->prepare.trust;
+	j->overwrite = p->w->prepare.overwrite;
+	/* where each worker has a tree of its own, all of it is its part */
+	if (!p->shared || !has_tree(p))
+		return;
+	j->coordinator = d->tree_mode == TREE_COORDINATOR;
+	j->path_selection = (enum path_selection)d->path_selection;
+	if (j->path_selection == PATHS_PARTITIONED || j->path_selection == PATHS_WEIGHTED)
+		j->partition_overlap = d->partition_overlap;
+}
+
+int plan_note_trees(struct planner *p, struct err *err)
+{
+	const struct distributed_spec *d = &p->w->distributed;
+	bool mode = d->tree_mode_set && d->tree_mode != TREE_CONCURRENT;
+	bool paths = d->path_selection_set && d->path_selection != PATHS_RANDOM;
+
+	if (mode && !has_tree(p) &&
+		plan_note(p, err,
+			"tree_creation_mode is about a directory_structure, and there is "
+			"none") < 0)
+		return -1;
+	if (paths && !has_tree(p))
+		return plan_note(p, err,
+			"path_selection is about a directory_structure, and there is "
+			"none");
+	if (p->isolated && p->subfolders &&
+		plan_note(p, err,
+			"tree_creation_mode isolated: every worker works in a folder of "
+			"its own, the first one in %s%s",
+			p->seats[0].target ? p->seats[0].target : "",
+			p->seats[0].sub) < 0)
+		return -1;
+	if (paths && p->n > 1 && !p->shared)
+		return plan_note(p, err,
+			"every worker has a tree of its own: path_selection is not used");
+	return 0;
+}
+
+/* ---- ops ---- */
+
+/* Whether uri means the files of a tree: a prefix it lies below, or a glob that matches a file in its
+ * topmost folder, or its first one. */
+static bool covers_tree(const char *uri, const struct job_set *set)
+{
+	const struct job_tree *t = &set->tree;
+	AUTO_BUF struct buf first = BUF_INIT;
+	AUTO_FREE char *flat = NULL;
+
+	if (!t->depth)
+		return false;
+	if (!text_has_wildcard(uri))
+		return text_ends_with(uri, "/") && text_starts_with(set->uri, uri);
+	flat = text_printf("%sfile_00000000.dat", set->uri);
+	if (!flat || text_match(uri, flat, false))
+		return true;
+	buf_puts(&first, set->uri);
+	for (unsigned d = 1; d <= (t->all ? 1 : t->depth); d++) {
+		const char *level = strstr(t->dir_mask, "%d");
+		const char *number = strstr(level + 2, "%d");
+
+		buf_printf(&first, "%.*s%u%.*s1%s/", (int)(level - t->dir_mask),
+			t->dir_mask, d, (int)(number - level - 2), level + 2, number + 2);
+	}
+	buf_puts(&first, "file_00000000.dat");
+	return !first.data || text_match(uri, first.data, false);
+}
+
+static bool in_tree(const struct job *j, const char *uri)
+{
+	for (size_t i = 0; i < j->n_sets; i++)
+		if (covers_tree(uri, &j->sets[i]))
+			return true;
+	return false;
+}
+
+static int check_put(struct planner *p, const struct job *j, size_t i, struct err *err)
+{
+	const struct op_spec *op = &p->w->ops[i];
+	bool tree = in_tree(j, j->ops[i].uri);
+	bool sized = op->has_object_size || op->has_distribution;
+
+	if (tree && sized)
+		return plan_note(p, err,
+			"put '%s' overwrites files of the tree, which keep their sizes: "
+			"%s is not used",
+			op->path,
+			op->has_object_size ? "object_size" : "size_distribution");
+	if (!tree && !sized)
+		return node_error(p->w->doc, op->node, err,
+			"a put needs object_size or size_distribution: '%s' is not the "
+			"directory_structure, whose files have sizes",
+			op->path);
+	if (!tree && op->selection.how != SELECT_UNIFORM)
+		return node_error(p->w->doc, at_key(op->node, "selection"), err,
+			"a put makes new objects and chooses none: selection is for puts "
+			"into a directory_structure");
+	return 0;
+}
+
+static int check_rmdir(struct planner *p, const struct job *j, size_t i, struct err *err)
+{
+	const struct op_spec *op = &p->w->ops[i];
+
+	for (size_t k = 0; k < j->n_ops; k++)
+		if (j->ops[k].kind == OP_MKDIR &&
+			strcmp(j->ops[k].uri, j->ops[i].uri) == 0)
+			return 0;
+	if (in_tree(j, j->ops[i].uri))
+		return 0;
+	return node_error(p->w->doc, at_key(op->node, "path"), err,
+		"rmdir '%s' has nothing to remove: it needs a mkdir of the same path, or "
+		"a directory_structure",
+		op->path);
+}
+
+static bool reads(enum op_kind kind)
+{
+	return kind == OP_GET || kind == OP_STAT || kind == OP_RANGE_GET ||
+	       kind == OP_RANGE_PUT || kind == OP_COPY;
+}
+
+/* Names of a tree are one set: what a delete takes is gone for those that read. */
+static int check_delete(struct planner *p, const struct job *j, size_t i, struct err *err)
+{
+	for (size_t s = 0; s < j->n_sets; s++)
+		for (size_t k = 0;
+			covers_tree(j->ops[i].uri, &j->sets[s]) && k < j->n_ops; k++)
+			if (reads(j->ops[k].kind) &&
+				covers_tree(j->ops[k].uri, &j->sets[s]))
+				return plan_note(p, err,
+					"delete '%s' takes files of the tree that %s "
+					"reads: expect not_found errors",
+					p->w->ops[i].path, op_infos[j->ops[k].kind].name);
+	return 0;
+}
+
+int plan_check_trees(struct planner *p, const struct job *first, struct err *err)
+{
+	for (size_t i = 0; i < first->n_ops; i++) {
+		int r = 0;
+
+		if (first->ops[i].kind == OP_PUT)
+			r = check_put(p, first, i, err);
+		else if (first->ops[i].kind == OP_RMDIR)
+			r = check_rmdir(p, first, i, err);
+		else if (first->ops[i].kind == OP_DELETE)
+			r = check_delete(p, first, i, err);
+		if (r < 0)
+			return -1;
+	}
+	return 0;
+}
