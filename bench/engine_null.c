@@ -1,5 +1,8 @@
-/* engine_null: what the engine costs by itself: null, closed loop, a weighted draw of four ops, three
- * histograms, sizes in ten orders of magnitude. One thread. */
+/* engine_null: what the engine costs by itself: null, a weighted draw of four ops, three histograms, sizes in
+ * ten orders of magnitude. One thread.
+ *
+ * engine_null [SECONDS [RATE]]: with a rate an open loop of so many ops a second, 1024 slots; its rate
+ * delivered counts then. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +21,7 @@ static char *copy(const char *s)
 	return strdup(s);
 }
 
-static struct job make_job(uint64_t duration_ns)
+static struct job make_job(uint64_t duration_ns, double rate)
 {
 	static const struct {
 		enum op_kind kind;
@@ -37,7 +40,8 @@ static struct job make_job(uint64_t duration_ns)
 		.seed = 1,
 		.count = 1,
 		.share_count = 1,
-		.concurrency = 1,
+		.concurrency = rate > 0 ? 1024 : 1,
+		.rate = {.ops = rate, .timer = TIMER_SPIN},
 		.threads = 1,
 		.duration_ns = duration_ns,
 		.op_timeout_ns = NS_PER_SEC,
@@ -67,7 +71,9 @@ static struct job make_job(uint64_t duration_ns)
 
 static struct engine *start(struct task *t, struct gate *gate, struct err *err)
 {
+	const struct pacing pacing = {.rate = t->job.rate, .count = 1, .seed = 1};
 	const struct engine_config cfg = {
+		.pacing = &pacing,
 		.backend = t->backend,
 		.job = t->job_state,
 		.threads = t->threads,
@@ -95,7 +101,9 @@ int main(int argc, char **argv)
 {
 	uint64_t seconds = argc > 1 ? strtoull(argv[1], NULL, 10) : 2, before, used,
 		 ops = 0;
-	struct job job = make_job(seconds * NS_PER_SEC);
+	double rate = argc > 2 ? strtod(argv[2], NULL) : 0;
+	struct job job = make_job(seconds * NS_PER_SEC, rate);
+	struct engine_rate kept;
 	struct data data = {0};
 	struct err err = ERR_INIT;
 	struct gate gate;
@@ -123,9 +131,13 @@ int main(int argc, char **argv)
 		engine_totals(e, (enum op_kind)k, &totals);
 		ops += totals.count;
 	}
+	engine_rate(e, &kept);
 	printf("{\"bench\":\"engine_null\",\"ops\":%" PRIu64 ",\"cpu_ns_per_op\":%.1f,"
-	       "\"mops_per_core\":%.2f,\"goal_mops_per_core\":12}\n",
-		ops, (double)used / (double)ops, (double)ops / (double)used * 1e3);
+	       "\"mops_per_core\":%.2f,\"asked_mops\":%.2f,\"delivered_mops\":%.2f,"
+	       "\"never_started\":%" PRIu64 "}\n",
+		ops, (double)used / (double)ops, (double)ops / (double)used * 1e3,
+		rate / 1e6, (double)kept.started / (double)seconds / 1e6,
+		kept.never_started);
 	engine_destroy(e);
 	task_destroy(t);
 	gate_finish(&gate);

@@ -174,7 +174,7 @@ static void null_submit(void *thread, struct io **ops, size_t n)
 		struct io *io = ops[i];
 
 		io->bytes = moved_bytes(t->job, io);
-		io->start_ns = last_end ? last_end : io->due_ns;
+		io->start_ns = last_end ? last_end : io->start_ns;
 		if (latency) {
 			io->end_ns = io->start_ns + latency; /* planned */
 		} else {
@@ -199,8 +199,13 @@ static size_t null_wait(void *thread, struct io **done, size_t max, uint64_t dea
 		clock_sleep_until(deadline_ns);
 		return 0;
 	}
-	clock_sleep_until(t->head->end_ns < deadline_ns ? t->head->end_ns : deadline_ns);
+	uint64_t until = t->head->end_ns < deadline_ns ? t->head->end_ns : deadline_ns;
 	uint64_t now = clock_ns();
+
+	if (now < until) {
+		clock_sleep_until(until);
+		now = clock_ns();
+	}
 
 	while (n < max && t->head && t->head->end_ns <= now) {
 		done[n] = pop(t);
@@ -276,7 +281,6 @@ const struct backend backend_null = {
 	.ops = 1u << OP_GET | 1u << OP_PUT | 1u << OP_LIST | 1u << OP_STAT |
 	       1u << OP_DELETE | 1u << OP_RANGE_GET | 1u << OP_COPY |
 	       1u << OP_MULTIPART_PUT,
-	.continuous_clock = true,
 	.batch_max = 1000,
 	.any_object = true,
 	.job_size = sizeof(struct null_job),

@@ -212,6 +212,10 @@ struct msg_phase {
 	bool stopped;     /* ended early by stop */
 	uint64_t left;    /* cleanup: objects that could not be removed */
 	uint64_t foreign; /* cleanup: objects in its way that are not ours, and stay */
+	/* open loop: ops that began in the measured part; those that were due before its end and never began;
+	 * and the part of the time, 0 to 1, in which ops were due and no slot was free */
+	uint64_t started, never_started;
+	double slots_busy;
 	char *text;       /* remark, or NULL */
 };
 

@@ -66,7 +66,8 @@ static int thread_init(struct engine *e, uint32_t index, struct err *err)
 	uint32_t n = cfg->slots / cfg->threads + (index < cfg->slots % cfg->threads);
 
 	t->engine = e;
-	t->pacer.continuous_clock = cfg->backend->continuous_clock;
+	pacer_init(&t->pacer, cfg->pacing, cfg->backend->sync ? &e->schedule : NULL,
+		index, cfg->threads);
 	if (thread_slots(t, n, cfg->more_bytes) < 0 || thread_records(t, cfg) < 0 ||
 		endpoints_init(&t->endpoints, cfg->endpoints, index) < 0)
 		return err_sys(err, ENOMEM, "no memory for %u slots", n);
@@ -114,6 +115,8 @@ static struct engine *engine_alloc(const struct engine_config *cfg)
 	e->cfg = *cfg;
 	e->stop_ns = UINT64_MAX;
 	e->planned_end_ns = UINT64_MAX;
+	if (cfg->pacing)
+		pacer_shared_init(&e->schedule, cfg->pacing);
 	e->threads = calloc(cfg->threads, sizeof(*e->threads));
 	if (!e->threads) {
 		free(e);
@@ -208,6 +211,7 @@ void engine_stop(struct engine *e, bool now)
 	while (old > at && !__atomic_compare_exchange_n(&e->stop_ns, &old, at, false,
 				   __ATOMIC_RELAXED, __ATOMIC_RELAXED))
 		;
+	pacer_wake(&e->stopped);
 	gate_cancel(e->cfg.gate);
 }
 
@@ -353,6 +357,40 @@ void engine_totals(const struct engine *e, enum op_kind kind, struct engine_tota
 		if (!ret->first_error[0] && o->first_error[0])
 			memcpy(ret->first_error, o->first_error, RECORD_TEXT);
 	}
+}
+
+/* Ops of any kind that a stuck thread still has in flight. */
+static uint64_t all_stuck_ops(const struct engine_thread *t)
+{
+	uint64_t n = 0;
+
+	for (unsigned k = 0; k < OP_KINDS; k++)
+		n += stuck_ops(t, (enum op_kind)k);
+	return n;
+}
+
+void engine_rate(const struct engine *e, struct engine_rate *ret)
+{
+	const uint64_t end = engine_end_ns(e);
+	const uint64_t begin = __atomic_load_n(&e->measure_at_ns, __ATOMIC_RELAXED);
+	uint64_t held = 0;
+
+	*ret = (struct engine_rate){0};
+	if (!e->threads[0].pacer.open || !begin)
+		return;
+	for (uint32_t i = 0; i < e->cfg.threads; i++) {
+		const struct engine_thread *t = &e->threads[i];
+
+		ret->started += __atomic_load_n(&t->started, __ATOMIC_RELAXED);
+		ret->started += all_stuck_ops(t);
+		/* nobody may look into a thread that is stuck */
+		if (__atomic_load_n(&t->finished, __ATOMIC_ACQUIRE))
+			ret->never_started += pacer_left(&t->pacer, end);
+		held += __atomic_load_n(&t->held_ns, __ATOMIC_RELAXED);
+	}
+	ret->never_started += pacer_shared_left(&e->threads[0].pacer, end);
+	if (end > begin)
+		ret->slots_busy = (double)held / (double)(end - begin) / e->cfg.threads;
 }
 
 uint32_t engine_endpoints(const struct engine *e)

@@ -52,6 +52,7 @@ struct engine_config {
 	void *source_user;
 	size_t more_bytes; /* of the longest io->more or io->to, at any endpoint */
 	const struct job_endpoints *endpoints; /* or NULL */
+	const struct pacing *pacing;           /* open loop; NULL: closed */
 	unsigned kinds;                        /* mask of the ops that may come */
 	struct gate *gate;
 	uint64_t warmup_ns;
@@ -86,6 +87,8 @@ struct engine_thread {
 	uint64_t now_ns, warm_end_ns, planned_end_ns;
 	uint64_t last_end_ns; /* of a counted op (atomic) */
 	struct pacer pacer;
+	uint64_t started; /* open loop: ops that began in the measured part (atomic) */
+	uint64_t held_ns; /* and for how long due ops waited for a slot there (atomic) */
 	struct recorder record[PARTS];
 	struct endpoints endpoints; /* of the measured part */
 	struct samples samples;
@@ -137,6 +140,14 @@ struct engine_totals {
 	char first_error[RECORD_TEXT];
 };
 void engine_totals(const struct engine *e, enum op_kind kind, struct engine_totals *ret);
+
+/* After engine_wait: what became of an open loop's rate. Zeros in a closed loop. */
+struct engine_rate {
+	uint64_t started;       /* in the measured part */
+	uint64_t never_started; /* due before the end, and begun by nobody */
+	double slots_busy; /* 0..1: part of the time in which ops were due and no slot was free */
+};
+void engine_rate(const struct engine *e, struct engine_rate *ret);
 
 /* After engine_wait: what went through an endpoint in the measured part, over all threads; index n of n is
  * what went elsewhere. Adds to response (3 digits), bytes and errors. 0 or -ENOMEM. */

@@ -31,34 +31,54 @@ static enum next take_op(struct engine_thread *t, struct io *io, struct engine_s
 	return next;
 }
 
-/* Takes ops from the source into the free slots. */
-static void fill_slots(struct engine_thread *t)
+/* Takes an op from the source into the slot that was free last; due_ns 0: it is due when it starts. */
+static enum next begin_op(struct engine_thread *t, uint64_t due_ns)
 {
-	while (t->n_free > 0) {
-		struct io *io = t->free[t->n_free - 1];
-		struct engine_slot *slot = io->engine;
-		uint64_t due_ns;
-		enum next next;
+	struct io *io = t->free[t->n_free - 1];
+	struct engine_slot *slot = io->engine;
+	enum next next;
 
-		if (!pacer_due(&t->pacer, t->now_ns, &due_ns))
-			return;
-		memset(io, 0, offsetof(struct io, error_text));
-		io->engine = slot;
-		io->uri = slot->uri;
-		io->due_ns = due_ns;
-		io->error_text[0] = '\0';
-		next = take_op(t, io, slot);
-		if (next == NEXT_END) {
-			t->ended = true;
-			__atomic_store_n(&t->ran_out, 1, __ATOMIC_RELAXED);
-			return;
-		}
-		if (next == NEXT_LATER)
-			return;
+	memset(io, 0, offsetof(struct io, error_text));
+	io->engine = slot;
+	io->uri = slot->uri;
+	io->due_ns = due_ns;
+	io->start_ns = t->now_ns;
+	io->error_text[0] = '\0';
+	next = take_op(t, io, slot);
+	if (next == NEXT_OP) {
 		__atomic_store_n(&slot->busy, (uint8_t)(io->kind + 1), __ATOMIC_RELAXED);
 		t->n_free--;
 		t->batch[t->n_batch++] = io;
+	} else if (next == NEXT_END) {
+		t->ended = true;
+		__atomic_store_n(&t->ran_out, 1, __ATOMIC_RELAXED);
 	}
+	return next;
+}
+
+/* Closed loop: every free slot begins an op. */
+static void fill_slots(struct engine_thread *t)
+{
+	while (t->n_free > 0 && begin_op(t, 0) == NEXT_OP)
+		;
+}
+
+/* Open loop: what is due begins, as long as there are free slots; not all of it at once, so that a thread which
+ * is behind goes on using the same few slots. Whether the source can give nothing now. */
+static bool fill_due(struct engine_thread *t)
+{
+	while (t->n_free > 0 && t->n_batch < ENGINE_BATCH) {
+		uint64_t due_ns = pacer_due(&t->pacer);
+		enum next next;
+
+		if (due_ns > t->now_ns)
+			return false;
+		next = begin_op(t, due_ns);
+		if (next != NEXT_OP)
+			return next == NEXT_LATER;
+		pacer_begin(&t->pacer);
+	}
+	return false;
 }
 
 /* Counts an op where it belongs: by the time it ended. Whether it is one of the results. */
@@ -67,7 +87,9 @@ static bool count(struct engine_thread *t, struct io *io, uint64_t end_ns)
 	const bool open_end = t->engine->cfg.measure_ns == 0;
 	bool measured = false;
 
-	io->due_ns = pacer_due_of(&t->pacer, io->due_ns, io->start_ns);
+	/* closed loop; open: an op that was given up before it began */
+	if (io->due_ns == 0 || io->start_ns < io->due_ns)
+		io->due_ns = io->start_ns;
 	if (t->cancelled && !open_end) {
 		t->record[PART_MEASURE].ops[io->kind]->abandoned++;
 	} else if (io->end_ns >= end_ns && !open_end) {
@@ -96,6 +118,11 @@ void engine_page(void *thread, const struct io *io, uint64_t start_ns, uint64_t 
 		record_page(&t->record[part], io->kind, end_ns - start_ns);
 }
 
+static bool in_measure(const struct engine_thread *t, uint64_t at_ns)
+{
+	return at_ns >= t->warm_end_ns && at_ns < end_of(t);
+}
+
 static void finish(struct engine_thread *t, struct io *io)
 {
 	struct engine_slot *slot = io->engine;
@@ -103,6 +130,8 @@ static void finish(struct engine_thread *t, struct io *io)
 	t->now_ns = io->end_ns;
 	bool counted = count(t, io, end_of(t));
 
+	if (t->pacer.open && in_measure(t, io->start_ns))
+		__atomic_store_n(&t->started, t->started + 1, __ATOMIC_RELAXED);
 	if (__builtin_expect(t->endpoints.n > 0, 0))
 		endpoints_done(&t->endpoints, io, counted);
 	t->engine->cfg.source->done(t->source, io);
@@ -111,12 +140,11 @@ static void finish(struct engine_thread *t, struct io *io)
 }
 
 /* Waits for finished ops; when the time of those in flight is over, gives them up. */
-static void reap(struct engine_thread *t)
+static void reap(struct engine_thread *t, uint64_t deadline_ns)
 {
 	const struct engine *e = t->engine;
 	struct io *done[ENGINE_BATCH];
-	size_t n = e->cfg.backend->wait(
-		t->backend, done, ENGINE_BATCH, t->now_ns + LOOK_UP_NS);
+	size_t n = e->cfg.backend->wait(t->backend, done, ENGINE_BATCH, deadline_ns);
 
 	if (n == 0)
 		t->now_ns = clock_ns();
@@ -132,7 +160,7 @@ static void reap(struct engine_thread *t)
 	}
 }
 
-static void run(struct engine_thread *t)
+static void run_closed(struct engine_thread *t)
 {
 	const struct backend *backend = t->engine->cfg.backend;
 
@@ -149,7 +177,71 @@ static void run(struct engine_thread *t)
 		 * flight would never be asked again */
 		if (t->n_free == t->n_slots)
 			return;
-		reap(t);
+		reap(t, t->now_ns + LOOK_UP_NS);
+	}
+}
+
+/* All slots are in use: notes for how long an op that was due had to wait for one. */
+static void reap_full(struct engine_thread *t)
+{
+	const bool sync = t->engine->cfg.backend->sync;
+	uint64_t due_ns = pacer_due(&t->pacer);
+	/* a sync backend is through with its op already */
+	uint64_t from_ns = sync ? t->slots[0].io.start_ns : clock_ns();
+
+	reap(t, t->now_ns + LOOK_UP_NS);
+	if (from_ns < due_ns)
+		from_ns = due_ns;
+	if (from_ns < t->now_ns && in_measure(t, t->now_ns))
+		__atomic_store_n(&t->held_ns, t->held_ns + (t->now_ns - from_ns),
+			__ATOMIC_RELAXED);
+}
+
+/* The next moment at which something may have to be done that is no end of an op. */
+static uint64_t next_moment(struct engine_thread *t, bool later)
+{
+	uint64_t look_up = t->now_ns + LOOK_UP_NS, at;
+
+	if (t->ended || later)
+		return look_up;
+	at = pacer_deadline(&t->pacer, pacer_due(&t->pacer), t->now_ns);
+	return at < look_up ? at : look_up;
+}
+
+/* Nothing is in flight: until the next op is due, or the end. */
+static void wait_for_due(struct engine_thread *t)
+{
+	uint64_t due_ns = pacer_due(&t->pacer);
+
+	t->now_ns = pacer_wait(&t->pacer,
+		due_ns < t->planned_end_ns ? due_ns : t->planned_end_ns,
+		&t->engine->stopped);
+}
+
+static void run_open(struct engine_thread *t)
+{
+	const struct backend *backend = t->engine->cfg.backend;
+
+	t->now_ns = clock_ns();
+	for (;;) {
+		bool later = false;
+
+		if (t->now_ns >= end_of(t))
+			t->ended = true;
+		t->n_batch = 0;
+		if (!t->ended)
+			later = fill_due(t);
+		if (t->n_batch > 0)
+			backend->submit(t->backend, t->batch, t->n_batch);
+		if (t->n_free == t->n_slots) {
+			if (t->ended || later)
+				return;
+			wait_for_due(t);
+		} else if (t->n_free == 0 && !t->ended) {
+			reap_full(t);
+		} else {
+			reap(t, next_moment(t, later));
+		}
 	}
 }
 
@@ -194,7 +286,13 @@ void *engine_thread_main(void *thread)
 					    ? at_ns + cfg->warmup_ns + cfg->measure_ns
 					    : UINT64_MAX;
 		__atomic_store_n(&e->planned_end_ns, t->planned_end_ns, __ATOMIC_RELAXED);
-		run(t);
+		__atomic_store_n(
+			&e->measure_at_ns, at_ns + cfg->warmup_ns, __ATOMIC_RELAXED);
+		pacer_start(&t->pacer, at_ns);
+		if (t->pacer.open)
+			run_open(t);
+		else
+			run_closed(t);
 	}
 	if (ok)
 		cfg->backend->thread_fini(t->backend);

@@ -125,12 +125,29 @@ static int make_listed(const struct task *t, struct err *err)
 	return 0;
 }
 
+static void add_rate(struct work *w)
+{
+	struct engine_rate rate;
+
+	engine_rate(w->engine, &rate);
+	w->result.started = rate.started;
+	w->result.never_started = rate.never_started;
+	w->result.slots_busy = rate.slots_busy;
+}
+
 static int do_load(struct work *w)
 {
 	const struct task *t = w->task;
+	const struct pacing pacing = {
+		.rate = t->job.rate,
+		.index = t->job.index,
+		.count = t->job.count,
+		.seed = t->job.seed,
+	};
 	struct engine_config cfg = engine_config(w);
 	struct engine *e;
 
+	cfg.pacing = &pacing;
 	cfg.source = &load_source;
 	cfg.source_user = w->task;
 	cfg.more_bytes = load_more_bytes(t);
@@ -151,6 +168,7 @@ static int do_load(struct work *w)
 
 		add_totals(w, (enum op_kind)k, &totals);
 	}
+	add_rate(w);
 	if (engine_ran_out(e))
 		w->result.text = text_printf(
 			"nothing was left to do before the time was over: the "
