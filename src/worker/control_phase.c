@@ -96,6 +96,7 @@ static void send_stats(struct control *c, enum part part, enum phase phase)
 		.part = part,
 		.phase = phase,
 		.total = __atomic_load_n(&c->work->total, __ATOMIC_RELAXED),
+		.through = is_load(c->work) ? work_through(c->work) : 0,
 		.until_ns = end_ns(c),
 		.least_ns = near_ns(c),
 		.room = writer_has_room(c->writer),

@@ -151,8 +151,10 @@ int report_stats(struct report *r, const struct report_stats *ask, struct buf *o
 		.ops = ops,
 		.error_sample = p->sample[0] ? p->sample : NULL,
 	};
-	if (ask->phase == PHASE_PREPARE || ask->phase == PHASE_CLEANUP) {
-		s->done = p->done;
+	const bool load = ask->phase == PHASE_WARMUP || ask->phase == PHASE_MEASURE;
+
+	if (!load || ask->total > 0) {
+		s->done = load ? ask->through : p->done;
 		s->total = ask->total;
 		s->done_bytes = p->done_bytes;
 	}

@@ -42,7 +42,8 @@ bool report_pending(const struct report *r, enum part part);
 struct report_stats {
 	enum part part;
 	enum phase phase;
-	uint64_t total;    /* objects of prepare and cleanup */
+	/* objects of prepare and cleanup, and of a load that ends with them; of the latter done by now */
+	uint64_t total, through;
 	uint64_t until_ns; /* where the part ends, when that is before now */
 	uint64_t
 		least_ns; /* a shorter interval in which nothing happened is not worth a line */

@@ -10,6 +10,7 @@
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/text.h"
+#include "worker/load.h"
 #include "worker/task.h"
 
 static int warn(struct task *t, char *text)
@@ -186,6 +187,10 @@ static int check_ops(
 	*at = NULL;
 	if (j->load && j->n_ops == 0)
 		return err_set(err, ERR_INPUT, "the workload has no ops");
+	if (j->load && j->once && !load_has_end(t))
+		return err_set(err, ERR_INPUT,
+			"--once works through objects that are there, and no op of this "
+			"workload has any: put, list and mkdir never come to an end");
 	return 0;
 }
 

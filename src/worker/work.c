@@ -135,6 +135,25 @@ static void add_rate(struct work *w)
 	w->result.slots_busy = rate.slots_busy;
 }
 
+/* What a load that works through its objects has left, or why it measured nothing. */
+static void judge_once(struct work *w)
+{
+	const struct once *once = &w->task->once;
+
+	w->result.left = once->total - once_done(once);
+	if (once->total == 0)
+		w->result.at_ns = gate_first_ns(&w->gate);
+	else if (w->result.left > 0)
+		w->result.text = text_printf("%" PRIu64 " of %" PRIu64
+					     " objects were left when the load ended",
+			w->result.left, once->total);
+	else if (w->result.done == 0 && w->result.errors == 0)
+		w->result.text = text_printf("all %" PRIu64
+					     " objects were worked through before the "
+					     "warm-up was over",
+			once->total);
+}
+
 static int do_load(struct work *w)
 {
 	const struct task *t = w->task;
@@ -160,6 +179,7 @@ static int do_load(struct work *w)
 	e = engine_create(&cfg, &w->err);
 	if (!e)
 		return -1;
+	__atomic_store_n(&w->total, t->once.total, __ATOMIC_RELAXED);
 	publish(w, e);
 	set_state(w, WORK_ARMED);
 	wait_for(w, e);
@@ -169,7 +189,9 @@ static int do_load(struct work *w)
 		add_totals(w, (enum op_kind)k, &totals);
 	}
 	add_rate(w);
-	if (engine_ran_out(e))
+	if (t->job.once)
+		judge_once(w);
+	else if (engine_ran_out(e))
 		w->result.text = text_printf(
 			"nothing was left to do before the time was over: the "
 			"objects to delete are used up");
@@ -336,6 +358,11 @@ uint64_t work_removed(const struct work *w)
 	bool planned = __atomic_load_n(&w->total, __ATOMIC_ACQUIRE) > 0;
 
 	return w->phase == PHASE_CLEANUP && planned ? cleanup_done(&w->cleanup) : 0;
+}
+
+uint64_t work_through(const struct work *w)
+{
+	return w->task ? once_done(&w->task->once) : 0;
 }
 
 bool work_destroy(struct work *w)

@@ -33,7 +33,8 @@ struct work {
 
 	uint32_t state;  /* enum work_state (atomic) */
 	uint32_t cancel; /* end soon (atomic) */
-	uint64_t total;  /* objects to make or remove (atomic) */
+	/* objects to make, to remove or (job.once) to work through (atomic) */
+	uint64_t total;
 	uint64_t listed; /* objects that a check has seen in listings so far (atomic) */
 
 	pthread_mutex_t lock;
@@ -80,6 +81,9 @@ int work_delta(struct work *w, enum part part, struct op_delta deltas[OP_KINDS],
 
 /* Cleanup: objects that are gone by now. An op of it may be for many. */
 uint64_t work_removed(const struct work *w);
+
+/* A load that works through its objects once: those that are done by now. */
+uint64_t work_through(const struct work *w);
 
 /* Releases a work that is done; NULL is fine. One with stuck threads is leaked on purpose, with the
  * task it uses. Returns false then. */
