@@ -140,6 +140,12 @@ bool load_has_end(const struct task *t)
 	return false;
 }
 
+static bool writes(const struct job_op *op)
+{
+	return op->kind == OP_PUT || op->kind == OP_MULTIPART_PUT ||
+	       op->kind == OP_RANGE_PUT;
+}
+
 static int init_op(
 	struct load_thread *l, const struct task *t, uint32_t i, uint32_t index)
 {
@@ -151,6 +157,9 @@ static int init_op(
 	op->keys = &t->keys[i];
 	op->puts_of = t->puts_of[i];
 	op->finite = is_finite(t, i);
+	op->checks = op->spec->verify &&
+		     (op->spec->kind == OP_GET || op->spec->kind == OP_RANGE_GET);
+	op->knows = op->checks || (j->verify && op->keys->n > 0 && writes(op->spec));
 	sizes_init(&op->sizes, &op->spec->size);
 	if (init_pool(l, op) < 0)
 		return -ENOMEM;
@@ -273,10 +282,10 @@ static void init_random(struct load_thread *l, const struct task *t, uint32_t in
 
 	rng_seed(&l->rng, seed);
 	rng_seed(&l->instead, rng_mix(seed));
-	for (uint32_t i = 0; i < l->n_ops; i++)
+	for (uint32_t i = 0; i < l->n_ops; i++) {
 		rng_seed(&l->ops[i].rng, rng_mix(seed + i + 1));
-	l->stamp = rng_u64(&l->rng);
-	l->data_mask = (t->data->size - 1) & ~UINT64_C(63);
+		l->ops[i].put.group = rng_u64(&l->ops[i].rng);
+	}
 }
 
 static int load_init(void *user, uint32_t index, uint32_t n, uint32_t slots,
@@ -288,6 +297,7 @@ static int load_init(void *user, uint32_t index, uint32_t n, uint32_t slots,
 
 	(void)slots;
 	if (l) {
+		l->contents = &t->contents;
 		l->ops = calloc(t->job.n_ops, sizeof(*l->ops));
 		l->weights = calloc(t->job.n_ops, sizeof(*l->weights));
 		l->n_ops = l->ops ? (uint32_t)t->job.n_ops : 0;

@@ -23,9 +23,15 @@ static void take_key(
 
 		put_name(&l->ops[m->op], m->seq, uri);
 		io->size = m->size;
+		io->verify = op->checks;
+		if (op->knows)
+			contents_of_key(l->contents, l->ops[m->op].spec, uri, io);
 		return;
 	}
 	keyset_key(op->keys, at, uri, &io->size);
+	io->verify = op->checks;
+	if (__builtin_expect(op->knows, 0))
+		contents_of(l->contents, op->spec, op->keys, at, uri, io);
 }
 
 static void fill_key(
@@ -45,6 +51,15 @@ static void overwrite(
 		io->size = sizes_draw(&op->sizes, &op->rng);
 }
 
+static void write_content(
+	struct load_thread *l, struct load_op *op, struct io *io, const char *uri)
+{
+	uint64_t random = rng_u64(&op->rng);
+
+	if (!op->knows)
+		contents_of_put(l->contents, op->spec, &op->put, random, uri, io);
+}
+
 static void fill_put(
 	struct load_thread *l, struct load_op *op, struct io *io, char *uri, char *more)
 {
@@ -57,9 +72,7 @@ static void fill_put(
 		io->tag = seq; /* for the ring, when the put has ended */
 		io->size = sizes_draw(&op->sizes, &op->rng);
 	}
-	io->data_at = rng_u64(&op->rng) & l->data_mask;
-	io->stamp = rng_mix(l->stamp ^ seq);
-	io->fill = (uint8_t)op->spec->fill;
+	write_content(l, op, io, uri);
 	io->fsync = op->spec->fsync;
 	io->part_size = op->spec->part_size;
 }
@@ -96,6 +109,7 @@ static void next_range(
 
 	ranges_next(&op->ranges, uri, &key, &offset, &size);
 	take_key(l, op, io, uri, key);
+	io->object_size = io->size == UINT64_MAX ? 0 : io->size;
 	io->offset = offset;
 	io->size = size;
 }
@@ -112,6 +126,7 @@ static void any_range(
 		if (io->size > 0)
 			break;
 	}
+	io->object_size = io->size == UINT64_MAX ? 0 : io->size;
 	if (io->size == UINT64_MAX)
 		io->size = size;
 	else if (io->size > size) {
@@ -134,9 +149,7 @@ static void fill_range_put(
 	struct load_thread *l, struct load_op *op, struct io *io, char *uri, char *more)
 {
 	fill_range(l, op, io, uri, more);
-	io->data_at = rng_u64(&op->rng) & l->data_mask;
-	io->stamp = rng_mix(l->stamp ^ l->seq++);
-	io->fill = (uint8_t)op->spec->fill;
+	write_content(l, op, io, uri);
 	io->fsync = op->spec->fsync;
 }
 

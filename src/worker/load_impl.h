@@ -7,6 +7,7 @@
 
 #include "common/rng.h"
 #include "proto/job.h"
+#include "worker/contents.h"
 #include "worker/keyset.h"
 #include "worker/mix.h"
 #include "worker/names.h"
@@ -55,6 +56,9 @@ struct load_op {
 	uint32_t runner,
 		runners; /* which of how many threads that may run the op this is */
 	bool finite;     /* its keys come to an end: then it is not drawn any more */
+	bool checks;     /* what it reads */
+	bool knows; /* what its objects hold: it checks that, or writes what can be checked */
+	struct contents_put put;
 };
 
 struct load_thread {
@@ -73,8 +77,7 @@ struct load_thread {
 	struct once_lane *lane; /* the same */
 	bool may_refuse;        /* caps or rings: the op drawn may not be possible now */
 	uint64_t seq;           /* of the next put */
-	uint64_t stamp;
-	uint64_t data_mask;
+	const struct contents *contents;
 };
 
 /* Chooses object, size and content of an op that was drawn, and writes its names to uri and more. */

@@ -154,7 +154,9 @@ static int make(struct task *t, const char **at, const uint32_t *cancel, struct 
 	plan_threads(t);
 	if (init_backend(t, err) < 0)
 		return -1;
-	return task_check(t, at, cancel, err);
+	if (task_check(t, at, cancel, err) < 0)
+		return -1;
+	return contents_init(&t->contents, &t->job, t->data, t->sets, err);
 }
 
 /* What an earlier job of this run made is still muster's. */
@@ -213,6 +215,7 @@ void task_destroy(struct task *t)
 		set_finish(&t->sets[i]);
 	for (size_t i = 0; t->keys && i < t->job.n_ops; i++)
 		keyset_finish(&t->keys[i]);
+	contents_finish(&t->contents);
 	if (t->job_state)
 		t->backend->job_fini(t->job_state);
 	for (size_t i = 0; i < t->n_warnings; i++)

@@ -8,6 +8,7 @@
 #include "backends/backend.h"
 #include "proto/job.h"
 #include "proto/msg.h"
+#include "worker/contents.h"
 #include "worker/holders.h"
 #include "worker/keyset.h"
 #include "worker/once.h"
@@ -27,6 +28,7 @@ struct task {
 	struct keyset *keys;     /* one per job.ops */
 	uint32_t *
 		puts_of; /* per op, a delete of this run's puts: the put op, else UINT32_MAX */
+	struct contents contents;
 	struct holders holders; /* that are missing now */
 	uint32_t threads, slots;
 	struct once once;   /* job.once: of the load's threads */
