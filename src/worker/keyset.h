@@ -1,7 +1,8 @@
 /* keyset: the objects that a get, stat or delete chooses from, known before the clock starts.
  *
  * An exact key; parts of prepared sets, whose names and sizes are computed and never listed; or what a
- * listing found. The i-th key of n costs no lookup and no memory. */
+ * listing found. The i-th key of n costs no lookup and no memory. Of trees a keyset may hold the
+ * directories instead. */
 #pragma once
 
 #include <stdbool.h>
@@ -13,19 +14,28 @@
 struct storage;
 struct err;
 
-/* Indices first, first + step, ... of a set; or those in indices. */
+/* Keys of a set: numbers first, first + step, ... (step may go down, by wrapping); or those of whole directories
+ * of a tree; or those in indices. */
 struct keyset_part {
 	const struct set *set;
-	char *prefix; /* of all names: "<set uri>NAME-"; not of a set in shards */
+	char *prefix; /* of all names: "<set uri>NAME-"; of a set in shards, or a tree: NULL */
 	size_t prefix_len;
+	bool dirs; /* the keys are directories of the tree, the numbers theirs */
 	uint64_t first, step, n;
+	/* By directories, per keys in each (0: not): those whose number mod share.count == share.index, or (others)
+	 * the first ones of the others, in an order that spread (0: none) and shift make of their own. */
+	uint64_t per;
+	struct share share;
+	bool others;
+	uint64_t n_others, spread, shift;
 	uint64_t *indices; /* or NULL */
 };
 
 struct keyset {
 	uint64_t n; /* keys */
-	uint64_t
-		own; /* the first so many are this worker's part of a tree; n: no parts */
+	/* The first so many are this worker's part of a tree (path_selection weighted: directories whose number,
+	 * among those with files, mod share_count == share_index); n: there are no parts. */
+	uint64_t own;
 	size_t longest;      /* bytes of the longest one at most, without its NUL */
 	const char *exact;   /* or NULL; the op's own uri */
 	uint64_t exact_size; /* UINT64_MAX: unknown, or nobody asked for it */
@@ -40,15 +50,22 @@ struct keyset {
 
 void keyset_finish(struct keyset *k);
 
-/* The objects that op means (see job_op for the rules); with fewer than all of them when share is of
- * several (a delete: each worker has its own). cancel (atomic) ends a long listing early.
- * -1 with err (ERR_INPUT) when there are none. */
-int keyset_resolve(struct keyset *k, const struct job_op *op, const struct set *sets,
-	size_t n_sets, struct share share, const struct storage *store,
-	const uint32_t *cancel, struct err *err);
+/* What op of a job means (see job_op and enum path_selection for the rules): objects; of mkdir and rmdir the
+ * directories of trees, of a put the files of trees. A delete and an rmdir have fewer than all of them when the
+ * storage is shared: each worker has its own. sets: as they lie there, one per job.sets. cancel (atomic)
+ * ends a long listing early. -1 with err (ERR_INPUT) when there are none. */
+int keyset_resolve(struct keyset *k, const struct job_op *op, const struct job *job,
+	const struct set *sets, const struct storage *store, const uint32_t *cancel,
+	struct err *err);
 
 /* Whether op's uri covers a set (its name rule is not asked). */
 bool keyset_covers(const char *uri, const struct job_set *set);
+/* Whether it covers a tree of the job. */
+bool keyset_covers_tree(const char *uri, const struct job *job);
 
-/* Writes the URI of key i < n to uri (ENGINE_URI bytes) and its size (UINT64_MAX: unknown). */
+/* Writes the URI of key i < n to uri (ENGINE_URI bytes; of a directory with '/' at its end) and its size
+ * (UINT64_MAX: unknown). */
 void keyset_key(const struct keyset *k, uint64_t i, char *uri, uint64_t *ret_size);
+
+/* Which object of which set key i < n is; NULL: of none. */
+const struct set *keyset_object(const struct keyset *k, uint64_t i, uint64_t *ret_index);

@@ -48,8 +48,7 @@ size_t names_put_seq(char *out, uint64_t seq)
 	return len;
 }
 
-/* Digits as put_decimal writes them; returns what follows, or NULL. */
-static const char *decimal(const char *p, unsigned min_digits, uint64_t *ret)
+const char *names_decimal(const char *p, unsigned min_digits, uint64_t *ret)
 {
 	const char *start = p;
 	uint64_t n = 0;
@@ -67,14 +66,18 @@ static const char *decimal(const char *p, unsigned min_digits, uint64_t *ret)
 	return p;
 }
 
+bool names_digits(const char *digits, uint64_t *ret_index)
+{
+	digits = names_decimal(digits, MIN_DIGITS, ret_index);
+	return digits && strcmp(digits, SUFFIX) == 0;
+}
+
 bool names_index(const char *name, const char *set_name, uint64_t *ret_index)
 {
 	size_t len = strlen(set_name);
 
-	if (strncmp(name, set_name, len) != 0 || name[len] != '-')
-		return false;
-	name = decimal(name + len + 1, MIN_DIGITS, ret_index);
-	return name && strcmp(name, SUFFIX) == 0;
+	return strncmp(name, set_name, len) == 0 && name[len] == '-' &&
+	       names_digits(name + len + 1, ret_index);
 }
 
 /* What follows "<word>-", or NULL. */
@@ -92,11 +95,11 @@ bool names_put(
 
 	name = after(name, run);
 	name = name ? after(name, worker) : NULL;
-	name = name ? decimal(name, 1, &thread) : NULL;
+	name = name ? names_decimal(name, 1, &thread) : NULL;
 	if (!name || *name != '-' || thread > UINT32_MAX)
 		return false;
 	ret->thread = (uint32_t)thread;
-	name = decimal(name + 1, 1, &ret->seq);
+	name = names_decimal(name + 1, 1, &ret->seq);
 	return name && *name == '\0';
 }
 

@@ -10,7 +10,14 @@
 #define NAMES_INDEX 32
 size_t names_put_index(char *out, uint64_t index);
 
-/* The reverse, of a whole name "<name>-<digits>.dat". False when it is not of this set. */
+/* The reverse, of "<digits>.dat". */
+bool names_digits(const char *digits, uint64_t *ret_index);
+
+/* A number as it stands in names, with at least so many digits and no needless zeros; returns what follows it,
+ * or NULL. */
+const char *names_decimal(const char *p, unsigned min_digits, uint64_t *ret);
+
+/* The same as names_digits, of a whole name "<name>-<digits>.dat". False when it is not of this set. */
 bool names_index(const char *name, const char *set_name, uint64_t *ret_index);
 
 /* "0a/": where the object of this index of a set in so many shards lies. Writes a NUL; returns the length.

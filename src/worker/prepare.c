@@ -1,8 +1,9 @@
 /* prepare: makes what is missing of this worker's share of the sets.
  *
- * All threads take positions from one cursor: next to writing an object its cost is nothing, and no
- * thread is left with the largest ones. An object that fails is tried again a few times, unless the
- * reason is one that trying cannot mend. */
+ * All threads take positions from one cursor per set: next to writing an object its cost is nothing, and no
+ * thread is left with the largest ones. The directories of trees come first; an object that overtakes its
+ * own makes it. What fails is tried again a few times, unless the reason is one that trying cannot
+ * mend. */
 #include "worker/prepare.h"
 
 #include <errno.h>
@@ -10,33 +11,39 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/rng.h"
 #include "worker/task.h"
 
 #define TRIES 3
-/* io.tag: the index, and the number of tries above it */
+/* io.tag: the index or directory, and the number of tries above it */
 #define TAG_TRIES_SHIFT 56
+#define TAG_NUMBER ((UINT64_C(1) << TAG_TRIES_SHIFT) - 1)
 
-struct again {
+/* Something to be made. */
+struct piece {
 	uint32_t set;
+	bool dir;
 	uint64_t tag;
 };
 
 /* One thread's part. */
 struct maker {
 	struct prepare *p;
-	struct again *again; /* a stack; at most one per slot */
+	struct piece *again; /* a stack; at most one per slot */
 	uint32_t n_again, in_flight;
 };
 
-void prepare_init(struct prepare *p, struct task *task)
+int prepare_init(struct prepare *p, struct task *task, struct err *err)
 {
 	*p = (struct prepare){.task = task};
 	pthread_mutex_init(&p->lock, NULL);
+	p->cursors = calloc(task->job.n_sets + 1, sizeof(*p->cursors));
+	return p->cursors ? 0 : err_sys(err, ENOMEM, "no memory to prepare");
 }
 
 void prepare_finish(struct prepare *p)
 {
+	free(p->cursors);
+	p->cursors = NULL;
 	pthread_mutex_destroy(&p->lock);
 }
 
@@ -47,7 +54,8 @@ int prepare_owners(struct prepare *p, struct err *err)
 	/* every worker, not only the first: an object must never be there without its owner, also
 	 * when the first worker is lost at this moment */
 	for (size_t i = 0; i < t->job.n_sets; i++)
-		if (t->job.sets[i].count > 0 && set_take(&t->sets[i], &t->store, err) < 0)
+		if (set_wants(&t->job.sets[i]) &&
+			set_take(&t->sets[i], &t->store, err) < 0)
 			return -1;
 	return 0;
 }
@@ -57,8 +65,18 @@ uint64_t prepare_total(const struct task *task)
 	uint64_t total = 0;
 
 	for (size_t i = 0; i < task->job.n_sets; i++)
-		total += task->sets[i].to_make;
+		total += task->sets[i].to_make + task->sets[i].dirs_to_make;
 	return total;
+}
+
+unsigned prepare_kinds(const struct task *task)
+{
+	unsigned kinds = 1u << OP_PUT;
+
+	for (size_t i = 0; i < task->job.n_sets; i++)
+		if (task->sets[i].dirs_to_make > 0)
+			kinds |= 1u << OP_MKDIR;
+	return kinds;
 }
 
 static int maker_init(void *user, uint32_t index, uint32_t n, uint32_t slots,
@@ -89,71 +107,103 @@ static void maker_fini(void *state)
 	free(m);
 }
 
-/* The next index that is missing; false at the end of the last set. */
-static bool next_missing(struct prepare *p, uint32_t *ret_set, uint64_t *ret_index)
+/* The next of n that nobody has looked at; false: there is none. */
+static bool take(uint64_t *cursor, uint64_t n, uint64_t *ret_at)
+{
+	if (__atomic_load_n(cursor, __ATOMIC_RELAXED) >= n)
+		return false;
+	*ret_at = __atomic_fetch_add(cursor, 1, __ATOMIC_RELAXED);
+	return *ret_at < n;
+}
+
+static bool next_dir(struct prepare *p, uint32_t i, uint64_t *ret_dir)
+{
+	const struct share share = share_to_make(&p->task->job);
+	uint64_t at;
+
+	if (!take(&p->cursors[i].dir, p->task->sets[i].dirs_to_make, &at))
+		return false;
+	*ret_dir = share.index + at * share.count;
+	return true;
+}
+
+static bool next_object(struct prepare *p, uint32_t i, uint64_t *ret_index)
 {
 	const struct task *t = p->task;
-	const struct share share = task_share(t);
+	const struct share share = share_to_make(&t->job);
+	uint64_t n = t->sets[i].to_make ? share_size(share, t->job.sets[i].count) : 0;
+	uint64_t at;
 
-	for (;;) {
-		uint64_t at = __atomic_fetch_add(&p->cursor, 1, __ATOMIC_RELAXED);
-		uint32_t i = 0;
-
-		/* sets one behind the other, each with its share of indices */
-		for (; i < t->job.n_sets; i++) {
-			uint64_t count = t->job.sets[i].count, n = 0;
-
-			if (count > share.index)
-				n = (count - share.index - 1) / share.count + 1;
-			if (at < n)
-				break;
-			at -= n;
-		}
-		if (i == t->job.n_sets)
-			return false;
+	while (take(&p->cursors[i].object, n, &at)) {
 		*ret_index = share.index + at * share.count;
-		*ret_set = i;
 		if (!set_is_complete(&t->sets[i], *ret_index))
 			return true;
 	}
+	return false;
+}
+
+/* What is missing next: sets one behind the other, or (interleave) one of each in turn. */
+static bool next_missing(struct prepare *p, struct piece *ret)
+{
+	const struct job *j = &p->task->job;
+	uint32_t n = (uint32_t)j->n_sets, first = 0;
+
+	if (j->interleave && n > 0)
+		first = (uint32_t)(__atomic_fetch_add(&p->turn, 1, __ATOMIC_RELAXED) % n);
+	*ret = (struct piece){.dir = true};
+	for (uint32_t i = 0; i < n; i++)
+		if (next_dir(p, ret->set = (first + i) % n, &ret->tag))
+			return true;
+	ret->dir = false;
+	for (uint32_t i = 0; i < n; i++)
+		if (next_object(p, ret->set = (first + i) % n, &ret->tag))
+			return true;
+	return false;
+}
+
+static void fill_dir(
+	const struct task *t, uint32_t set, uint64_t dir, struct io *io, char *uri)
+{
+	set_dir(&t->job.sets[set], dir, uri);
+	io->kind = OP_MKDIR;
+	io->entry = set;
+	io->recursive = true;
 }
 
 static void fill_object(
 	const struct task *t, uint32_t set, uint64_t index, struct io *io, char *uri)
 {
 	const struct job_set *spec = &t->job.sets[set];
-	uint64_t content = rng_mix(rng_mix(spec->id) ^ index);
 
 	set_key(spec, index, uri);
 	io->kind = OP_PUT;
 	io->entry = set;
 	io->size = sizes_at(&t->sets[set].sizes, spec->id, index);
-	io->data_at = content & (t->data->size - 1) & ~UINT64_C(63);
-	io->stamp = content;
-	io->fill = (uint8_t)spec->fill;
+	contents_of_set(&t->contents, &t->sets[set], index, uri, io);
 }
 
 static enum next maker_next(void *state, struct io *io, char *uri, char *more)
 {
 	struct maker *m = state;
-	uint64_t index, tries = 0;
-	uint32_t set;
+	struct piece piece;
+	uint64_t number, tries;
 
 	(void)more;
 	if (__atomic_load_n(&m->p->hopeless, __ATOMIC_RELAXED)) {
 		return m->in_flight ? NEXT_LATER : NEXT_END;
 	} else if (m->n_again > 0) {
-		const struct again *a = &m->again[--m->n_again];
-
-		set = a->set;
-		index = a->tag & ((UINT64_C(1) << TAG_TRIES_SHIFT) - 1);
-		tries = a->tag >> TAG_TRIES_SHIFT;
-	} else if (!next_missing(m->p, &set, &index)) {
+		piece = m->again[--m->n_again];
+	} else if (!next_missing(m->p, &piece)) {
 		/* those in flight may have to be done again */
 		return m->in_flight ? NEXT_LATER : NEXT_END;
 	}
-	fill_object(m->p->task, set, index, io, uri);
-	io->tag = index | (tries + 1) << TAG_TRIES_SHIFT;
+	number = piece.tag & TAG_NUMBER;
+	tries = piece.tag >> TAG_TRIES_SHIFT;
+	if (piece.dir)
+		fill_dir(m->p->task, piece.set, number, io, uri);
+	else
+		fill_object(m->p->task, piece.set, number, io, uri);
+	io->tag = number | (tries + 1) << TAG_TRIES_SHIFT;
 	m->in_flight++;
 	return NEXT_OP;
 }
@@ -179,13 +229,16 @@ static void give_up(struct maker *m, const struct io *io)
 static void maker_done(void *state, const struct io *io)
 {
 	struct maker *m = state;
+	const bool dir = io->kind == OP_MKDIR;
 
 	m->in_flight--;
+	if (dir && (io->error == OP_OK || io->error == OP_ERR_EXISTS))
+		return;
 	if (io->error == OP_OK)
-		set_mark_made(&m->p->task->sets[io->entry],
-			io->tag & ((UINT64_C(1) << TAG_TRIES_SHIFT) - 1));
+		set_mark_made(&m->p->task->sets[io->entry], io->tag & TAG_NUMBER);
 	else if (can_be_mended(io->error) && io->tag >> TAG_TRIES_SHIFT < TRIES)
-		m->again[m->n_again++] = (struct again){.set = io->entry, .tag = io->tag};
+		m->again[m->n_again++] =
+			(struct piece){.set = io->entry, .dir = dir, .tag = io->tag};
 	else
 		give_up(m, io);
 }

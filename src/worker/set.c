@@ -13,18 +13,22 @@
 #include "common/text.h"
 #include "worker/names.h"
 #include "worker/storage.h"
+#include "worker/tree.h"
 
 CLEANUP_DEFINE(json_t, json_decref)
 #define AUTO_JSON CLEANUP(cleanup_json_decref)
 
 #define OWNER_MAX 4096
-/* Indices have to fit into memory as bits, and into names. */
-#define COUNT_MAX UINT64_C(100000000000)
-/* Sizes of others' objects are remembered up to so many. */
-#define LISTED_MAX (UINT64_C(1) << 22)
+
+bool set_wants(const struct job_set *spec)
+{
+	return spec->count > 0 || tree_is(&spec->tree);
+}
 
 size_t set_key_room(const struct job_set *spec)
 {
+	if (tree_is(&spec->tree))
+		return strlen(spec->uri) + tree_room(&spec->tree);
 	return strlen(spec->uri) + NAMES_SHARD + strlen(spec->name) + 1 + NAMES_INDEX;
 }
 
@@ -33,6 +37,8 @@ size_t set_key(const struct job_set *spec, uint64_t index, char *out)
 	size_t len = strlen(spec->uri), name_len = strlen(spec->name);
 
 	memcpy(out, spec->uri, len);
+	if (tree_is(&spec->tree))
+		return len + tree_file(&spec->tree, index, out + len);
 	if (spec->shards)
 		len += names_put_shard(out + len, spec->shards, index);
 	memcpy(out + len, spec->name, name_len);
@@ -41,10 +47,20 @@ size_t set_key(const struct job_set *spec, uint64_t index, char *out)
 	return len + names_put_index(out + len, index);
 }
 
+size_t set_dir(const struct job_set *spec, uint64_t dir, char *out)
+{
+	size_t len = strlen(spec->uri);
+
+	memcpy(out, spec->uri, len);
+	return len + tree_dir(&spec->tree, dir, out + len);
+}
+
 bool set_index(const struct job_set *spec, const char *name, uint64_t *ret_index)
 {
 	char shard[NAMES_SHARD];
 
+	if (tree_is(&spec->tree))
+		return tree_file_index(&spec->tree, name, ret_index);
 	if (!spec->shards)
 		return names_index(name, spec->name, ret_index);
 	return strlen(name) > NAMES_SHARD - 1 &&
@@ -60,10 +76,16 @@ char *set_owner_uri(const struct set *s)
 /* What a person wants to know of a spec. */
 static char *describe_spec(const struct job_set *spec)
 {
-	char sizes[120];
+	const struct job_tree *t = &spec->tree;
+	char sizes[120], tree[120] = "";
 
 	sizes_describe(&spec->size, sizes, sizeof(sizes));
-	return text_printf("%s, fill %s", sizes, fill_names[spec->fill]);
+	if (tree_is(t))
+		snprintf(tree, sizeof(tree),
+			", tree of width %u, depth %u, %u files in each directory of %s",
+			t->width, t->depth, t->files_per_dir,
+			t->all ? "all levels" : "the last level");
+	return text_printf("%s, fill %s%s", sizes, fill_names[spec->fill], tree);
 }
 
 static int parse_owner(struct set *s, const char *text, struct err *err)
@@ -73,14 +95,14 @@ static int parse_owner(struct set *s, const char *text, struct err *err)
 	const char *id = NULL, *name = NULL, *spec = NULL;
 	char own_id[24];
 	json_int_t count = 0;
-	int version = 0, holder = 0;
+	int version = 0, holder = 0, dirs = 0;
 
 	snprintf(own_id, sizeof(own_id), "%016" PRIx64, s->spec->id);
 	if (!json ||
-		json_unpack(json, "{s:i, s:s, s:s, s:I, s?s, s?b}", "muster", &version,
-			"id", &id, "name", &name, "count", &count, "spec", &spec,
-			"directory", &holder) < 0 ||
-		version != 1 || count < 0 || (uint64_t)count > COUNT_MAX)
+		json_unpack(json, "{s:i, s:s, s:s, s:I, s?s, s?b, s?b}", "muster",
+			&version, "id", &id, "name", &name, "count", &count, "spec",
+			&spec, "directory", &holder, "directories", &dirs) < 0 ||
+		version != 1 || count < 0 || (uint64_t)count > SET_COUNT_MAX)
 		return err_set(err, ERR_INPUT,
 			"%s%s is there, but is not one that this muster writes",
 			s->spec->uri, names_owner(s->spec->name));
@@ -97,6 +119,7 @@ static int parse_owner(struct set *s, const char *text, struct err *err)
 	}
 	s->owner_count = (uint64_t)count;
 	s->made_holder = holder;
+	s->made_dirs = dirs;
 	return 1;
 }
 
@@ -139,6 +162,8 @@ static int write_owner(struct set *s, const struct storage *store, struct err *e
 		"muster", 1, "id", id, "name", s->spec->name, "count", (json_int_t)count,
 		"uri", s->spec->uri, "spec", spec ? spec : "", "directory",
 		s->made_holder);
+	if (json && tree_is(&s->spec->tree))
+		json_object_set_new(json, "directories", json_boolean(s->made_dirs));
 
 	text = json ? json_dumps(json, JSON_COMPACT) : NULL;
 	if (!uri || !text)
@@ -159,100 +184,6 @@ int set_take(struct set *s, const struct storage *store, struct err *err)
 	return write_owner(s, store, err);
 }
 
-struct inspection {
-	struct set *s;
-	struct share share;
-	size_t prefix_len;
-	const uint32_t *cancel;
-	uint64_t of_set; /* objects with names of the set, whoever's part they are */
-};
-
-static bool see_object(const struct list_entry *e, void *user)
-{
-	struct inspection *in = user;
-	struct set *s = in->s;
-	uint64_t index;
-
-	if (__atomic_load_n(in->cancel, __ATOMIC_RELAXED))
-		return false;
-	if (strncmp(e->uri, s->spec->uri, in->prefix_len) != 0 ||
-		!set_index(s->spec, e->uri + in->prefix_len, &index))
-		return true;
-	in->of_set++;
-	if (s->listed && index < s->spec->count)
-		s->listed[index] = e->size;
-	/* the size is only ours to judge when the set is; whose it is is known by now */
-	if (index < s->spec->count &&
-		(!s->owner_written || e->size == sizes_at(&s->sizes, s->spec->id, index)))
-		s->complete[index / 64] |= UINT64_C(1) << (index % 64);
-	return true;
-}
-
-static void count_share(struct set *s, struct share share)
-{
-	for (uint64_t i = share.index; i < s->spec->count; i += share.count) {
-		if (!set_is_complete(s, i))
-			s->to_make++;
-		else if (s->owner == SET_FOREIGN)
-			s->foreign++;
-		else
-			s->existing++;
-	}
-	if (s->owner == SET_FOREIGN)
-		s->existing = s->foreign;
-}
-
-/* What has no owner may be somebody else's, whose sizes only a listing tells. Without memory they are not
- * known, that is all. */
-static void remember_sizes(struct set *s)
-{
-	if (s->spec->count > LISTED_MAX)
-		return;
-	s->listed = malloc((s->spec->count + 1) * sizeof(*s->listed));
-	for (uint64_t i = 0; s->listed && i < s->spec->count; i++)
-		s->listed[i] = UINT64_MAX;
-}
-
-int set_inspect(struct set *s, const struct job_set *spec, struct share share,
-	const struct storage *store, const uint32_t *cancel, struct err *err)
-{
-	struct inspection in = {.s = s,
-		.share = share,
-		.prefix_len = strlen(spec->uri),
-		.cancel = cancel};
-	size_t words = (size_t)(spec->count / 64 + 1);
-
-	*s = (struct set){.spec = spec, .owner = SET_OURS};
-	sizes_init(&s->sizes, &spec->size);
-	if (spec->count > COUNT_MAX)
-		return err_set(err, ERR_INPUT, "%s: count %" PRIu64 " is too large",
-			spec->uri, spec->count);
-	s->complete = calloc(words, sizeof(*s->complete));
-	if (!s->complete)
-		return err_sys(err, ENOMEM, "no memory for a set of %" PRIu64 " objects",
-			spec->count);
-	if (set_read_owner(s, store, err) < 0)
-		return -1;
-	if (!s->owner_written) {
-		s->made_holder = storage_holder_missing(store, spec->uri);
-		remember_sizes(s);
-	}
-	if (storage_list(store, spec->uri, see_object, &in, err) < 0)
-		return -1;
-	if (!s->owner_written && in.of_set > 0) {
-		s->owner = SET_FOREIGN;
-		s->made = calloc(words, sizeof(*s->made));
-		if (!s->made)
-			return err_sys(err, ENOMEM, "no memory for a set");
-	}
-	if (s->owner == SET_OURS) {
-		free(s->listed);
-		s->listed = NULL;
-	}
-	count_share(s, share);
-	return 0;
-}
-
 uint64_t set_size(const struct set *s, uint64_t index)
 {
 	if (s->owner == SET_OURS || set_was_made(s, index))
@@ -266,6 +197,7 @@ void set_inherit(struct set *s, const struct set *earlier)
 							       : earlier->spec->count;
 
 	s->made_holder |= earlier->made_holder;
+	s->made_dirs |= earlier->made_dirs;
 	for (uint64_t i = 0; s->made && earlier->made && i < count; i++)
 		if (set_was_made(earlier, i))
 			s->made[i / 64] |= UINT64_C(1) << (i % 64);

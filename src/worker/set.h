@@ -10,6 +10,9 @@
 struct storage;
 struct err;
 
+/* Indices have to fit into memory as bits, and into names. */
+#define SET_COUNT_MAX UINT64_C(100000000000)
+
 enum set_owner {
 	SET_OURS,    /* the owner object names this spec, or nothing is there yet */
 	SET_FOREIGN, /* objects without an owner: used, never overwritten or deleted */
@@ -19,8 +22,10 @@ struct set {
 	const struct job_set *spec;
 	struct sizes sizes;
 	enum set_owner owner;
-	bool owner_written;   /* the owner object is there */
-	bool made_holder;     /* muster made, or will make, what holds the objects */
+	bool owner_written; /* the owner object is there */
+	bool made_holder;   /* muster made, or will make, what holds the objects */
+	/* a tree: the same of all its directories: none of level 1 was there before muster came */
+	bool made_dirs;
 	uint64_t owner_count; /* of the owner object: indices below it may exist */
 	uint64_t *complete;   /* bit per index: there, with its size (atomic) */
 	uint64_t *
@@ -28,17 +33,40 @@ struct set {
 	uint64_t *
 		listed; /* foreign sets: sizes of those that were there, UINT64_MAX: was not;
 			   * NULL: too many to remember */
-	uint64_t existing, to_make, foreign; /* of this worker's share */
+	uint64_t existing, to_make, foreign; /* of what this worker makes */
+	uint64_t
+		dirs_to_make; /* a tree, where the store has directories: the same of these */
+	uint64_t strangers; /* objects in the tree's directories that are not its files */
 };
 
-/* Index mod count == index: who makes and removes what. */
+/* Index mod count == index: who makes and removes what. count 0: nothing. */
 struct share {
 	uint32_t index, count;
 };
 
+/* What this worker has of a set on storage that it may share with others. */
+static inline struct share share_of(const struct job *j)
+{
+	return (struct share){j->share_index, j->share_count ? j->share_count : 1};
+}
+
+/* What it makes of it: with a coordinator, the first makes all. */
+static inline struct share share_to_make(const struct job *j)
+{
+	if (j->coordinator)
+		return (struct share){0, j->share_index == 0};
+	return share_of(j);
+}
+
 static inline bool share_has(struct share s, uint64_t index)
 {
-	return index % s.count == s.index;
+	return s.count > 0 && index % s.count == s.index;
+}
+
+/* How many numbers below n it has: index, index + count, ... */
+static inline uint64_t share_size(struct share s, uint64_t n)
+{
+	return s.count > 0 && n > s.index ? (n - s.index - 1) / s.count + 1 : 0;
 }
 
 static inline bool set_is_complete(const struct set *s, uint64_t index)
@@ -48,15 +76,21 @@ static inline bool set_is_complete(const struct set *s, uint64_t index)
 	       1;
 }
 
+/* Whether there is something to be made: objects, or the directories of a tree. */
+bool set_wants(const struct job_set *spec);
+
 /* Writes the URI of an object, with a NUL, to out (set_key_room bytes); returns its length. */
 size_t set_key(const struct job_set *spec, uint64_t index, char *out);
 size_t set_key_room(const struct job_set *spec);
+/* The same of directory dir of a tree, with '/' at its end. */
+size_t set_dir(const struct job_set *spec, uint64_t dir, char *out);
 /* Whether an object of this name below the set's uri is one of its names, and which index it has. */
 bool set_index(const struct job_set *spec, const char *name, uint64_t *ret_index);
 
-/* Looks at the store. Returns 0, or -1 with err: it cannot be read, or the place belongs to a set of
- * another spec (ERR_INPUT). cancel (atomic) ends a long listing early. */
-int set_inspect(struct set *s, const struct job_set *spec, struct share share,
+/* Looks at the store, as far as the job wants it (trust, overwrite). Returns 0, or -1 with err: it cannot be
+ * read, or the place belongs to a set of another spec, or (overwrite) to somebody else (ERR_INPUT). cancel
+ * (atomic) ends a long listing early. set_inspect.c. */
+int set_inspect(struct set *s, const struct job_set *spec, const struct job *job,
 	const struct storage *store, const uint32_t *cancel, struct err *err);
 void set_finish(struct set *s);
 

@@ -42,6 +42,11 @@ long storage_read_small(const struct storage *s, const char *uri, char *out, siz
 int storage_write_small(
 	const struct storage *s, const char *uri, const char *text, struct err *err);
 int storage_remove_small(const struct storage *s, const char *uri, struct err *err);
+/* Whether the backend has holders (directories) at all. */
+static inline bool storage_has_holders(const struct storage *s)
+{
+	return s->backend->holder_make != NULL;
+}
 /* False, and nothing to do, where the backend has no holders. */
 bool storage_holder_missing(const struct storage *s, const char *prefix);
 int storage_holder_make(const struct storage *s, const char *prefix, struct err *err);

@@ -51,8 +51,7 @@ static int inspect_sets(
 		if (storage_check(&t->store, OP_PUT, j->sets[i].uri, err) < 0)
 			return -1;
 		note_holders(t, &j->sets[i]);
-		if (set_inspect(s, &j->sets[i], task_share(t), &t->store, cancel, err) <
-			0)
+		if (set_inspect(s, &j->sets[i], j, &t->store, cancel, err) < 0)
 			return -1;
 		if (j->load && !j->prepare && s->to_make > 0)
 			return err_set(err, ERR_INPUT,
@@ -157,8 +156,7 @@ static int check_op(struct task *t, size_t i, const uint32_t *cancel, struct err
 	default:
 		break;
 	}
-	if (keyset_resolve(&t->keys[i], op, t->sets, j->n_sets, task_share(t), &t->store,
-		    cancel, err) < 0)
+	if (keyset_resolve(&t->keys[i], op, j, t->sets, &t->store, cancel, err) < 0)
 		return -1;
 	if (op->kind == OP_RANGE_GET && !t->backend->any_object && t->keys[i].exact &&
 		t->keys[i].exact_size == UINT64_MAX)

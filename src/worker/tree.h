@@ -17,12 +17,6 @@ static inline bool tree_is(const struct job_tree *t)
 	return t->depth > 0;
 }
 
-/* How many directories there are, and in how many of them (the last ones) files lie; UINT64_MAX when they are
- * more than a number can say. */
-uint64_t tree_dirs(const struct job_tree *t);
-uint64_t tree_file_dirs(const struct job_tree *t);
-uint64_t tree_files(const struct job_tree *t);
-
 /* Bytes that "DIR/.../" or "DIR/.../file_00000000.dat" takes at most, with a NUL. */
 size_t tree_room(const struct job_tree *t);
 /* Writes the path of directory dir, relative to the set's uri, with '/' at its end and a NUL; returns its
@@ -32,3 +26,7 @@ size_t tree_dir(const struct job_tree *t, uint64_t dir, char *out);
 size_t tree_file(const struct job_tree *t, uint64_t i, char *out);
 /* Whether a name below the set's uri is a file of the tree, and which. */
 bool tree_file_index(const struct job_tree *t, const char *name, uint64_t *ret_i);
+/* Whether a name below the set's uri, with '/' at its end, is a directory of the tree, and which. */
+bool tree_dir_index(const struct job_tree *t, const char *name, uint64_t *ret_dir);
+/* Whether what is called name lies in a directory of the tree. */
+bool tree_holds(const struct job_tree *t, const char *name);

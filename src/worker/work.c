@@ -94,7 +94,8 @@ static int do_prepare(struct work *w)
 	struct engine_config cfg = engine_config(w);
 	struct engine_totals totals;
 
-	prepare_init(p, w->task);
+	if (prepare_init(p, w->task, &w->err) < 0)
+		return -1;
 	__atomic_store_n(&w->total, prepare_total(w->task), __ATOMIC_RELAXED);
 	set_state(w, WORK_ARMED);
 	if (gate_wait(&w->gate) == 0)
@@ -103,10 +104,12 @@ static int do_prepare(struct work *w)
 		return -1;
 	cfg.source = &prepare_source;
 	cfg.source_user = p;
-	cfg.kinds = 1u << OP_PUT;
+	cfg.kinds = prepare_kinds(w->task);
 	if (run_engine(w, &cfg) < 0)
 		return -1;
 	add_totals(w, OP_PUT, &totals);
+	if (cfg.kinds & 1u << OP_MKDIR)
+		add_totals(w, OP_MKDIR, &totals);
 	w->result.errors = p->failed;
 	return cancelled(w) ? 0 : prepare_result(p, &w->err);
 }

@@ -1,0 +1,196 @@
+/* keyset_resolve: what an op chooses from: sets that its uri covers, an exact key, or what a listing
+ * finds. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+#include "common/err.h"
+#include "common/rng.h"
+#include "common/text.h"
+#include "worker/keyset_impl.h"
+#include "worker/storage.h"
+
+struct listing {
+	struct keyset *k;
+	const char *pattern; /* NULL: everything */
+	const uint32_t *cancel;
+	struct share
+		share; /* of what is to be removed each worker has its own, by their names */
+	bool no_memory;
+};
+
+static bool grow_names(struct keyset *k, size_t len)
+{
+	if (k->names_len + len > k->names_cap) {
+		size_t cap = k->names_cap ? 2 * k->names_cap : 65536;
+
+		while (cap < k->names_len + len)
+			cap *= 2;
+		char *names = realloc(k->names, cap);
+
+		if (!names)
+			return false;
+		k->names = names;
+		k->names_cap = cap;
+	}
+	if (k->n == k->listed_cap) {
+		uint64_t cap = k->listed_cap ? 2 * k->listed_cap : 1024;
+		uint64_t *offsets = reallocarray(k->offsets, cap, sizeof(*offsets));
+
+		if (!offsets)
+			return false;
+		k->offsets = offsets;
+		uint64_t *sizes = reallocarray(k->sizes, cap, sizeof(*sizes));
+
+		if (!sizes)
+			return false;
+		k->sizes = sizes;
+		k->listed_cap = cap;
+	}
+	return true;
+}
+
+/* Owner objects are no data, nor are the probes of other workers' checks. */
+static bool is_musters_own(const char *uri)
+{
+	const char *slash = strrchr(uri, '/');
+
+	return slash && (text_starts_with(slash + 1, ".muster-owner") ||
+				text_starts_with(slash + 1, ".muster-probe-"));
+}
+
+static bool add_listed(const struct list_entry *e, void *user)
+{
+	struct listing *l = user;
+	struct keyset *k = l->k;
+	size_t len = strlen(e->uri) + 1;
+
+	if (__atomic_load_n(l->cancel, __ATOMIC_RELAXED))
+		return false;
+	if (is_musters_own(e->uri) ||
+		(l->pattern && !text_match(l->pattern, e->uri, false)))
+		return true;
+	if (!share_has(l->share, rng_hash(e->uri, len - 1)))
+		return true;
+	if (!grow_names(k, len)) {
+		l->no_memory = true;
+		return false;
+	}
+	memcpy(k->names + k->names_len, e->uri, len);
+	k->offsets[k->n] = k->names_len;
+	k->sizes[k->n++] = e->size;
+	k->names_len += len;
+	keyset_note_length(k, len);
+	return true;
+}
+
+/* The directory part of what stands before the first wildcard. */
+static char *literal_prefix(const char *uri)
+{
+	size_t len = strcspn(uri, "*?[");
+
+	while (len > 0 && uri[len - 1] != '/')
+		len--;
+	return strndup(uri, len);
+}
+
+static int list_keys(struct keyset *k, const struct job_op *op, const struct job *job,
+	const struct storage *store, const uint32_t *cancel, struct err *err)
+{
+	const char *uri = op->uri;
+	AUTO_FREE char *prefix = literal_prefix(uri);
+	struct listing l = {.k = k, .cancel = cancel, .share = {0, 1}};
+
+	if (op->kind == OP_DELETE)
+		l.share = share_of(job);
+	if (text_has_wildcard(uri))
+		l.pattern = uri;
+	if (!prefix)
+		return err_sys(err, ENOMEM, "no memory");
+	if (storage_list(store, prefix, add_listed, &l, err) < 0)
+		return -1;
+	if (l.no_memory)
+		return err_sys(err, ENOMEM, "no memory to list %s", uri);
+	return 0;
+}
+
+struct find {
+	const char *uri;
+	uint64_t size;
+	const uint32_t *cancel;
+};
+
+static bool is_it(const struct list_entry *e, void *user)
+{
+	struct find *s = user;
+
+	if (strcmp(e->uri, s->uri) != 0)
+		return !__atomic_load_n(s->cancel, __ATOMIC_RELAXED);
+	s->size = e->size;
+	return false;
+}
+
+/* One object by its name. Its size is only asked for where parts of it are to be read. */
+static int take_exact(struct keyset *k, const struct job_op *op,
+	const struct storage *store, const uint32_t *cancel, struct err *err)
+{
+	struct find s = {.uri = op->uri, .size = UINT64_MAX, .cancel = cancel};
+
+	k->exact = op->uri;
+	k->n = k->own = 1;
+	keyset_note_length(k, strlen(op->uri));
+	if (storage_check(store, op->kind, op->uri, err) < 0)
+		return -1;
+	if ((op->kind == OP_RANGE_GET || op->kind == OP_RANGE_PUT) &&
+		!store->backend->any_object &&
+		storage_list(store, op->uri, is_it, &s, err) < 0)
+		return -1;
+	k->exact_size = s.size;
+	return 0;
+}
+
+/* Covered sets have nothing for this worker. */
+static int say_nothing_covered(
+	const struct job_op *op, const struct job *job, struct err *err)
+{
+	if (job->path_selection == PATHS_EXCLUSIVE ||
+		job->path_selection == PATHS_PARTITIONED)
+		return err_set(err, ERR_INPUT,
+			"%s has no directory for worker %u of %u (path_selection %s): "
+			"make "
+			"the tree wider, or choose another path_selection",
+			op->uri, job->share_index + 1, job->share_count,
+			path_selection_names[job->path_selection]);
+	return err_set(
+		err, ERR_INPUT, "%s matches no object of its prepared set", op->uri);
+}
+
+int keyset_resolve(struct keyset *k, const struct job_op *op, const struct job *job,
+	const struct set *sets, const struct storage *store, const uint32_t *cancel,
+	struct err *err)
+{
+	const bool remove = op->kind == OP_DELETE || op->kind == OP_RMDIR;
+	int covered;
+
+	*k = (struct keyset){0};
+	covered = keyset_add_sets(k, op, job, sets);
+	if (covered < 0)
+		return err_sys(err, ENOMEM, "no memory for the keys of %s", op->uri);
+	if (covered > 0 && (k->n > 0 || remove))
+		return 0;
+	if (covered > 0)
+		return say_nothing_covered(op, job, err);
+	bool exact = !text_has_wildcard(op->uri) && !text_ends_with(op->uri, "/");
+
+	if (store->backend->any_object || exact)
+		return take_exact(k, op, store, cancel, err);
+	if (list_keys(k, op, job, store, cancel, err) < 0)
+		return -1;
+	k->own = k->n;
+	if (k->n == 0 && !remove)
+		return err_set(err, ERR_INPUT,
+			"%s matches nothing here, and no ensure_objects makes it",
+			op->uri);
+	return 0;
+}
