@@ -69,6 +69,11 @@ void file_put(struct file_thread *t, struct io *io);
 void file_stat(struct file_thread *t, struct io *io);
 void file_delete(struct file_thread *t, struct io *io);
 
+/* Makes the directories above the object of a put, before its clock; 0 or errno. Opens it, with flags besides those of
+ * a put; -1 with errno. */
+int file_put_parent(struct file_thread *t, const char *path);
+int file_put_open(const char *path, int flags);
+
 /* file_range.c: a part of a file that is kept open. */
 void file_range_get(struct file_thread *t, struct io *io);
 void file_range_put(struct file_thread *t, struct io *io);

@@ -76,8 +76,7 @@ void file_get(struct file_thread *t, struct io *io)
 		file_fail_short(io);
 }
 
-/* What a put needs before its clock starts. 0 or errno. */
-static int put_ready(struct file_thread *t, const struct io *io, const char *path)
+int file_put_parent(struct file_thread *t, const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	uint64_t hash = rng_hash(path, slash ? (size_t)(slash - path) : 0) | 1;
@@ -90,14 +89,16 @@ static int put_ready(struct file_thread *t, const struct io *io, const char *pat
 			return -rc;
 		*known = hash;
 	}
-	return file_content_ready(t, io);
+	return 0;
 }
 
 /* A link where an object is to be is not muster's, and what it points to still less. */
-static int open_put(const char *path)
+int file_put_open(const char *path, int flags)
 {
-	const int flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW;
-	int fd = open(path, flags, 0644);
+	int fd;
+
+	flags |= O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW;
+	fd = open(path, flags, 0644);
 
 	/* the directory was there and has been removed since */
 	if (fd < 0 && errno == ENOENT && file_dirs_make_parent(path) == 0)
@@ -108,12 +109,15 @@ static int open_put(const char *path)
 void file_put(struct file_thread *t, struct io *io)
 {
 	const char *path = file_path(io->uri);
-	int rc = put_ready(t, io, path);
+	int rc = file_put_parent(t, path);
 	int fd = -1;
+
+	if (rc == 0)
+		rc = file_content_ready(t, io);
 
 	io->start_ns = clock_ns();
 	if (rc == 0) {
-		fd = open_put(path);
+		fd = file_put_open(path, 0);
 		if (fd < 0) {
 			rc = errno;
 		} else {
