@@ -1,25 +1,33 @@
-/* null: every op succeeds at once, or after a fixed latency. It measures the engine itself, and
- * gives tests a store whose times are known; it knows all ops that an object store knows.
+/* null: every op succeeds at once. It measures the engine itself; told to take time or to fail (null_faults.h),
+ * it gives tests a store whose times are known. It knows all ops that any store knows.
  *
  * Options stand where other URIs have a host: null://latency=200us,size=4KiB/. */
 #include "backends/backend.h"
+#include "backends/null_faults.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/err.h"
+#include "common/rng.h"
 #include "common/units.h"
 
 #define SCHEME "null://"
 
 struct null_job {
-	uint64_t latency_ns;
+	struct null_faults faults;
+	bool timed; /* ops end later than they begin, or fail */
+	uint64_t
+		spin_ns; /* so long before the end of an op a wait goes on without sleeping */
 	uint64_t get_bytes; /* of an object whose size nobody knows */
 	uint32_t retries;   /* that each op is said to have taken */
+	uint32_t concurrency;
+	uint32_t n_threads; /* so far: their random numbers are different (atomic) */
 	void (*page)(void *thread_user, const struct io *io, uint64_t start_ns,
 		uint64_t end_ns);
 };
@@ -27,12 +35,22 @@ struct null_job {
 struct null_thread {
 	struct null_job *job;
 	void *user;
-	/* in order of their ends, since the latency is constant */
-	struct io *head, **tail;
+	struct io *head, **tail; /* not timed: in order of their ends */
+	struct io **heap;        /* timed: the one that ends first on top */
+	uint32_t n_heap;
+	struct rng rng;
 };
 
 static const struct backend_option null_options[] = {
-	{"latency", "service time of every op", "0"},
+	{"latency",
+		"service time of every op, or uniform:MIN:MAX, exp:MEAN, "
+		"bimodal:MOST:FEW:SHARE_OF_THE_FEW",
+		"0"},
+	{"ramp", "FROM:TO:OVER: a latency that goes from one to the other in that time",
+		"none"},
+	{"stall", "LENGTH@TIME: the store stands still, TIME after the first op", "none"},
+	{"errors", "share of the ops that fail, 0 to 1", "0"},
+	{"spin", "so long before the end of an op nobody sleeps", "0"},
 	{"size", "bytes of a get whose object no prepared set defines", "0"},
 	{"retries", "attempts beyond the first that each op is said to have taken", "0"},
 	{NULL},
@@ -49,24 +67,47 @@ static int set_retries(struct null_job *job, const char *value, struct err *err)
 	return 0;
 }
 
+static int set_size(struct null_job *job, const char *value, struct err *err)
+{
+	if (units_parse_size_bytes(value, &job->get_bytes) == 0)
+		return 0;
+	return err_set(err, ERR_INPUT, "null: size \"%s\" is not a size", value);
+}
+
+static int set_spin(struct null_job *job, const char *value, struct err *err)
+{
+	if (units_parse_duration_ns(value, &job->spin_ns) == 0)
+		return 0;
+	return err_set(err, ERR_INPUT, "null: spin \"%s\" is not a duration", value);
+}
+
 static int set_option(
 	struct null_job *job, const char *name, const char *value, struct err *err)
 {
-	if (strcmp(name, "latency") == 0) {
-		if (units_parse_duration_ns(value, &job->latency_ns) == 0)
-			return 0;
-		return err_set(
-			err, ERR_INPUT, "null: latency \"%s\" is not a duration", value);
+	static const struct {
+		const char *name;
+		int (*set)(struct null_job *job, const char *value, struct err *err);
+		int (*fault)(struct null_faults *f, const char *value, struct err *err);
+	} setters[] = {
+		{"latency", NULL, null_set_latency},
+		{"ramp", NULL, null_set_ramp},
+		{"stall", NULL, null_set_stall},
+		{"errors", NULL, null_set_errors},
+		{"spin", set_spin, NULL},
+		{"size", set_size, NULL},
+		{"retries", set_retries, NULL},
+	};
+
+	for (size_t i = 0; i < sizeof(setters) / sizeof(setters[0]); i++) {
+		if (strcmp(name, setters[i].name) != 0)
+			continue;
+		return setters[i].set ? setters[i].set(job, value, err)
+				      : setters[i].fault(&job->faults, value, err);
 	}
-	if (strcmp(name, "size") == 0) {
-		if (units_parse_size_bytes(value, &job->get_bytes) == 0)
-			return 0;
-		return err_set(err, ERR_INPUT, "null: size \"%s\" is not a size", value);
-	}
-	if (strcmp(name, "retries") == 0)
-		return set_retries(job, value, err);
 	return err_set(err, ERR_INPUT,
-		"null: unknown option \"%s\" (known: latency, size, retries)", name);
+		"null: unknown option \"%s\" (known: latency, ramp, stall, errors, "
+		"spin, size, retries)",
+		name);
 }
 
 /* NAME=VALUE,... where other URIs have a host; text without a '=' there means nothing. */
@@ -81,7 +122,7 @@ static int parse_options(struct null_job *job, const char *uri, struct err *err)
 		size_t name_len = strcspn(p, "=,/");
 		const char *v = p + name_len + (p[name_len] == '=');
 		size_t value_len = strcspn(v, ",/");
-		char name[32], value[32];
+		char name[32], value[96];
 
 		snprintf(name, sizeof(name), "%.*s", (int)name_len, p);
 		snprintf(value, sizeof(value), "%.*s", (int)value_len, v);
@@ -89,6 +130,7 @@ static int parse_options(struct null_job *job, const char *uri, struct err *err)
 			return -1;
 		p = v + value_len + (v[value_len] == ',');
 	}
+	job->timed = null_faults_any(&job->faults);
 	return 0;
 }
 
@@ -97,6 +139,7 @@ static int null_job_init(void *state, const struct backend_config *cfg, struct e
 	struct null_job *job = state;
 
 	job->page = cfg->page;
+	job->concurrency = cfg->concurrency;
 	return cfg->target ? parse_options(job, cfg->target, err) : 0;
 }
 
@@ -110,10 +153,15 @@ static int null_thread_init(void *job, void *thread, void *thread_user, struct e
 {
 	struct null_thread *t = thread;
 
-	(void)err;
 	t->job = job;
 	t->user = thread_user;
 	t->tail = &t->head;
+	rng_seed(&t->rng, __atomic_fetch_add(&t->job->n_threads, 1, __ATOMIC_RELAXED));
+	/* also for those that a check turns on later: what is not touched takes no memory */
+	t->heap = calloc(t->job->concurrency + 1, sizeof(struct io *));
+	if (!t->heap)
+		return err_sys(err, ENOMEM, "no memory for %u ops in flight",
+			t->job->concurrency);
 	/* the default slack of 50 us would add itself to every latency */
 	prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
 	return 0;
@@ -125,6 +173,7 @@ static uint64_t moved_bytes(const struct null_job *job, const struct io *io)
 	case OP_PUT:
 	case OP_MULTIPART_PUT:
 	case OP_RANGE_GET:
+	case OP_RANGE_PUT:
 		return io->size;
 	case OP_GET:
 	case OP_COPY:
@@ -133,6 +182,8 @@ static uint64_t moved_bytes(const struct null_job *job, const struct io *io)
 		return 0;
 	}
 }
+
+/* ---- not timed: first in, first out ---- */
 
 static void push(struct null_thread *t, struct io *io)
 {
@@ -151,6 +202,37 @@ static struct io *pop(struct null_thread *t)
 	return io;
 }
 
+/* ---- timed: a heap by end_ns ---- */
+
+static void heap_push(struct null_thread *t, struct io *io)
+{
+	uint32_t i = t->n_heap++;
+
+	while (i > 0 && t->heap[(i - 1) / 2]->end_ns > io->end_ns) {
+		t->heap[i] = t->heap[(i - 1) / 2];
+		i = (i - 1) / 2;
+	}
+	t->heap[i] = io;
+}
+
+static struct io *heap_pop(struct null_thread *t)
+{
+	struct io *top = t->heap[0], *last = t->heap[--t->n_heap];
+	uint32_t i = 0, child;
+
+	while ((child = 2 * i + 1) < t->n_heap) {
+		if (child + 1 < t->n_heap &&
+			t->heap[child + 1]->end_ns < t->heap[child]->end_ns)
+			child++;
+		if (last->end_ns <= t->heap[child]->end_ns)
+			break;
+		t->heap[i] = t->heap[child];
+		i = child;
+	}
+	t->heap[i] = last;
+	return top;
+}
+
 static void finish(struct null_thread *t, struct io *io, uint64_t end_ns)
 {
 	io->end_ns = end_ns;
@@ -164,25 +246,74 @@ static void finish(struct null_thread *t, struct io *io, uint64_t end_ns)
 	}
 }
 
-static void null_submit(void *thread, struct io **ops, size_t n)
+static void fail(struct io *io, enum op_error error, const char *why)
 {
-	struct null_thread *t = thread;
-	uint64_t latency = t->job->latency_ns;
-	uint64_t last_end = 0;
+	io->error = error;
+	io->bytes = 0;
+	snprintf(io->error_text, sizeof(io->error_text), "%s %.100s: %s",
+		op_infos[io->kind].display, io->uri, why);
+}
+
+static void submit_timed(struct null_thread *t, struct io **ops, size_t n)
+{
+	struct null_faults *f = &t->job->faults;
 
 	for (size_t i = 0; i < n; i++) {
 		struct io *io = ops[i];
 
 		io->bytes = moved_bytes(t->job, io);
-		io->start_ns = last_end ? last_end : io->start_ns;
-		if (latency) {
-			io->end_ns = io->start_ns + latency; /* planned */
-		} else {
-			last_end = clock_ns();
-			finish(t, io, last_end);
-		}
+		io->end_ns = null_end_ns(f, io->start_ns, &t->rng); /* planned */
+		if (null_fails(f, &t->rng))
+			fail(io, OP_ERR_IO, "fails, as errors= of the URI asks for");
+		heap_push(t, io);
+	}
+}
+
+static void null_submit(void *thread, struct io **ops, size_t n)
+{
+	struct null_thread *t = thread;
+	uint64_t last_end = 0;
+
+	if (t->job->timed) {
+		submit_timed(t, ops, n);
+		return;
+	}
+	for (size_t i = 0; i < n; i++) {
+		struct io *io = ops[i];
+
+		io->bytes = moved_bytes(t->job, io);
+		if (last_end)
+			io->start_ns = last_end;
+		last_end = clock_ns();
+		finish(t, io, last_end);
 		push(t, io);
 	}
+}
+
+static uint64_t wait_until(const struct null_job *job, uint64_t until_ns)
+{
+	uint64_t now = clock_ns();
+
+	while (now < until_ns) {
+		if (until_ns - now > job->spin_ns)
+			clock_sleep_until(until_ns - job->spin_ns);
+		now = clock_ns();
+	}
+	return now;
+}
+
+static size_t wait_timed(
+	struct null_thread *t, struct io **done, size_t max, uint64_t deadline_ns)
+{
+	bool any = t->n_heap > 0 && t->heap[0]->end_ns < deadline_ns;
+	uint64_t now = wait_until(t->job, any ? t->heap[0]->end_ns : deadline_ns);
+	size_t n = 0;
+
+	while (n < max && t->n_heap > 0 && t->heap[0]->end_ns <= now) {
+		done[n] = heap_pop(t);
+		finish(t, done[n++], now);
+	}
+	return n;
 }
 
 static size_t null_wait(void *thread, struct io **done, size_t max, uint64_t deadline_ns)
@@ -190,27 +321,10 @@ static size_t null_wait(void *thread, struct io **done, size_t max, uint64_t dea
 	struct null_thread *t = thread;
 	size_t n = 0;
 
-	if (!t->job->latency_ns) {
-		while (n < max && t->head)
-			done[n++] = pop(t);
-		return n;
-	}
-	if (!t->head) {
-		clock_sleep_until(deadline_ns);
-		return 0;
-	}
-	uint64_t until = t->head->end_ns < deadline_ns ? t->head->end_ns : deadline_ns;
-	uint64_t now = clock_ns();
-
-	if (now < until) {
-		clock_sleep_until(until);
-		now = clock_ns();
-	}
-
-	while (n < max && t->head && t->head->end_ns <= now) {
-		done[n] = pop(t);
-		finish(t, done[n++], now);
-	}
+	if (t->job->timed)
+		return wait_timed(t, done, max, deadline_ns);
+	while (n < max && t->head)
+		done[n++] = pop(t);
 	return n;
 }
 
@@ -219,15 +333,18 @@ static void null_cancel(void *thread)
 	struct null_thread *t = thread;
 	uint64_t now = clock_ns();
 
-	for (struct io *io = t->head; io; io = io->next) {
-		if (io->end_ns > now) {
-			io->error = OP_ERR_TIMEOUT;
-			snprintf(io->error_text, sizeof(io->error_text),
-				"%s %.100s: given up", op_infos[io->kind].display,
-				io->uri);
-		}
-		io->end_ns = now;
+	for (uint32_t i = 0; i < t->n_heap; i++) {
+		if (t->heap[i]->end_ns > now)
+			fail(t->heap[i], OP_ERR_TIMEOUT, "given up");
+		t->heap[i]->end_ns = now;
 	}
+}
+
+static void null_thread_fini(void *thread)
+{
+	struct null_thread *t = thread;
+
+	free(t->heap);
 }
 
 static void null_fini(void *state)
@@ -280,7 +397,8 @@ const struct backend backend_null = {
 	.options = null_options,
 	.ops = 1u << OP_GET | 1u << OP_PUT | 1u << OP_LIST | 1u << OP_STAT |
 	       1u << OP_DELETE | 1u << OP_RANGE_GET | 1u << OP_COPY |
-	       1u << OP_MULTIPART_PUT,
+	       1u << OP_MULTIPART_PUT | 1u << OP_MKDIR | 1u << OP_RMDIR |
+	       1u << OP_RANGE_PUT,
 	.batch_max = 1000,
 	.any_object = true,
 	.job_size = sizeof(struct null_job),
@@ -291,7 +409,7 @@ const struct backend backend_null = {
 	.submit = null_submit,
 	.wait = null_wait,
 	.cancel = null_cancel,
-	.thread_fini = null_fini,
+	.thread_fini = null_thread_fini,
 	.job_fini = null_fini,
 	.list = null_list,
 	.read_small = null_read_small,
