@@ -181,7 +181,7 @@ void curl_slot_end(struct curl_slot *s, CURLcode code)
 	bool whole = code == CURLE_OK || code == CURLE_ABORTED_BY_CALLBACK;
 	curl_off_t sent = 0, first_us = 0;
 
-	ex->end_ns = clock_ns();
+	http_set_end(ex, clock_ns());
 	curl_easy_getinfo(s->easy, CURLINFO_SIZE_UPLOAD_T, &sent);
 	ex->sent = (uint64_t)sent;
 	if (s->fail != HTTP_OK)

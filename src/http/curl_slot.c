@@ -133,6 +133,7 @@ static size_t on_body(char *data, size_t size, size_t count, void *user)
 	size_t len = size * count;
 
 	s->moved_ns = clock_ns();
+	http_before_body(s->ex);
 	return http_take_body(s->ex, (const uint8_t *)data, len) < 0
 		       ? refuse(s, HTTP_FAIL_MEMORY)
 		       : len;

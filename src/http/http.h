@@ -110,7 +110,9 @@ struct http_exchange {
 	uint64_t start_ns;       /* set by http_start */
 	uint64_t
 		first_byte_ns; /* of the response (not of 100 Continue), at the socket; 0: none */
-	uint64_t end_ns; /* last byte of the response, or the failure */
+	/* last byte of the response, or the failure; without what sink took, as far as the response had to wait
+	 * for it (the engine curl knows that less exactly) */
+	uint64_t end_ns;
 	/* Status line and header fields of the response, until the next http_wait of this client. */
 	const char *response;
 	size_t response_len;
@@ -118,6 +120,8 @@ struct http_exchange {
 	/* --- of the engine */
 	struct http_exchange *next;
 	void *engine;
+	/* by how much sink has held the response up so far, and when it was last through */
+	uint64_t sink_ns, sunk_ns;
 };
 
 /* The value of a header field of the response, without white space around it; NULL: it is not there.

@@ -66,6 +66,10 @@ void http_set_fail(struct http_exchange *ex, enum http_fail fail, const char *fm
 	__attribute__((format(printf, 3, 4)));
 /* Bytes of the body of the response, to where they belong by its status. -1: no memory. */
 int http_take_body(struct http_exchange *ex, const uint8_t *data, size_t len);
+/* Called before bytes of a body are received: when there are none yet, nothing is held up by sink. */
+void http_before_body(struct http_exchange *ex);
+/* Sets end_ns of a response that was whole at now_ns. */
+void http_set_end(struct http_exchange *ex, uint64_t now_ns);
 /* Of a fetcher's space, by http_space_destroy. */
 void http_fetchers_destroy(struct http_space *s);
 

@@ -151,7 +151,7 @@ void own_conn_ended(struct own_conn *n)
 
 	if (n->have_head && n->framing == PARSE_UNTIL_CLOSE) {
 		n->close = true;
-		n->ex->end_ns = clock_ns();
+		http_set_end(n->ex, clock_ns());
 		own_conn_finish(n);
 	} else if (n->have_head) {
 		snprintf(text, sizeof(text),

@@ -169,12 +169,15 @@ static enum step take_body(struct own_conn *n, const uint8_t **data, size_t *len
 static bool take(struct own_conn *n, const uint8_t *data, size_t len)
 {
 	struct http_exchange *ex = n->ex;
+	const uint64_t sink_ns = ex->sink_ns;
 	enum step step = STEP_MORE;
 	uint64_t now_ns = 0;
 
 	n->moved_ns = n->client->now_ns;
 	if (ex->first_byte_ns == 0)
 		ex->first_byte_ns = now_ns = clock_ns();
+	else if (ex->sink)
+		now_ns = clock_ns();
 	while (len > 0 && step == STEP_MORE)
 		step = n->have_head ? take_body(n, &data, &len)
 				    : take_head(n, &data, &len);
@@ -187,7 +190,8 @@ static bool take(struct own_conn *n, const uint8_t *data, size_t len)
 	}
 	if (len > 0)
 		n->close = true; /* bytes of nothing that was asked for */
-	ex->end_ns = now_ns ? now_ns : clock_ns();
+	ex->sink_ns = sink_ns;   /* what came last had come by then */
+	http_set_end(ex, now_ns ? now_ns : clock_ns());
 	own_conn_finish(n);
 	return false;
 }
@@ -227,8 +231,11 @@ void own_response_receive(struct own_conn *n, bool until_end)
 	for (int i = 0; i < READS_AT_ONCE; i++) {
 		const char *why = "the connection was closed";
 		size_t got = 0;
-		enum own_io io = own_response_read(n, &got, &why);
+		enum own_io io;
 
+		if (n->ex->sink)
+			http_before_body(n->ex);
+		io = own_response_read(n, &got, &why);
 		if (io == OWN_BLOCKED && n->broke)
 			lost(n, OWN_RESET, n->broke);
 		if (io == OWN_BLOCKED)

@@ -263,6 +263,7 @@ void http_clear(struct http_exchange *ex)
 	ex->resent = false;
 	ex->received = ex->sent = 0;
 	ex->first_byte_ns = ex->end_ns = 0;
+	ex->sink_ns = ex->sunk_ns = 0;
 	ex->response = NULL;
 	ex->response_len = 0;
 	ex->start_ns = clock_ns();
@@ -278,6 +279,29 @@ void http_set_fail(struct http_exchange *ex, enum http_fail fail, const char *fm
 	va_end(ap);
 }
 
+static void sink(struct http_exchange *ex, const uint8_t *data, size_t len)
+{
+	uint64_t begun_ns = clock_ns();
+
+	ex->sink(ex->user, data, len);
+	ex->sunk_ns = clock_ns();
+	ex->sink_ns += ex->sunk_ns - begun_ns;
+}
+
+void http_before_body(struct http_exchange *ex)
+{
+	uint64_t waited_ns = ex->sink_ns ? clock_ns() - ex->sunk_ns : 0;
+
+	ex->sink_ns -= waited_ns < ex->sink_ns ? waited_ns : ex->sink_ns;
+}
+
+void http_set_end(struct http_exchange *ex, uint64_t now_ns)
+{
+	ex->end_ns = now_ns - ex->sink_ns;
+	if (ex->end_ns < ex->first_byte_ns)
+		ex->end_ns = ex->first_byte_ns;
+}
+
 int http_take_body(struct http_exchange *ex, const uint8_t *data, size_t len)
 {
 	bool good = ex->status >= 200 && ex->status < 300;
@@ -285,7 +309,7 @@ int http_take_body(struct http_exchange *ex, const uint8_t *data, size_t len)
 
 	ex->received += len;
 	if (good && ex->sink) {
-		ex->sink(ex->user, data, len);
+		sink(ex, data, len);
 		return 0;
 	}
 	if (!ex->body || (good && !ex->keep))

@@ -102,7 +102,8 @@ struct object_op {
 	uint32_t tries;    /* of the request at hand */
 	uint64_t again_ns; /* waits for its next try until then; 0: it does not wait */
 	/* request body of the step: content of the object from `at` on, or text */
-	uint64_t at; /* offset in the object: bytes of parts that are done */
+	uint64_t at;      /* offset in the object: bytes of parts that are done */
+	uint64_t checked; /* io->verify: bytes of the response that were looked at */
 	uint64_t part_size;
 	uint32_t part;    /* from 1 */
 	uint32_t parts_n; /* of a multipart upload or copy */
@@ -116,7 +117,7 @@ struct object_op {
 		credentials; /* of the store: those that the request at hand was made with */
 	char *head;          /* OBJECT_HEAD_MAX */
 	size_t head_len;
-	uint8_t *stamped; /* fill unique: one piece; made on first use */
+	uint8_t *stamped; /* content that is not in place: one piece; made on first use */
 	uint64_t
 		stamped_at; /* the object's offset that it begins with; UINT64_MAX: none */
 	const struct object_extra *extra; /* outside the measured path: object_impl.h */

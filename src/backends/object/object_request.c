@@ -83,7 +83,7 @@ const uint8_t *object_content(void *user, uint64_t at, size_t *ret_len)
 	uint64_t left = op->ex.body_size - at;
 	const uint8_t *piece;
 
-	if (op->io->fill == FILL_UNIQUE)
+	if (!content_is_in_place(op->io))
 		piece = stamped(op, op->at + at, ret_len);
 	else
 		piece = content_in_place(op->thread->data, op->io, op->at + at, ret_len);

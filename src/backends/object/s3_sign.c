@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backends/content.h"
 #include "backends/object/s3.h"
 #include "cloud/encode.h"
 #include "common/err.h"
@@ -133,7 +134,7 @@ static const char *payload_hash(
 	if (r->content && op->thread->job->options.payload == STORE_PAYLOAD_UNSIGNED)
 		return SIGV4_UNSIGNED;
 	/* small objects of checks have a pool of their own each */
-	h = r->content && op->io->fill != FILL_UNIQUE && op->thread->http ? known_hash(op)
+	h = r->content && content_is_in_place(op->io) && op->thread->http ? known_hash(op)
 									  : NULL;
 	if (!h) {
 		hash_body(op, hex);
