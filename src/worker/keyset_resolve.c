@@ -131,7 +131,13 @@ static bool is_it(const struct list_entry *e, void *user)
 	return false;
 }
 
-/* One object by its name. Its size is only asked for where parts of it are to be read. */
+/* Whether an op needs to know the size of an object. */
+static bool asks_size(const struct job_op *op)
+{
+	return op->kind == OP_RANGE_GET || op->kind == OP_RANGE_PUT || op->verify;
+}
+
+/* One object by its name. Its size is only asked for where parts of it are to be read, or all of it is to be there. */
 static int take_exact(struct keyset *k, const struct job_op *op,
 	const struct storage *store, const uint32_t *cancel, struct err *err)
 {
@@ -142,8 +148,7 @@ static int take_exact(struct keyset *k, const struct job_op *op,
 	keyset_note_length(k, strlen(op->uri));
 	if (storage_check(store, op->kind, op->uri, err) < 0)
 		return -1;
-	if ((op->kind == OP_RANGE_GET || op->kind == OP_RANGE_PUT) &&
-		!store->backend->any_object &&
+	if (asks_size(op) && !store->backend->any_object &&
 		storage_list(store, op->uri, is_it, &s, err) < 0)
 		return -1;
 	k->exact_size = s.size;
