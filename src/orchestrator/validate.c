@@ -29,36 +29,84 @@ static void size_text(const struct size_spec *s, struct buf *out)
 	}
 }
 
+/* What content is made of, where it is not just random. */
+static void factors_text(uint32_t dedup, uint32_t compress, struct buf *out)
+{
+	if (dedup > 1)
+		buf_printf(out, ", dedup %u:1", dedup);
+	if (compress > 1)
+		buf_printf(out, ", compress %u:1", compress);
+}
+
+static void show_tree(struct console *con, const struct job *j, const struct job_set *s)
+{
+	AUTO_BUF struct buf text = BUF_INIT;
+	uint64_t dirs = job_tree_dirs(&s->tree);
+
+	buf_printf(&text, "%s director%s", units_count(dirs).s, dirs == 1 ? "y" : "ies");
+	if (s->count) {
+		buf_printf(&text, ", %s file%s in %s of them, ", units_count(s->count).s,
+			s->count == 1 ? "" : "s",
+			units_count(job_tree_file_dirs(&s->tree)).s);
+		size_text(&s->size, &text);
+		buf_printf(&text, ", fill %s", fill_names[s->fill]);
+		factors_text(s->dedup, s->compress, &text);
+	}
+	if (j->path_selection != PATHS_RANDOM)
+		buf_printf(&text, "; path_selection %s, part %u of %u",
+			path_selection_names[j->path_selection], j->index + 1, j->count);
+	if (j->coordinator && j->share_index > 0)
+		buf_puts(&text, "; made by another worker");
+	console_line(
+		con, "  prepare %s: a tree of %s", s->uri, text.data ? text.data : "");
+}
+
 static void show_set(struct console *con, const struct job *j, const struct job_set *s)
 {
 	AUTO_BUF struct buf size = BUF_INIT;
 	uint64_t mine =
 		s->count / j->share_count + (s->count % j->share_count > j->share_index);
 
+	if (j->coordinator)
+		mine = j->share_index == 0 ? s->count : 0;
 	size_text(&s->size, &size);
-	console_line(con, "  prepare %s%s%s-*: %s of %s objects, %s, fill %s", s->uri,
+	buf_printf(&size, ", fill %s", fill_names[s->fill]);
+	factors_text(s->dedup, s->compress, &size);
+	console_line(con, "  prepare %s%s%s-*: %s of %s objects, %s", s->uri,
 		s->shards ? "%02x/" : "", s->name, units_count(mine).s,
-		units_count(s->count).s, size.data, fill_names[s->fill]);
+		units_count(s->count).s, size.data);
+}
+
+static void selection_text(const struct job_op *op, struct buf *out)
+{
+	if (op->selection != SELECT_UNIFORM)
+		buf_printf(out, ", %s", selection_names[op->selection]);
+	if (op->selection == SELECT_ZIPF || op->selection == SELECT_LATEST)
+		buf_printf(out, " (theta %g)", op->theta);
 }
 
 /* What an op does besides its path. */
-static void op_text(const struct job_op *op, struct buf *out)
+static void op_text(const struct job_op *op, bool sized, struct buf *out)
 {
-	if (op->kind == OP_PUT || op->kind == OP_MULTIPART_PUT) {
+	if (sized) {
 		buf_puts(out, ", ");
 		size_text(&op->size, out);
 	}
 	if (op->part_size)
 		buf_printf(out, " in parts of %s", units_bytes(op->part_size).s);
-	if (op->kind == OP_RANGE_GET)
+	if (op->range_size)
 		buf_printf(out, ", %s", units_bytes(op->range_size).s);
 	if (op->range_align > 1)
 		buf_printf(out, " at multiples of %s", units_bytes(op->range_align).s);
+	selection_text(op, out);
+	factors_text(op->dedup, op->compress, out);
 	if (op->to)
 		buf_printf(out, " to %s", op->to);
 	if (op->batch > 1)
 		buf_printf(out, ", %u per request", op->batch);
 	buf_puts(out, op->fsync ? ", fsync" : "");
+	buf_puts(out, op->verify ? ", verified" : "");
+	buf_puts(out, op->recursive ? ", recursive" : "");
 	if (op->concurrency)
 		buf_printf(out, ", at most %u at once", op->concurrency);
 }
@@ -74,12 +122,15 @@ static int op_width(const struct job *j)
 }
 
 static void show_op(
-	struct console *con, const struct job_op *op, double weights, int width)
+	struct console *con, const struct job *j, const struct job_op *op, double weights)
 {
 	AUTO_BUF struct buf more = BUF_INIT;
+	/* a put into a tree has no size: its files have */
+	bool sized = op->kind == OP_MULTIPART_PUT ||
+		     (op->kind == OP_PUT && !workload_in_tree(j, op->uri));
 
-	op_text(op, &more);
-	console_line(con, "  %5.1f%% %-*s %s%s", op->weight / weights * 100, width,
+	op_text(op, sized, &more);
+	console_line(con, "  %5.1f%% %-*s %s%s", op->weight / weights * 100, op_width(j),
 		op_infos[op->kind].display, op->uri, more.data ? more.data : "");
 }
 
@@ -133,17 +184,18 @@ static void show_job(struct console *con, const struct job *j, const struct host
 		way.data ? way.data : "");
 	show_endpoints(con, &j->endpoints);
 	for (size_t i = 0; i < j->n_sets; i++)
-		show_set(con, j, &j->sets[i]);
+		(j->sets[i].tree.depth ? show_tree : show_set)(con, j, &j->sets[i]);
 	for (size_t i = 0; i < j->n_ops; i++)
 		weights += j->ops[i].weight;
 	for (size_t i = 0; i < j->n_ops; i++)
-		show_op(con, &j->ops[i], weights, op_width(j));
+		show_op(con, j, &j->ops[i], weights);
 }
 
 void validate_show(const struct run *r)
 {
 	struct console *con = r->ctx.console;
 	const struct plan *p = &r->plan;
+	AUTO_BUF struct buf load = BUF_INIT;
 
 	run_show_store(r);
 	for (char **n = p->notes; n && *n; n++)
@@ -155,10 +207,12 @@ void validate_show(const struct run *r)
 		console_line(con, "Prepare: %s objects, about %s in all, %s storage",
 			units_count(p->prepare_objects).s,
 			units_bytes(p->prepare_bytes).s, p->shared ? "shared" : "local");
-	console_line(con, "Load: %s%s%s on %zu worker%s",
+	if (p->jobs[0].rate.ops > 0 || p->jobs[0].once || p->jobs[0].verify)
+		run_load_text(p, &load);
+	console_line(con, "Load: %s%s%s on %zu worker%s%s%s",
 		units_duration(p->duration_ns).s,
 		p->warmup_ns ? " after a warm-up of " : "",
 		p->warmup_ns ? units_duration(p->warmup_ns).s : "", p->n,
-		p->n == 1 ? "" : "s");
+		p->n == 1 ? "" : "s", load.len ? ": " : "", load.len ? load.data : "");
 	console_always(con, "%s: valid", workload_name(r->workload));
 }

@@ -114,7 +114,7 @@ static bool covers_tree(const char *uri, const struct job_set *set)
 	return !first.data || text_match(uri, first.data, false);
 }
 
-static bool in_tree(const struct job *j, const char *uri)
+bool workload_in_tree(const struct job *j, const char *uri)
 {
 	for (size_t i = 0; i < j->n_sets; i++)
 		if (covers_tree(uri, &j->sets[i]))
@@ -125,7 +125,7 @@ static bool in_tree(const struct job *j, const char *uri)
 static int check_put(struct planner *p, const struct job *j, size_t i, struct err *err)
 {
 	const struct op_spec *op = &p->w->ops[i];
-	bool tree = in_tree(j, j->ops[i].uri);
+	bool tree = workload_in_tree(j, j->ops[i].uri);
 	bool sized = op->has_object_size || op->has_distribution;
 
 	if (tree && sized)
@@ -154,7 +154,7 @@ static int check_rmdir(struct planner *p, const struct job *j, size_t i, struct 
 		if (j->ops[k].kind == OP_MKDIR &&
 			strcmp(j->ops[k].uri, j->ops[i].uri) == 0)
 			return 0;
-	if (in_tree(j, j->ops[i].uri))
+	if (workload_in_tree(j, j->ops[i].uri))
 		return 0;
 	return node_error(p->w->doc, at_key(op->node, "path"), err,
 		"rmdir '%s' has nothing to remove: it needs a mkdir of the same path, or "

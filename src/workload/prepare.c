@@ -83,10 +83,14 @@ const struct key prepare_keys[] = {
 int decode_factor(struct decode *d, const struct node *n, void *dst, struct err *err)
 {
 	unsigned *factor = dst;
-	double v;
+	uint64_t count;
+	double v = 0;
 
-	if (n->type != NODE_SCALAR || units_parse_double(n->value, &v) < 0 ||
-		!(v >= 1 && v <= FACTOR_MAX) || v > floor(v))
+	if (n->type == NODE_SCALAR && units_parse_count(n->value, &count) == 0)
+		v = (double)count;
+	else if (n->type == NODE_SCALAR && units_parse_double(n->value, &v) < 0)
+		v = 0;
+	if (!(v >= 1 && v <= FACTOR_MAX) || v > floor(v))
 		return node_error(d->doc, n, err,
 			"a factor is a whole number from 1 to %u", FACTOR_MAX);
 	*factor = (unsigned)v;

@@ -125,6 +125,8 @@ int workload_plan(const struct workload *w, const struct workload_overrides *o,
 	const struct plan_worker *workers, size_t n, const char *run, uint32_t generation,
 	struct plan *ret, struct err *err);
 void plan_finish(struct plan *p);
+/* Whether uri of an op means the files of a tree. */
+bool workload_in_tree(const struct job *j, const char *uri);
 
 /* The file as given with secrets blanked in place ("***"), for config.yaml. malloc. */
 char *workload_text_redacted(const struct workload *w);

@@ -178,23 +178,32 @@ static void rate_text(double ops, struct buf *out)
 		buf_printf(out, "%.6g", ops);
 }
 
-/* Open or closed. */
-static void load_text(const struct plan *p, struct buf *out)
+void run_load_text(const struct plan *p, struct buf *out)
 {
 	const struct job *first = &p->jobs[0];
+	uint32_t least = UINT32_MAX, most = 0;
 	double ops = 0;
 
-	for (size_t i = 0; i < p->n; i++)
+	for (size_t i = 0; i < p->n; i++) {
+		uint32_t slots = p->jobs[i].concurrency;
+
 		ops += p->jobs[i].rate.ops;
-	if (ops > 0) {
-		buf_puts(out, "open loop, ");
-		rate_text(ops, out);
-		buf_printf(out, " ops/s (%s), up to %u in flight per worker",
-			arrival_names[first->rate.arrival], first->concurrency);
-	} else {
-		buf_printf(out, "closed loop, %u slot%s per worker", first->concurrency,
-			first->concurrency == 1 ? "" : "s");
+		least = slots < least ? slots : least;
+		most = slots > most ? slots : most;
 	}
+	buf_puts(out, ops > 0 ? "open loop, " : "closed loop, ");
+	if (ops > 0) {
+		rate_text(ops, out);
+		buf_printf(
+			out, " ops/s (%s), up to ", arrival_names[first->rate.arrival]);
+	}
+	if (least < most)
+		buf_printf(out, "%u to ", least);
+	buf_printf(out, "%u ", most);
+	if (ops > 0)
+		buf_puts(out, "in flight per worker");
+	else
+		buf_printf(out, "slot%s per worker", most == 1 ? "" : "s");
 	buf_puts(out, first->once ? ", every object once" : "");
 	buf_puts(out, first->verify ? ", content verified" : "");
 }
@@ -203,6 +212,6 @@ void run_show_load(const struct run *r)
 {
 	AUTO_BUF struct buf text = BUF_INIT;
 
-	load_text(&r->plan, &text);
+	run_load_text(&r->plan, &text);
 	console_line(r->ctx.console, "Load: %s", text.data ? text.data : "");
 }

@@ -173,6 +173,8 @@ void run_on_timer(struct loop_timer *t, void *user);
 int run_load(struct run *r, struct err *err);
 /* Lines of the header: open or closed loop; how the store is reached. */
 void run_show_load(const struct run *r);
+void run_load_text(
+	const struct plan *p, struct buf *out); /* "open loop, 5,000 ops/s ..." */
 void run_show_store(const struct run *r);
 
 /* run_alike.c: what several workers say alike is said once */
