@@ -54,16 +54,17 @@ const struct key entry_keys[] = {
 		SET(has_distribution), .aliases = distribution_aliases,
 		.help = "put, multipart_put: sizes, drawn anew for each op."},
 	{"fill", KEY_ENUM, AT(fill), fill_choices, .def = "random",
-		.help = "put, multipart_put, range_put: content: random, zero or "
-			"unique."},
+		.help = "What writes: content: random, zero or unique. get, range_get "
+			"with verify: what objects hold that no ensure_objects "
+			"describes."},
 	{"fsync", KEY_BOOL, AT(fsync), .def = "false",
 		.help = "put, range_put: the object is on stable storage before the op "
 			"ends."},
 	{"dedup_factor", KEY_CUSTOM, AT(dedup), .fn = decode_factor, .def = "1",
-		.help = "What writes: of N blocks of 4 KiB one is new, the others repeat "
+		.help = "As fill: of N blocks of 4 KiB one is new, the others repeat "
 			"it."},
 	{"compress_factor", KEY_CUSTOM, AT(compress), .fn = decode_factor, .def = "1",
-		.help = "What writes: data that shrinks about N:1."},
+		.help = "As fill: data that shrinks about N:1."},
 	{"max_keys", KEY_UINT, AT(max_keys), .def = "1000", .min = 1, .max = PAGE_MAX,
 		.help = "list: entries per page."},
 	{"delimiter", KEY_STR, AT(delimiter), .def = "none, everything below",
@@ -98,6 +99,7 @@ const struct key entry_keys[] = {
 #define WRITE (MASK(PUT) | MASK(MULTIPART_PUT))
 #define FILL (WRITE | MASK(RANGE_PUT))
 #define RANGE (MASK(RANGE_GET) | MASK(RANGE_PUT))
+#define CHECK (MASK(GET) | MASK(RANGE_GET))
 /* delete takes each object once: `uniform`, as it is written, does no harm there */
 #define CHOOSE (MASK(GET) | MASK(STAT) | MASK(DELETE) | RANGE | MASK(COPY) | MASK(PUT))
 #define DIRECTORY (MASK(MKDIR) | MASK(RMDIR))
@@ -109,11 +111,12 @@ static const struct {
 	const char *key;
 	unsigned ops;
 } key_ops[] = {{"object_size", WRITE}, {"size_distribution", WRITE}, {"size_spec", WRITE},
-	{"fill", FILL}, {"fsync", MASK(PUT) | MASK(RANGE_PUT)}, {"dedup_factor", FILL},
-	{"compress_factor", FILL}, {"max_keys", MASK(LIST)}, {"delimiter", MASK(LIST)},
-	{"selection", CHOOSE}, {"verify", MASK(GET) | MASK(RANGE_GET) | FILL},
-	{"recursive", DIRECTORY}, {"range_size", RANGE}, {"range_align", RANGE},
-	{"to", MASK(COPY)}, {"part_size", MASK(MULTIPART_PUT)}, {"batch", MASK(DELETE)}};
+	{"fill", FILL | CHECK}, {"fsync", MASK(PUT) | MASK(RANGE_PUT)},
+	{"dedup_factor", FILL | CHECK}, {"compress_factor", FILL | CHECK},
+	{"max_keys", MASK(LIST)}, {"delimiter", MASK(LIST)}, {"selection", CHOOSE},
+	{"verify", CHECK | FILL}, {"recursive", DIRECTORY}, {"range_size", RANGE},
+	{"range_align", RANGE}, {"to", MASK(COPY)}, {"part_size", MASK(MULTIPART_PUT)},
+	{"batch", MASK(DELETE)}};
 
 static const struct node *at_key(const struct node *map, const char *key)
 {
