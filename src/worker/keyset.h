@@ -36,6 +36,7 @@ struct keyset {
 	/* The first so many are this worker's part of a tree (path_selection weighted: directories whose number,
 	 * among those with files, mod share_count == share_index); n: there are no parts. */
 	uint64_t own;
+	bool dealt; /* the other workers have other keys: each its share, or its part of a tree */
 	size_t longest;      /* bytes of the longest one at most, without its NUL */
 	const char *exact;   /* or NULL; the op's own uri */
 	uint64_t exact_size; /* UINT64_MAX: unknown, or nobody asked for it */
@@ -52,7 +53,7 @@ void keyset_finish(struct keyset *k);
 
 /* What op of a job means (see job_op and enum path_selection for the rules): objects; of mkdir and rmdir the
  * directories of trees, of a put the files of trees. A delete and an rmdir have fewer than all of them when the
- * storage is shared: each worker has its own. sets: as they lie there, one per job.sets. cancel (atomic)
+ * storage is shared: each worker has its own; so have all with job.once where path_selection divides trees. sets: as they lie there, one per job.sets. cancel (atomic)
  * ends a long listing early. -1 with err (ERR_INPUT) when there are none. */
 int keyset_resolve(struct keyset *k, const struct job_op *op, const struct job *job,
 	const struct set *sets, const struct storage *store, const uint32_t *cancel,

@@ -18,9 +18,10 @@
 struct search {
 	const struct job_op *op;
 	const struct job *job;
-	bool dirs;   /* directories of trees */
-	bool trees;  /* of trees alone */
-	bool remove; /* each key is for one worker alone */
+	bool dirs;  /* directories of trees */
+	bool trees; /* of trees alone */
+	bool remove;
+	bool deal;   /* each key is for one worker alone */
 	bool others; /* the keys that are not this worker's own */
 };
 
@@ -91,7 +92,7 @@ static void deepest_first(struct keyset_part *p, struct share share, uint64_t di
 static void lay_out(struct keyset_part *p, const struct search *s)
 {
 	const struct job_set *spec = p->set->spec;
-	const struct share share = s->remove ? share_of(s->job) : (struct share){0, 1};
+	const struct share share = s->deal ? share_of(s->job) : (struct share){0, 1};
 	const bool tree = tree_is(&spec->tree);
 
 	p->dirs = s->dirs;
@@ -152,7 +153,7 @@ static void pick_exact(struct keyset_part *p, const struct search *s, uint64_t i
 		number /= t->files_per_dir;
 	p->per = 0;
 	p->first = index;
-	p->n = !s->others && (!s->remove || share_has(share_of(s->job), number));
+	p->n = !s->others && (!s->deal || share_has(share_of(s->job), number));
 }
 
 static int add_part(struct keyset *k, const struct set *set, const struct search *s)
@@ -232,17 +233,22 @@ int keyset_add_sets(struct keyset *k, const struct job_op *op, const struct job 
 	};
 	int covered = 0, rc = 0;
 
+	s.deal = s.remove || (job->once && divided(job));
+
 	if (op->kind == OP_DELETE)
 		covered = add_named(k, "deletable", sets, &s);
 	if (covered == 0)
 		covered = add_named(k, "prepared", sets, &s);
 	k->own = k->n;
 	s.others = true;
-	if (covered > 0 && divided(job) && !s.remove &&
+	if (covered > 0 && divided(job) && !s.deal &&
 		job->path_selection != PATHS_EXCLUSIVE)
 		rc = add_named(k, "prepared", sets, &s);
 	/* of partitioned all are taken alike; who has none of its own works anywhere */
 	if (job->path_selection != PATHS_WEIGHTED || k->own == 0)
 		k->own = k->n;
+	k->dealt = s.deal;
+	for (size_t i = 0; i < k->n_parts && divided(job); i++)
+		k->dealt |= tree_is(&k->parts[i].set->spec->tree);
 	return covered < 0 || rc < 0 ? -ENOMEM : covered;
 }

@@ -104,6 +104,7 @@ static int list_keys(struct keyset *k, const struct job_op *op, const struct job
 
 	if (op->kind == OP_DELETE)
 		l.share = share_of(job);
+	k->dealt = op->kind == OP_DELETE;
 	if (text_has_wildcard(uri))
 		l.pattern = uri;
 	if (!prefix)
@@ -182,7 +183,7 @@ int keyset_resolve(struct keyset *k, const struct job_op *op, const struct job *
 	covered = keyset_add_sets(k, op, job, sets);
 	if (covered < 0)
 		return err_sys(err, ENOMEM, "no memory for the keys of %s", op->uri);
-	if (covered > 0 && (k->n > 0 || remove))
+	if (covered > 0 && (k->n > 0 || remove || (job->once && op->kind != OP_PUT)))
 		return 0;
 	if (covered > 0)
 		return say_nothing_covered(op, job, err);

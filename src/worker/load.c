@@ -240,7 +240,7 @@ static void init_choice(struct load_thread *l, const struct task *t, uint32_t i)
 {
 	struct load_op *op = &l->ops[i];
 	const struct job *j = &t->job;
-	const struct share share = select_share(j, op->spec, op->keys);
+	const struct share share = select_share(j, op->keys);
 	const bool range =
 		op->spec->kind == OP_RANGE_GET || op->spec->kind == OP_RANGE_PUT;
 	char room[ENGINE_URI];

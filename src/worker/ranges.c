@@ -48,8 +48,8 @@ void ranges_init(struct ranges *r, const struct job *j, const struct job_op *op,
 	const struct keyset *keys, uint32_t thread, uint32_t threads, bool once,
 	struct rng *rng, char *room)
 {
-	const struct share share = select_share(j, op, keys);
-	const uint64_t n = select_span(j, keys, once);
+	const struct share share = select_share(j, keys);
+	const uint64_t n = select_span(j, keys);
 	struct lane objects = {share.index, share.count};
 
 	*r = (struct ranges){

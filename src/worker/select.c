@@ -3,24 +3,10 @@
 
 #include "worker/keyset.h"
 #include "worker/permute.h"
-#include "worker/tree.h"
 
-/* Whether path_selection has divided the keys among the workers. */
-static bool is_parted(const struct job *j, const struct keyset *keys)
+struct share select_share(const struct job *j, const struct keyset *keys)
 {
-	return j->path_selection != PATHS_RANDOM && keys->n_parts > 0 &&
-	       tree_is(&keys->parts[0].set->spec->tree);
-}
-
-struct share select_share(
-	const struct job *j, const struct job_op *op, const struct keyset *keys)
-{
-	const struct share all = {0, 1};
-
-	if (op->kind == OP_DELETE || op->kind == OP_RMDIR || is_parted(j, keys) ||
-		j->share_count < 2)
-		return all;
-	return (struct share){j->share_index, j->share_count};
+	return keys->dealt ? (struct share){0, 1} : share_of(j);
 }
 
 static bool is_weighted(const struct job *j, const struct keyset *keys)
@@ -29,9 +15,9 @@ static bool is_weighted(const struct job *j, const struct keyset *keys)
 	       keys->own < keys->n;
 }
 
-uint64_t select_span(const struct job *j, const struct keyset *keys, bool once)
+uint64_t select_span(const struct job *j, const struct keyset *keys)
 {
-	return is_weighted(j, keys) || (once && is_parted(j, keys)) ? keys->own : keys->n;
+	return is_weighted(j, keys) ? keys->own : keys->n;
 }
 
 static uint64_t common_divisor(uint64_t a, uint64_t b)
@@ -90,7 +76,7 @@ void select_init(struct select *s, const struct job *j, const struct job_op *op,
 		.n = keys->n,
 		.own = weighted ? keys->own : keys->n,
 		.overlap = j->partition_overlap,
-		.limit = select_span(j, keys, once),
+		.limit = select_span(j, keys),
 		.in_order = op->selection == SELECT_SEQUENTIAL || op->kind == OP_DELETE ||
 			    op->kind == OP_RMDIR,
 		.order = rng_mix(j->seed + (uint64_t)(op - j->ops)),

@@ -39,13 +39,12 @@ struct select {
 	struct zipf zipf, own_zipf;
 };
 
-/* Which share of keys this worker works through, where it works through its share alone: a delete's keys are its
- * own already, those of a tree that is divided by path_selection are, too. */
-struct share select_share(
-	const struct job *j, const struct job_op *op, const struct keyset *keys);
+/* Which share of the keys this worker goes through, where the workers share them out: all, when they are its own
+ * already. */
+struct share select_share(const struct job *j, const struct keyset *keys);
 
 /* How many keys there are to be shared out: all, or those that are this worker's own part. */
-uint64_t select_span(const struct job *j, const struct keyset *keys, bool once);
+uint64_t select_span(const struct job *j, const struct keyset *keys);
 
 /* op, one of j's, chooses from keys. lane: of all that share them out. once: every key of the lane is taken once, in
  * their order where the selection is sequential (and by delete and rmdir), else shuffled. */
