@@ -266,8 +266,8 @@ static void test_op_refusals(void)
 			"selection is for puts into a directory_structure"},
 		{OP("op: stat, path: a/, weight: 1, verify: true"),
 			"w.yaml:3:37: a stat takes no 'verify'"},
-		{OP("op: get, path: a/, weight: 1, dedup_factor: 2"),
-			"w.yaml:3:36: a get takes no 'dedup_factor'"},
+		{OP("op: stat, path: a/, weight: 1, dedup_factor: 2"),
+			"w.yaml:3:37: a stat takes no 'dedup_factor'"},
 		{OP("op: put, path: a/, weight: 1, object_size: 1, dedup_factor: "
 		    "1000001"),
 			"w.yaml:3:66: a factor is a whole number from 1 to 1000000"},
