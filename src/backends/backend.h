@@ -125,6 +125,9 @@ struct backend {
 	/* Whether ops of this kind on uri can work here, before any load: an unreadable path, a missing
 	 * bucket. err says which path and why. */
 	int (*check)(void *job, enum op_kind kind, const char *uri, struct err *err);
+	/* What this store asks of the words of an op (ranges that fit its blocks), before any load; sets what
+	 * was not said. uri: one of the op's objects, or where they will be. NULL: nothing. */
+	int (*fit)(void *job, struct job_op *op, const char *uri, struct err *err);
 	int (*thread_init)(void *job, void *thread, void *thread_user, struct err *err);
 	/* Starts (sync: does) ops[0..n). Sets start_ns, which holds the thread's last look at the clock: where
 	 * preparing an op costs nothing worth measuring that is enough. All of these run on the thread's own thread. */
@@ -145,6 +148,10 @@ struct backend {
 	 * order. A prefix that is not there is an empty listing. A uri that does not end with '/': that object, it
 	 * may be among others whose names begin so. */
 	int (*list)(void *job, const char *uri, list_fn *fn, void *user, struct err *err);
+	/* Where there are directories: all below a prefix, each with '/' at its end, before those in it. NULL: there
+	 * is no such thing. */
+	int (*list_dirs)(
+		void *job, const char *uri, list_fn *fn, void *user, struct err *err);
 	/* A small object whole (owner files): read into out (NUL-terminated; returns length, -ENOENT when
 	 * there is none), written atomically, removed. */
 	long (*read_small)(

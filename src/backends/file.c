@@ -172,6 +172,7 @@ const struct backend backend_file = {
 	.thread_fini = file_thread_fini,
 	.job_fini = file_job_fini,
 	.list = file_list_all,
+	.list_dirs = file_list_dirs,
 	.read_small = file_read_small,
 	.write_small = file_write_small,
 	.remove_small = file_remove_small,

@@ -99,6 +99,8 @@ void file_rmdir(struct file_thread *t, struct io *io);
 void file_list(struct file_thread *t, struct io *io);
 /* Every regular file under the directory, with sizes; the engine's listing outside the clock. */
 int file_walk(const char *uri, list_fn *fn, void *user, struct err *err);
+/* Every directory below it, with '/' at its end. */
+int file_walk_dirs(const char *uri, list_fn *fn, void *user, struct err *err);
 
 /* file_dirs.c: makes the directories above path that are missing. 0 or -errno. */
 int file_dirs_make_parent(const char *path);
@@ -106,6 +108,7 @@ int file_dirs_make_parent(const char *path);
 /* file_control.c: the part of struct backend outside the measured path. None uses its job. */
 int file_check(void *job, enum op_kind kind, const char *uri, struct err *err);
 int file_list_all(void *job, const char *uri, list_fn *fn, void *user, struct err *err);
+int file_list_dirs(void *job, const char *uri, list_fn *fn, void *user, struct err *err);
 long file_read_small(void *job, const char *uri, char *out, size_t size, struct err *err);
 int file_write_small(void *job, const char *uri, const char *text, struct err *err);
 int file_remove_small(void *job, const char *uri, struct err *err);

@@ -123,6 +123,12 @@ int file_list_all(void *job, const char *uri, list_fn *fn, void *user, struct er
 	return 0;
 }
 
+int file_list_dirs(void *job, const char *uri, list_fn *fn, void *user, struct err *err)
+{
+	(void)job;
+	return file_walk_dirs(uri, fn, user, err);
+}
+
 long file_read_small(void *job, const char *uri, char *out, size_t size, struct err *err)
 {
 	const char *path = file_path(uri);

@@ -225,7 +225,26 @@ static int list_file(
 	return l->fn(&entry, l->user) ? 0 : 1;
 }
 
-int file_walk(const char *uri, list_fn *fn, void *user, struct err *err)
+static int list_dir(
+	void *user, int dir_fd, const char *path, const struct dirent64 *e, bool is_dir)
+{
+	struct listing *l = user;
+
+	(void)dir_fd;
+	(void)e;
+	if (!is_dir)
+		return 0;
+	buf_clear(&l->uri);
+	if (buf_append(&l->uri, l->scheme, l->scheme_len) < 0 ||
+		buf_puts(&l->uri, path) < 0 || buf_puts(&l->uri, "/") < 0)
+		return -ENOMEM;
+	struct list_entry entry = {.uri = l->uri.data};
+
+	return l->fn(&entry, l->user) ? 0 : 1;
+}
+
+static int walk_all(
+	const char *uri, entry_fn *entry, list_fn *fn, void *user, struct err *err)
 {
 	AUTO_BUF struct buf pending = BUF_INIT;
 	AUTO_FREE uint8_t *chunk = malloc(FILE_CHUNK);
@@ -237,7 +256,7 @@ int file_walk(const char *uri, list_fn *fn, void *user, struct err *err)
 		.chunk = chunk,
 		.pending = &pending,
 		.recursive = true,
-		.fn = list_file,
+		.fn = entry,
 		.user = &l,
 	};
 	int rc;
@@ -249,4 +268,14 @@ int file_walk(const char *uri, list_fn *fn, void *user, struct err *err)
 	if (rc < 0 && rc != -ENOENT)
 		return err_sys(err, -rc, "cannot list %s", uri);
 	return 0;
+}
+
+int file_walk(const char *uri, list_fn *fn, void *user, struct err *err)
+{
+	return walk_all(uri, list_file, fn, user, err);
+}
+
+int file_walk_dirs(const char *uri, list_fn *fn, void *user, struct err *err)
+{
+	return walk_all(uri, list_dir, fn, user, err);
 }

@@ -95,6 +95,31 @@ static char *literal_prefix(const char *uri)
 	return strndup(uri, len);
 }
 
+static size_t depth(const char *uri)
+{
+	size_t n = 0;
+
+	for (; *uri; uri++)
+		n += *uri == '/';
+	return n;
+}
+
+static int compare_depth(const void *a, const void *b, void *names)
+{
+	const char *text = names;
+	size_t of_a = depth(text + *(const uint64_t *)a);
+	size_t of_b = depth(text + *(const uint64_t *)b);
+
+	return (of_a < of_b) - (of_a > of_b);
+}
+
+/* Nobody asks for sizes of directories. */
+static void sort_deepest_first(struct keyset *k)
+{
+	if (k->n > 1)
+		qsort_r(k->offsets, k->n, sizeof(*k->offsets), compare_depth, k->names);
+}
+
 static int list_keys(struct keyset *k, const struct job_op *op, const struct job *job,
 	const struct storage *store, const uint32_t *cancel, struct err *err)
 {
@@ -102,15 +127,20 @@ static int list_keys(struct keyset *k, const struct job_op *op, const struct job
 	AUTO_FREE char *prefix = literal_prefix(uri);
 	struct listing l = {.k = k, .cancel = cancel, .share = {0, 1}};
 
-	if (op->kind == OP_DELETE)
+	if (op->kind == OP_DELETE || op->kind == OP_RMDIR)
 		l.share = share_of(job);
-	k->dealt = op->kind == OP_DELETE;
+	k->dealt = op->kind == OP_DELETE || op->kind == OP_RMDIR;
 	if (text_has_wildcard(uri))
 		l.pattern = uri;
 	if (!prefix)
 		return err_sys(err, ENOMEM, "no memory");
-	if (storage_list(store, prefix, add_listed, &l, err) < 0)
+	if (keyset_is_dirs(op)) {
+		if (storage_list_dirs(store, prefix, add_listed, &l, err) < 0)
+			return -1;
+		sort_deepest_first(k);
+	} else if (storage_list(store, prefix, add_listed, &l, err) < 0) {
 		return -1;
+	}
 	if (l.no_memory)
 		return err_sys(err, ENOMEM, "no memory to list %s", uri);
 	return 0;
@@ -138,6 +168,18 @@ static bool asks_size(const struct job_op *op)
 	return op->kind == OP_RANGE_GET || op->kind == OP_RANGE_PUT || op->verify;
 }
 
+/* A directory by its name. */
+static int find_dir(const struct job_op *op, const struct storage *store, struct err *err)
+{
+	AUTO_FREE char *dir = text_printf("%s/", op->uri);
+
+	if (!dir)
+		return err_sys(err, ENOMEM, "no memory");
+	if (storage_holder_missing(store, dir))
+		return err_set(err, ERR_INPUT, "%s is not there", op->uri);
+	return 0;
+}
+
 /* One object by its name. Its size is only asked for where parts of it are to be read, or all of it is to be there. */
 static int take_exact(struct keyset *k, const struct job_op *op,
 	const struct storage *store, const uint32_t *cancel, struct err *err)
@@ -147,6 +189,8 @@ static int take_exact(struct keyset *k, const struct job_op *op,
 	k->exact = op->uri;
 	k->n = k->own = 1;
 	keyset_note_length(k, strlen(op->uri));
+	if (op->kind == OP_RMDIR)
+		return find_dir(op, store, err);
 	if (storage_check(store, op->kind, op->uri, err) < 0)
 		return -1;
 	if (asks_size(op) && !store->backend->any_object &&

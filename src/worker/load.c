@@ -38,10 +38,13 @@ static void load_fini(void *state)
 		return;
 	for (uint32_t i = 0; i < l->n_ops; i++) {
 		free(l->ops[i].put_prefix);
+		if (l->ops[i].ring)
+			free(l->ops[i].ring->dir);
 		free(l->ops[i].ring);
 	}
 	for (uint32_t i = 0; i < l->n_pools; i++)
 		free(l->pools[i].made);
+	choices_close(&l->choices);
 	free(l->pools);
 	free(l->ops);
 	free(l->weights);
@@ -146,6 +149,36 @@ static bool writes(const struct job_op *op)
 	       op->kind == OP_RANGE_PUT;
 }
 
+/* What op made is kept for those that remove it. */
+static int init_ring(struct load_thread *l, const struct task *t, uint32_t i)
+{
+	struct load_op *op = &l->ops[i];
+
+	l->may_refuse = true;
+	if (op->ring)
+		return 0;
+	op->ring = calloc(1, sizeof(*op->ring));
+	if (!op->ring)
+		return -ENOMEM;
+	if (t->job.ops[i].kind == OP_MKDIR && t->keys[i].n > 0) {
+		op->ring->dir = calloc(RING, sizeof(*op->ring->dir));
+		if (!op->ring->dir)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* What stands before the names that op makes; NULL: it makes none. */
+static const char *prefix_of(const struct load_op *op)
+{
+	const bool in_tree = op->spec->kind != OP_COPY && op->keys->n > 0;
+
+	if (op->spec->kind == OP_MKDIR)
+		return in_tree ? "" : op->spec->uri;
+	/* one that overwrites the files of a tree makes no names */
+	return in_tree ? NULL : job_op_puts(op->spec);
+}
+
 static int init_op(
 	struct load_thread *l, const struct task *t, uint32_t i, uint32_t index)
 {
@@ -163,18 +196,10 @@ static int init_op(
 	sizes_init(&op->sizes, &op->spec->size);
 	if (init_pool(l, op) < 0)
 		return -ENOMEM;
-	if (op->spec->kind == OP_DELETE && op->puts_of != UINT32_MAX) {
-		struct load_op *put = &l->ops[op->puts_of];
-
-		l->may_refuse = true;
-		if (!put->ring)
-			put->ring = calloc(1, sizeof(*put->ring));
-		if (!put->ring)
-			return -ENOMEM;
-	}
-	puts = job_op_puts(op->spec);
-	/* one that overwrites the files of a tree makes no names */
-	if (!puts || (op->spec->kind != OP_COPY && op->keys->n > 0))
+	if (op->puts_of != UINT32_MAX && init_ring(l, t, op->puts_of) < 0)
+		return -ENOMEM;
+	puts = prefix_of(op);
+	if (!puts)
 		return 0;
 	op->put_prefix = text_printf("%s%s-%s-%u-", puts, j->run, j->worker, index);
 	if (!op->put_prefix)
@@ -315,6 +340,10 @@ static int load_init(void *user, uint32_t index, uint32_t n, uint32_t slots,
 		load_fini(l);
 		return err_sys(err, ENOMEM, "no memory for the workload");
 	}
+	if (choices_open(&l->choices, t->job.worker, index, err) < 0) {
+		load_fini(l);
+		return -1;
+	}
 	init_random(l, t, index);
 	for (uint32_t i = 0; i < l->n_ops; i++)
 		init_choice(l, t, i);
@@ -372,6 +401,8 @@ static enum next load_next(void *state, struct io *io, char *uri, char *more)
 	io->entry = i;
 	l->ops[i].busy++;
 	load_fill(l, &l->ops[i], io, uri, more);
+	if (__builtin_expect(l->choices.file != NULL, 0))
+		choices_add(&l->choices, io);
 	return NEXT_OP;
 }
 

@@ -4,8 +4,7 @@
 #include "backends/backend.h"
 #include "worker/load_impl.h"
 
-/* The name of the seq-th object that op makes; returns its length. */
-static size_t put_name(const struct load_op *op, uint64_t seq, char *out)
+size_t load_put_name(const struct load_op *op, uint64_t seq, char *out)
 {
 	memcpy(out, op->put_prefix, op->put_prefix_len);
 	return op->put_prefix_len + names_put_seq(out + op->put_prefix_len, seq);
@@ -21,7 +20,7 @@ static void take_key(
 		const uint64_t newer = at - op->keys->n;
 		const struct made *m = &p->made[(p->next + POOL - p->n + newer) % POOL];
 
-		put_name(&l->ops[m->op], m->seq, uri);
+		load_put_name(&l->ops[m->op], m->seq, uri);
 		io->size = m->size;
 		io->verify = op->checks;
 		if (op->knows)
@@ -68,7 +67,7 @@ static void fill_put(
 	if (op->keys->n > 0) {
 		overwrite(l, op, io, uri, more);
 	} else {
-		put_name(op, seq, uri);
+		load_put_name(op, seq, uri);
 		io->tag = seq; /* for the ring, when the put has ended */
 		io->size = sizes_draw(&op->sizes, &op->rng);
 	}
@@ -94,7 +93,7 @@ static void fill_copy(
 	uint64_t seq = l->seq++;
 
 	fill_key(l, op, io, uri, more);
-	put_name(op, seq, more);
+	load_put_name(op, seq, more);
 	io->to = more;
 	io->tag = seq;
 }
@@ -164,7 +163,7 @@ static bool own_name(struct load_op *put, char *out, size_t *ret_len)
 	seq = r->seq[r->head];
 	r->head = (r->head + 1) % RING;
 	r->n--;
-	*ret_len = put_name(put, seq, out);
+	*ret_len = load_put_name(put, seq, out);
 	return true;
 }
 
@@ -216,6 +215,8 @@ static fill_fn *const fills[OP_KINDS] = {
 	[OP_COPY] = fill_copy,
 	[OP_MULTIPART_PUT] = fill_put,
 	[OP_RANGE_PUT] = fill_range_put,
+	[OP_MKDIR] = load_fill_mkdir,
+	[OP_RMDIR] = load_fill_rmdir,
 };
 
 void load_fill(
@@ -227,13 +228,18 @@ void load_fill(
 		load_rebuild(l);
 }
 
-static void keep_for_delete(struct ring *r, uint64_t seq)
+static void keep_for_delete(struct ring *r, uint64_t seq, uint64_t dir)
 {
+	uint32_t at;
+
 	if (r->n == RING) {
 		r->head = (r->head + 1) % RING;
 		r->n--;
 	}
-	r->seq[(r->head + r->n++) % RING] = seq;
+	at = (r->head + r->n++) % RING;
+	r->seq[at] = seq;
+	if (r->dir)
+		r->dir[at] = dir;
 }
 
 /* The oldest one makes room. */
@@ -248,7 +254,7 @@ void load_put_ended(struct load_thread *l, struct load_op *op, const struct io *
 {
 	/* what a delete takes is not there for reads */
 	if (op->ring)
-		keep_for_delete(op->ring, io->tag);
+		keep_for_delete(op->ring, io->tag, io->data_at);
 	else if (op->pool && op->spec->kind != OP_COPY)
 		keep_for_reads(op->pool, (uint32_t)(op - l->ops), io);
 }

@@ -7,6 +7,7 @@
 
 #include "common/rng.h"
 #include "proto/job.h"
+#include "worker/choices.h"
 #include "worker/contents.h"
 #include "worker/keyset.h"
 #include "worker/mix.h"
@@ -23,6 +24,8 @@ struct io;
 
 struct ring {
 	uint64_t seq[RING];
+	uint64_t *
+		dir; /* mkdir in a tree: the key in which it is, RING of them; else NULL */
 	uint32_t head, n;
 };
 
@@ -45,9 +48,10 @@ struct load_op {
 	struct sizes sizes;
 	char *put_prefix; /* of what it makes: "<uri>RUN-WORKER-THREAD-"; or NULL */
 	size_t put_prefix_len;
-	struct pool *pool;  /* of the thread's; NULL: none */
-	struct ring *ring;  /* of what it made: those that a delete may take; or NULL */
-	uint32_t puts_of;   /* delete: the op that made them, or UINT32_MAX */
+	struct pool *pool; /* of the thread's; NULL: none */
+	/* of what it made: those that a delete or rmdir may take; or NULL */
+	struct ring *ring;
+	uint32_t puts_of;   /* delete, rmdir: the op that made them, or UINT32_MAX */
 	uint32_t cap, busy; /* ops in flight */
 	struct rng rng;     /* of all that is chosen for this op */
 	struct select select;
@@ -77,11 +81,19 @@ struct load_thread {
 	struct once_lane *lane; /* the same */
 	bool may_refuse;        /* caps or rings: the op drawn may not be possible now */
 	uint64_t seq;           /* of the next put */
+	struct choices choices;
 	const struct contents *contents;
 };
 
 /* Chooses object, size and content of an op that was drawn, and writes its names to uri and more. */
 void load_fill(
+	struct load_thread *l, struct load_op *op, struct io *io, char *uri, char *more);
+/* The name of the seq-th object that op makes; returns its length. */
+size_t load_put_name(const struct load_op *op, uint64_t seq, char *out);
+/* load_dirs.c: the same as load_fill, of mkdir and rmdir. */
+void load_fill_mkdir(
+	struct load_thread *l, struct load_op *op, struct io *io, char *uri, char *more);
+void load_fill_rmdir(
 	struct load_thread *l, struct load_op *op, struct io *io, char *uri, char *more);
 /* What op has made is there, and may be deleted or chosen. */
 void load_put_ended(struct load_thread *l, struct load_op *op, const struct io *io);

@@ -37,6 +37,7 @@ struct set {
 	uint64_t
 		dirs_to_make; /* a tree, where the store has directories: the same of these */
 	uint64_t strangers; /* objects in the tree's directories that are not its files */
+	bool looked; /* all that is there was listed, by this worker or the one that makes all */
 };
 
 /* Index mod count == index: who makes and removes what. count 0: nothing. */

@@ -142,6 +142,7 @@ static int look(struct set *s, const struct job *job, const struct storage *stor
 	if (job->overwrite && job->prepare)
 		return check_overwrite(s, job, store, in, err);
 	/* what others make is theirs to look at, when the sizes are known */
+	s->looked = true;
 	if (s->owner_written && share_to_make(job).count == 0)
 		return 0;
 	if (!s->owner_written)

@@ -140,8 +140,10 @@ static bool relay_entry(const struct list_entry *e, void *user)
 	return r->fn(&renamed, r->user);
 }
 
-int storage_list(const struct storage *s, const char *uri, list_fn *fn, void *user,
-	struct err *err)
+typedef int lister(void *job, const char *uri, list_fn *fn, void *user, struct err *err);
+
+static int list_with(const struct storage *s, lister *list, const char *uri, list_fn *fn,
+	void *user, struct err *err)
 {
 	char place[ENGINE_URI], entry[ENGINE_URI];
 	const char *at = at_home(s, uri, place);
@@ -157,7 +159,30 @@ int storage_list(const struct storage *s, const char *uri, list_fn *fn, void *us
 		r.base = s->endpoints->base;
 		r.home = s->endpoints->uris[s->home];
 	}
-	return s->backend->list(s->job, at, relay_entry, &r, err);
+	return list(s->job, at, relay_entry, &r, err);
+}
+
+int storage_list(const struct storage *s, const char *uri, list_fn *fn, void *user,
+	struct err *err)
+{
+	return list_with(s, s->backend->list, uri, fn, user, err);
+}
+
+int storage_list_dirs(const struct storage *s, const char *uri, list_fn *fn, void *user,
+	struct err *err)
+{
+	if (!s->backend->list_dirs)
+		return 0;
+	return list_with(s, s->backend->list_dirs, uri, fn, user, err);
+}
+
+int storage_fit(
+	const struct storage *s, struct job_op *op, const char *uri, struct err *err)
+{
+	char buf[ENGINE_URI];
+
+	return s->backend->fit ? s->backend->fit(s->job, op, at_home(s, uri, buf), err)
+			       : 0;
 }
 
 long storage_read_small(

@@ -29,6 +29,9 @@ size_t storage_growth(const struct job_endpoints *e);
 /* backend.check, at every endpoint. */
 int storage_check(
 	const struct storage *s, enum op_kind kind, const char *uri, struct err *err);
+/* backend.fit; 0 where the backend asks nothing. */
+int storage_fit(
+	const struct storage *s, struct job_op *op, const char *uri, struct err *err);
 /* Whether all endpoints see the same objects: a small one that is written at each is looked for at the next.
  * name is unique. 0 where nobody can say: there is one endpoint, or none, or what would hold the object is not
  * there yet. */
@@ -36,6 +39,9 @@ int storage_check_same(const struct storage *s, const char *name, struct err *er
 /* As the backend's own. Names that are longer than the URI of an op (ENGINE_URI), or do not lie where was asked,
  * are passed over. */
 int storage_list(const struct storage *s, const char *uri, list_fn *fn, void *user,
+	struct err *err);
+/* The same of directories, each with '/' at its end; nothing where the backend has none. */
+int storage_list_dirs(const struct storage *s, const char *uri, list_fn *fn, void *user,
 	struct err *err);
 long storage_read_small(const struct storage *s, const char *uri, char *out, size_t size,
 	struct err *err);

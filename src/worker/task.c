@@ -33,6 +33,32 @@ static void plan_threads(struct task *t)
 	t->threads = t->backend->sync || wanted > t->slots ? t->slots : wanted;
 }
 
+int task_warn(struct task *t, char *text)
+{
+	char **list = reallocarray(t->warnings, t->n_warnings + 2, sizeof(*list));
+
+	if (!list || !text) {
+		free(text);
+		return -ENOMEM;
+	}
+	t->warnings = list;
+	list[t->n_warnings++] = text;
+	list[t->n_warnings] = NULL;
+	return 0;
+}
+
+/* What stands in for a backend that this machine does not let run. */
+static void choose_instead(struct task *t)
+{
+	const struct backend *b = t->backend;
+	char why[200];
+
+	if (!b->works || b->works(why, sizeof(why)))
+		return;
+	t->backend = b->instead;
+	task_warn(t, text_printf("%s: %s: %s", b->schemes, why, b->instead->summary));
+}
+
 /* The one backend of all ops and sets. place is set to that of the one that disagrees. */
 static int choose_backend(struct task *t, const char *uri, const char *place,
 	const char **at, struct err *err)
@@ -151,6 +177,7 @@ static int make(struct task *t, const char **at, const uint32_t *cancel, struct 
 		return err_sys(err, ENOMEM, "no memory");
 	if (choose_backends(t, at, err) < 0)
 		return -1;
+	choose_instead(t);
 	plan_threads(t);
 	if (init_backend(t, err) < 0)
 		return -1;

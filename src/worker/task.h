@@ -57,5 +57,8 @@ size_t task_growth(const struct task *t);
 /* Notes that what holds the objects of a set is muster's to remove when it is empty. */
 void task_own_holders(struct task *t, const struct job_set *spec);
 
+/* Keeps something to be said with ready; text is taken over, NULL is no memory. */
+int task_warn(struct task *t, char *text);
+
 /* Fills what ready says, but for the generation; strings are the task's. sets needs free(). */
 int task_ready(const struct task *t, struct msg_ready *ret);

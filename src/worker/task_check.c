@@ -4,28 +4,18 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/text.h"
+#include "worker/engine.h"
 #include "worker/load.h"
+#include "worker/names.h"
 #include "worker/task.h"
-
-static int warn(struct task *t, char *text)
-{
-	char **list = reallocarray(t->warnings, t->n_warnings + 2, sizeof(*list));
-
-	if (!list || !text) {
-		free(text);
-		return -ENOMEM;
-	}
-	t->warnings = list;
-	list[t->n_warnings++] = text;
-	list[t->n_warnings] = NULL;
-	return 0;
-}
+#include "worker/task_foreign.h"
 
 /* Notes which directories are not there yet. */
 static void note_holders(struct task *t, const struct job_set *spec)
@@ -50,16 +40,25 @@ static int inspect_sets(
 		*at = j->sets[i].place;
 		if (storage_check(&t->store, OP_PUT, j->sets[i].uri, err) < 0)
 			return -1;
+		if (set_key_room(&j->sets[i]) + strlen(t->name) + 2 * NAMES_INDEX +
+				task_growth(t) >
+			ENGINE_URI)
+			return err_set(err, ERR_INPUT,
+				"%s: the names of the tree become too long: make it less "
+				"deep, or dir_mask shorter",
+				j->sets[i].uri);
 		note_holders(t, &j->sets[i]);
 		if (set_inspect(s, &j->sets[i], j, &t->store, cancel, err) < 0)
 			return -1;
-		if (j->load && !j->prepare && s->to_make > 0)
+		if (j->load && !j->prepare && s->to_make + s->dirs_to_make > 0)
 			return err_set(err, ERR_INPUT,
 				"%s: %" PRIu64
-				" objects are missing, and nothing prepares them",
-				j->sets[i].uri, s->to_make);
+				" %s are missing, and nothing prepares them",
+				j->sets[i].uri, s->to_make ? s->to_make : s->dirs_to_make,
+				s->to_make ? "objects" : "directories");
 		if (s->owner == SET_FOREIGN)
-			warn(t, text_printf("%s holds objects that muster did not make: "
+			task_warn(t,
+				text_printf("%s holds objects that muster did not make: "
 					    "they are "
 					    "used and stay",
 					j->sets[i].uri));
@@ -80,17 +79,28 @@ static bool will_exist(const struct job *j, const char *uri)
 	return false;
 }
 
-/* The op whose new names a delete's uri means: the same prefix, as it stands or with a '*'. */
-static uint32_t put_op_of(const struct job *j, const char *uri)
+/* What the names that an op makes begin with, be it objects or (of mkdir, outside of trees) directories. */
+static const char *makes(const struct job *j, const struct job_op *op)
 {
-	size_t len = strlen(uri);
+	if (op->kind != OP_MKDIR)
+		return job_op_puts(op);
+	return keyset_covers_tree(op->uri, j) ? NULL : op->uri;
+}
 
-	if (len > 0 && uri[len - 1] == '*')
+/* The op whose new names a delete's uri means (of an rmdir: whose directories): the same prefix, as it stands or
+ * with a '*'. */
+static uint32_t put_op_of(const struct job *j, const struct job_op *op)
+{
+	size_t len = strlen(op->uri);
+
+	if (op->kind == OP_DELETE && len > 0 && op->uri[len - 1] == '*')
 		len--;
 	for (size_t i = 0; i < j->n_ops; i++) {
-		const char *puts = job_op_puts(&j->ops[i]);
+		const struct job_op *made = &j->ops[i];
+		const char *puts = op->kind == OP_DELETE ? job_op_puts(made) : made->uri;
 
-		if (puts && strncmp(puts, uri, len) == 0 && puts[len] == '\0')
+		if ((op->kind == OP_DELETE || made->kind == OP_MKDIR) && puts &&
+			strncmp(puts, op->uri, len) == 0 && puts[len] == '\0')
 			return (uint32_t)i;
 	}
 	return UINT32_MAX;
@@ -104,18 +114,37 @@ static bool covers_any(const struct task *t, const char *uri)
 	return false;
 }
 
-/* A delete only touches what muster made. */
-static int check_delete(struct task *t, size_t i, struct err *err)
+/* Whether an op works on what is there: a list alone looks at a place, and others make new names. */
+static bool has_keys(const struct task *t, const struct job_op *op)
 {
+	switch (op->kind) {
+	case OP_PUT:
+	case OP_MKDIR:
+		return keyset_covers_tree(op->uri, &t->job);
+	case OP_MULTIPART_PUT:
+	case OP_LIST:
+		return false;
+	default:
+		return true;
+	}
+}
+
+static int resolve_keys(struct task *t, size_t i, const uint32_t *cancel, struct err *err)
+{
+	const struct job *j = &t->job;
+	const struct job_op *op = &j->ops[i];
 	const struct keyset *k = &t->keys[i];
 
-	for (size_t p = 0; p < k->n_parts; p++)
-		if (k->parts[p].set->owner == SET_FOREIGN)
-			return err_set(err, ERR_INPUT,
-				"delete on foreign objects (%s) needs --allow-foreign, "
-				"which is not "
-				"supported yet",
-				k->parts[p].set->spec->uri);
+	if (task_check_place(t, i, err) < 0 ||
+		keyset_resolve(&t->keys[i], op, j, t->sets, &t->store, cancel, err) < 0 ||
+		task_check_keys(t, i, err) < 0)
+		return -1;
+	if ((op->kind == OP_RANGE_GET || op->kind == OP_RANGE_PUT) &&
+		!t->backend->any_object && k->exact && k->exact_size == UINT64_MAX)
+		task_warn(t,
+			text_printf("%s: how large it is cannot be found out: all ranges "
+				    "begin at 0",
+				op->uri));
 	return 0;
 }
 
@@ -123,47 +152,35 @@ static int check_op(struct task *t, size_t i, const uint32_t *cancel, struct err
 {
 	const struct job *j = &t->job;
 	const struct job_op *op = &j->ops[i];
+	const char *puts = makes(j, op);
+	const bool removes_own = op->kind == OP_RMDIR ||
+				 (op->kind == OP_DELETE && !covers_any(t, op->uri));
 
-	t->puts_of[i] = UINT32_MAX;
-	if (job_op_puts(op)) {
-		holders_note(&t->holders, &t->store, j->target, job_op_puts(op));
-		if (storage_check(&t->store, OP_PUT, job_op_puts(op), err) < 0)
+	t->puts_of[i] = removes_own ? put_op_of(j, op) : UINT32_MAX;
+	if (puts) {
+		holders_note(&t->holders, &t->store, j->target, puts);
+		if (storage_check(&t->store, OP_PUT, puts, err) < 0)
 			return -1;
 	}
-	switch (op->kind) {
-	case OP_PUT:
-	case OP_MULTIPART_PUT:
+	if (op->kind == OP_LIST && !will_exist(j, op->uri))
+		return storage_check(&t->store, OP_LIST, op->uri, err);
+	if (t->puts_of[i] != UINT32_MAX || !has_keys(t, op))
 		return 0;
-	case OP_LIST:
-		return will_exist(j, op->uri)
-			       ? 0
-			       : storage_check(&t->store, OP_LIST, op->uri, err);
-	case OP_DELETE:
-		if (!covers_any(t, op->uri)) {
-			t->puts_of[i] = put_op_of(j, op->uri);
-			if (t->puts_of[i] != UINT32_MAX)
-				return 0;
-			if (!t->backend->any_object)
-				return err_set(err, ERR_INPUT,
-					"delete on foreign objects (%s is neither "
-					"prepared nor put by "
-					"this workload) needs --allow-foreign, which is "
-					"not supported "
-					"yet",
-					op->uri);
-		}
-		break;
-	default:
-		break;
-	}
-	if (keyset_resolve(&t->keys[i], op, j, t->sets, &t->store, cancel, err) < 0)
-		return -1;
-	if (op->kind == OP_RANGE_GET && !t->backend->any_object && t->keys[i].exact &&
-		t->keys[i].exact_size == UINT64_MAX)
-		warn(t, text_printf("%s: how large it is cannot be found out: all ranges "
-				    "begin at 0",
-				op->uri));
-	return op->kind == OP_DELETE ? check_delete(t, i, err) : 0;
+	return resolve_keys(t, i, cancel, err);
+}
+
+/* What the store asks of the words of an op, said of one of the objects that it is for. */
+static int fit_op(struct task *t, size_t i, struct err *err)
+{
+	struct job_op *op = &t->job.ops[i];
+	const char *place = job_op_puts(op) ? job_op_puts(op) : op->uri;
+	char uri[ENGINE_URI];
+	uint64_t size;
+
+	snprintf(uri, sizeof(uri), "%s", place);
+	if (t->keys[i].n > 0)
+		keyset_key(&t->keys[i], 0, uri, &size);
+	return storage_fit(&t->store, op, uri, err);
 }
 
 static int check_ops(
@@ -173,10 +190,11 @@ static int check_ops(
 
 	for (size_t i = 0; j->load && i < j->n_ops; i++) {
 		*at = j->ops[i].place;
-		if (check_op(t, i, cancel, err) < 0)
+		if (check_op(t, i, cancel, err) < 0 || fit_op(t, i, err) < 0)
 			return err_prefix(err, "%s", op_infos[j->ops[i].kind].name);
 		if (j->ops[i].concurrency > j->concurrency)
-			warn(t, text_printf("%s: concurrency %u of %s is more than all "
+			task_warn(t,
+				text_printf("%s: concurrency %u of %s is more than all "
 					    "slots (%u)",
 					j->ops[i].place ? j->ops[i].place : "",
 					j->ops[i].concurrency,
@@ -200,7 +218,7 @@ static void keep_remarks(struct task *t)
 	if (!t->backend->remark)
 		return;
 	for (size_t i = 0; (remark = t->backend->remark(t->job_state, i)); i++)
-		warn(t, text_printf("%s", remark));
+		task_warn(t, text_printf("%s", remark));
 }
 
 /* Nothing is written where the workload only reads. */
@@ -209,7 +227,7 @@ static bool writes(const struct job *j)
 	bool any = j->prepare;
 
 	for (size_t i = 0; i < j->n_ops && j->load; i++)
-		any |= job_op_puts(&j->ops[i]) != NULL;
+		any |= makes(j, &j->ops[i]) != NULL;
 	return any;
 }
 
