@@ -43,6 +43,24 @@ static void show_errors(struct console *con, const struct agg_row *row)
 		console_always(con, "    %s", line.data);
 }
 
+/* Other errors are results; this one says that a store lost what it was given. */
+static void note_corrupt(struct run *r, const struct agg_row *rows, size_t n)
+{
+	uint64_t corrupt = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (rows[i].bucket == BUCKET_ALL &&
+			(rows[i].op == OP_GET || rows[i].op == OP_RANGE_GET))
+			corrupt += rows[i].errors[OP_ERR_CORRUPT];
+	if (!corrupt)
+		return;
+	r->corrupt = true;
+	run_remark(r,
+		"%s read%s found other content than was written there: the exit "
+		"code is 1",
+		units_count(corrupt).s, corrupt == 1 ? "" : "s");
+}
+
 void run_show_totals(struct run *r, const struct agg_row *rows, size_t n, double seconds)
 {
 	struct console *con = r->ctx.console;
@@ -77,6 +95,7 @@ void run_show_totals(struct run *r, const struct agg_row *rows, size_t n, double
 			op_infos[row->op].display, drained);
 		abandoned += row->abandoned;
 	}
+	note_corrupt(r, rows, n);
 	if (late.len && abandoned)
 		buf_printf(&late, "; %" PRIu64 " of them never ended", abandoned);
 	if (late.len)
