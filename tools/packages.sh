@@ -4,7 +4,7 @@
 #   tools/packages.sh [build] [static] [cross] [sshd] [s3] [test] [services]     install what is missing
 
 BUILD_PACKAGES="gcc libc6-dev meson ninja-build pkg-config libssh2-1-dev libyaml-dev libjansson-dev
-	libssl-dev zlib1g-dev libcurl4-openssl-dev libexpat1-dev scdoc openssh-client"
+	libssl-dev zlib1g-dev libcurl4-openssl-dev libexpat1-dev liburing-dev scdoc openssh-client"
 STATIC_PACKAGES="gcc libc6-dev make dpkg-dev libc-ares-dev libssl-dev libcurl4-openssl-dev" # tools/static-curl.sh
 CROSS_PACKAGES="gcc-aarch64-linux-gnu libc6-dev-arm64-cross" # and its --arch
 SSHD_PACKAGES="openssh-server python3"

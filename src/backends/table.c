@@ -3,11 +3,11 @@
 
 #include <string.h>
 
-extern const struct backend backend_null, backend_file, backend_s3, backend_az,
-	backend_gs;
+extern const struct backend backend_null, backend_file, backend_direct, backend_s3,
+	backend_az, backend_gs;
 
-const struct backend *const backends[] = {
-	&backend_null, &backend_file, &backend_s3, &backend_az, &backend_gs, NULL};
+const struct backend *const backends[] = {&backend_null, &backend_file, &backend_direct,
+	&backend_s3, &backend_az, &backend_gs, NULL};
 
 /* schemes is "file://,direct://". */
 static bool has_scheme(const char *schemes, const char *uri)

@@ -20,7 +20,7 @@
 static const struct scheme schemes[] = {
 	{.prefix = "file://", .supported = true, .is_local = true},
 	{.prefix = "null://", .supported = true, .has_host = true, .batch_max = 1000},
-	{.prefix = "direct://", .is_local = true},
+	{.prefix = "direct://", .supported = true, .is_local = true},
 	{.prefix = "s3://",
 		.supported = true,
 		.has_host = true,

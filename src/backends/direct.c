@@ -1,0 +1,398 @@
+/* direct: files past the page cache. What an engine thread does with its ring and its hands; and the two
+ * entries of the table, with io_uring and without. */
+#include "backends/direct.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+
+#include "common/cleanup.h"
+#include "common/err.h"
+#include "common/units.h"
+
+extern const struct backend backend_file, backend_direct, backend_direct_sync;
+
+/* ---- the job ---- */
+
+/* What ranges and pieces must fit at path. */
+static int learn(struct direct_job *job, const char *path, struct err *err)
+{
+	struct direct_align need;
+
+	if (direct_align_at(path, &need, err) < 0)
+		return -1;
+	if (need.offset > job->align)
+		job->align = need.offset;
+	if (job->align > job->block)
+		job->block = job->align;
+	return 0;
+}
+
+static int job_init(void *state, const struct backend_config *cfg, struct err *err)
+{
+	struct direct_job *job = state;
+	uint32_t threads = cfg->threads ? cfg->threads : 1;
+
+	job->slots = (cfg->concurrency + threads - 1) / threads;
+	job->block = DIRECT_BLOCK;
+	return backend_file.job_init(&job->file, cfg, err);
+}
+
+/* Small reads gain most of buffers that are registered. */
+#define FIXED_ENOUGH (64u * 1024u)
+
+static int ring_job_init(void *state, const struct backend_config *cfg, struct err *err)
+{
+	struct direct_job *job = state;
+	uint64_t limit;
+
+	if (job_init(state, cfg, err) < 0)
+		return -1;
+	/* gets and puts have files open, too */
+	if (job->file.keeps > 4 * job->slots)
+		job->file.keeps -= 2 * job->slots;
+	job->fixed_bytes = direct_ring_fixed_bytes(
+		job->slots, cfg->threads ? cfg->threads : 1, &limit);
+	if (job->fixed_bytes < FIXED_ENOUGH && limit != UINT64_MAX)
+		snprintf(job->remark, sizeof(job->remark),
+			"direct://: only %s of memory may be locked (ulimit -l): %s "
+			"buffers are not registered with the kernel, which costs CPU",
+			units_bytes(limit).s, job->fixed_bytes ? "larger" : "so");
+	return 0;
+}
+
+static void job_fini(void *state)
+{
+	struct direct_job *job = state;
+
+	backend_file.job_fini(&job->file);
+}
+
+static uint64_t job_keeps(void *state)
+{
+	return ((const struct direct_job *)state)->file.keeps;
+}
+
+static const char *job_remark(void *state, size_t i)
+{
+	const struct direct_job *job = state;
+
+	return i == 0 && job->remark[0] ? job->remark : NULL;
+}
+
+static int job_check(void *state, enum op_kind kind, const char *uri, struct err *err)
+{
+	if (file_check(state, kind, uri, err) < 0)
+		return -1;
+	return kind == OP_PUT ? learn(state, file_path(uri), err) : 0;
+}
+
+static int bad_range(const struct direct_job *job, const char *key, uint64_t value,
+	const char *path, struct err *err)
+{
+	uint64_t least = (value + job->align - 1) / job->align * job->align;
+
+	return err_set(err, ERR_INPUT,
+		"%s %llu does not fit direct I/O on %s, which takes multiples of %u "
+		"bytes: "
+		"write %llu, or file:// instead of direct://",
+		key, (unsigned long long)value, path, job->align,
+		(unsigned long long)least);
+}
+
+static int job_fit(void *state, struct job_op *op, const char *uri, struct err *err)
+{
+	struct direct_job *job = state;
+	const char *path = file_path(uri);
+
+	if (!op_infos[op->kind].moves_data)
+		return 0;
+	if (learn(job, path, err) < 0)
+		return -1;
+	if (op->kind != OP_RANGE_GET && op->kind != OP_RANGE_PUT)
+		return 0;
+	if (op->range_size % job->align)
+		return bad_range(job, "range_size", op->range_size, path, err);
+	if (op->range_align == 0)
+		op->range_align = job->align;
+	if (op->range_align % job->align)
+		return bad_range(job, "range_align", op->range_align, path, err);
+	return 0;
+}
+
+/* ---- a thread with a ring ---- */
+
+static int make_ops(struct direct_thread *t, uint32_t n)
+{
+	t->ops = calloc(n, sizeof(*t->ops));
+	t->fixed = calloc(t->ring.fixed_files + 1, sizeof(*t->fixed));
+	if (!t->ops || !t->fixed)
+		return -ENOMEM;
+	for (uint32_t i = n; i-- > 0;) {
+		t->ops[i].index = i;
+		t->ops[i].buffer = t->ring.buffers + (size_t)i * DIRECT_PIECE;
+		t->ops[i].next = t->free;
+		t->free = &t->ops[i];
+	}
+	return 0;
+}
+
+static void thread_fini(void *thread)
+{
+	struct direct_thread *t = thread;
+
+	direct_hands_fini(&t->hands);
+	direct_ring_fini(&t->ring);
+	open_files_finish(&t->open);
+	free(t->ops);
+	free(t->fixed);
+}
+
+static int ring_init(struct direct_thread *t, struct err *err)
+{
+	struct direct_job *job = t->job;
+
+	if (direct_ring_init(
+		    &t->ring, job->slots, job->fixed_bytes, job->file.keeps, err) < 0 ||
+		direct_hands_init(&t->hands, job, job->slots, err) < 0)
+		return -1;
+	if (open_files_init(&t->open, job->file.keeps, O_DIRECT) < 0 ||
+		make_ops(t, job->slots) < 0)
+		return err_sys(err, ENOMEM, "no memory for %u slots", job->slots);
+	return 0;
+}
+
+static int thread_init(void *job, void *thread, void *thread_user, struct err *err)
+{
+	struct direct_thread *t = thread;
+
+	t->job = job;
+	t->user = thread_user;
+	t->done_tail = &t->done;
+	if (t->job->file.own_descriptors)
+		unshare(CLONE_FILES);
+	/* waits end when they should */
+	prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
+	if (ring_init(t, err) == 0)
+		return 0;
+	thread_fini(t);
+	return -1;
+}
+
+/* The ring says when there is something to take from the hands. */
+static void read_event(struct direct_thread *t)
+{
+	if (t->event_read)
+		return;
+	io_uring_prep_read(direct_ring_request(&t->ring, DIRECT_EVENT), t->hands.event,
+		&t->event_count, sizeof(t->event_count), 0);
+	t->event_read = true;
+}
+
+static void submit(void *thread, struct io **ops, size_t n)
+{
+	struct direct_thread *t = thread;
+
+	for (size_t i = 0; i < n; i++) {
+		bool in_ring = ops[i]->kind == OP_GET || ops[i]->kind == OP_RANGE_GET ||
+			       ops[i]->kind == OP_RANGE_PUT;
+
+		if (in_ring) {
+			direct_op_begin(t, ops[i]);
+		} else {
+			read_event(t);
+			direct_hands_give(&t->hands, ops[i]);
+		}
+	}
+}
+
+void direct_done(struct direct_thread *t, struct io *io)
+{
+	io->next = NULL;
+	*t->done_tail = io;
+	t->done_tail = &io->next;
+}
+
+static void take_from_hands(struct direct_thread *t)
+{
+	struct direct_page *page, *next_page;
+	struct io *io, *next;
+
+	io = direct_hands_take(&t->hands, &page);
+	for (; page; page = next_page) {
+		next_page = page->next;
+		if (t->job->file.page)
+			t->job->file.page(
+				t->user, page->io, page->start_ns, page->end_ns);
+		free(page);
+	}
+	for (; io; io = next) {
+		next = io->next;
+		direct_done(t, io);
+	}
+}
+
+/* All that has come. */
+static void reap(struct direct_thread *t)
+{
+	struct io_uring_cqe *cqe;
+	unsigned head, n = 0;
+	bool from_hands = false;
+
+	t->now_ns = clock_ns();
+	io_uring_for_each_cqe(&t->ring.ring, head, cqe)
+	{
+		n++;
+		if (cqe->user_data == DIRECT_EVENT)
+			from_hands = true;
+		else if (cqe->user_data != DIRECT_NOBODY)
+			direct_op_step(t, cqe->user_data, cqe->res);
+	}
+	io_uring_cq_advance(&t->ring.ring, n);
+	if (from_hands) {
+		t->event_read = false;
+		read_event(t);
+		take_from_hands(t);
+	}
+}
+
+static void wait_until(struct direct_thread *t, uint64_t deadline_ns)
+{
+	uint64_t now = clock_ns(), left = deadline_ns > now ? deadline_ns - now : 0;
+	struct __kernel_timespec ts = {
+		.tv_sec = (long long)(left / NS_PER_SEC),
+		.tv_nsec = (long long)(left % NS_PER_SEC),
+	};
+	struct io_uring_cqe *cqe;
+
+	io_uring_submit_and_wait_timeout(&t->ring.ring, &cqe, 1, &ts, NULL);
+}
+
+static size_t give(struct direct_thread *t, struct io **done, size_t max)
+{
+	size_t n = 0;
+
+	while (n < max && t->done) {
+		done[n] = t->done;
+		t->done = done[n++]->next;
+	}
+	if (!t->done)
+		t->done_tail = &t->done;
+	return n;
+}
+
+static size_t wait_done(void *thread, struct io **done, size_t max, uint64_t deadline_ns)
+{
+	struct direct_thread *t = thread;
+
+	/* some have ended already: what was begun meanwhile goes off, and nobody waits */
+	if (t->done && io_uring_sq_ready(&t->ring.ring))
+		io_uring_submit(&t->ring.ring);
+	while (!t->done) {
+		wait_until(t, deadline_ns);
+		reap(t);
+		if (!t->done && t->now_ns >= deadline_ns)
+			break;
+	}
+	return give(t, done, max);
+}
+
+static void cancel(void *thread)
+{
+	struct direct_thread *t = thread;
+	struct io *next;
+
+	for (struct io *io = direct_hands_give_up(&t->hands); io; io = next) {
+		next = io->next;
+		io->start_ns = io->end_ns = clock_ns();
+		direct_judge(t->job, io, ETIMEDOUT);
+		direct_done(t, io);
+	}
+	direct_op_give_up(t);
+}
+
+/* ---- a thread without one ---- */
+
+static int sync_thread_init(void *job, void *thread, void *thread_user, struct err *err)
+{
+	struct file_thread *t = thread;
+
+	if (backend_file.thread_init(job, thread, thread_user, err) < 0)
+		return -1;
+	t->open.flags = O_DIRECT;
+	return 0;
+}
+
+static void sync_submit(void *thread, struct io **ops, size_t n)
+{
+	struct file_thread *t = thread;
+
+	for (size_t i = 0; i < n; i++) {
+		direct_sync_run(t, ops[i]);
+		ops[i]->next = NULL;
+		*t->done_tail = ops[i];
+		t->done_tail = &ops[i]->next;
+	}
+}
+
+static size_t sync_wait(void *thread, struct io **done, size_t max, uint64_t deadline_ns)
+{
+	return backend_file.wait(thread, done, max, deadline_ns);
+}
+
+static void sync_cancel(void *thread)
+{
+	backend_file.cancel(thread);
+}
+
+static void sync_thread_fini(void *thread)
+{
+	backend_file.thread_fini(thread);
+}
+
+static const struct backend_option no_options[] = {{NULL}};
+
+#define DIRECT_OPS                                                                       \
+	(1u << OP_GET | 1u << OP_PUT | 1u << OP_LIST | 1u << OP_STAT | 1u << OP_DELETE | \
+		1u << OP_RANGE_GET | 1u << OP_RANGE_PUT | 1u << OP_MKDIR |               \
+		1u << OP_RMDIR)
+
+#define DIRECT_COMMON                                                                    \
+	.schemes = "direct://", .options = no_options, .ops = DIRECT_OPS,                \
+	.job_size = sizeof(struct direct_job), .keeps = job_keeps, .check = job_check,   \
+	.fit = job_fit, .job_fini = job_fini, .list = file_list_all,                     \
+	.read_small = file_read_small, .write_small = file_write_small,                  \
+	.remove_small = file_remove_small, .holder_missing = file_holder_missing,        \
+	.holder_make = file_holder_make, .holder_remove = file_holder_remove
+
+const struct backend backend_direct_sync = {
+	.name = "direct-sync",
+	.summary = "blocking calls, one thread per slot",
+	DIRECT_COMMON,
+	.sync = true,
+	.thread_size = sizeof(struct file_thread),
+	.job_init = job_init,
+	.thread_init = sync_thread_init,
+	.submit = sync_submit,
+	.wait = sync_wait,
+	.cancel = sync_cancel,
+	.thread_fini = sync_thread_fini,
+};
+
+const struct backend backend_direct = {
+	.name = "direct",
+	.summary = "files past the page cache (O_DIRECT), by io_uring",
+	DIRECT_COMMON,
+	.works = direct_ring_works,
+	.instead = &backend_direct_sync,
+	.thread_size = sizeof(struct direct_thread),
+	.job_init = ring_job_init,
+	.remark = job_remark,
+	.thread_init = thread_init,
+	.submit = submit,
+	.wait = wait_done,
+	.cancel = cancel,
+	.thread_fini = thread_fini,
+};
