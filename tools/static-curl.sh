@@ -49,7 +49,7 @@ CONFIGURE="--disable-shared --enable-static --disable-maintainer-mode --disable-
 	--disable-kerberos-auth --disable-negotiate-auth --disable-unix-sockets --disable-libcurl-option"
 # What a worker is linked to, and what meson asks for besides.
 CROSS_LIBRARIES="libssl-dev libc-ares-dev libjansson-dev libexpat1-dev libcurl4-openssl-dev libssh2-1-dev
-	libyaml-dev zlib1g-dev"
+	libyaml-dev zlib1g-dev liburing-dev"
 CFLAGS="-O2 -g -ffunction-sections -fdata-sections -fstack-protector-strong -D_FORTIFY_SOURCE=2"
 
 fail() {
