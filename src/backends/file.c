@@ -2,6 +2,7 @@
 #include "backends/file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <sys/mman.h>
@@ -66,7 +67,8 @@ int file_thread_begin(
 		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (t->chunk == MAP_FAILED)
 		t->chunk = NULL;
-	if (!t->chunk || open_files_init(&t->open, job->keeps, 0) < 0)
+	/* a read of a file that stays open need not look at the time as well */
+	if (!t->chunk || open_files_init(&t->open, job->keeps, O_NOATIME) < 0)
 		return err_sys(err, ENOMEM, "no memory for buffers");
 	return 0;
 }

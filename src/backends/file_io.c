@@ -1,5 +1,9 @@
 /* file_io: get, put, stat and delete of one file. Only the I/O itself lies between the two clock reads:
- * directories, content and names come before, error texts and removals after. */
+ * directories, content and names come before, error texts and removals after.
+ *
+ * A file is named by its whole path, as programs do. From a directory that is kept open a stat would cost a quarter
+ * less (0.7 instead of 0.95 us below /dev/shm, half in deep trees), but would leave out what a file system does
+ * on the way there: a network file system asks about each directory anew. */
 #include "backends/file.h"
 
 #include <errno.h>

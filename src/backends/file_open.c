@@ -198,16 +198,21 @@ struct open_file *open_files_take(struct open_files *o, const char *path, bool w
 
 int open_files_open(struct open_files *o, struct open_file *f)
 {
-	int flags = (f->writable ? O_RDWR | O_NOFOLLOW : O_RDONLY) | O_CLOEXEC | o->flags;
+	const int access = f->writable ? O_RDWR | O_NOFOLLOW : O_RDONLY;
 	int errnum;
 
 	for (;;) {
-		f->fd = open(f->path, flags);
+		f->fd = open(f->path, access | O_CLOEXEC | o->flags);
 		if (f->fd >= 0)
 			return 0;
 		errnum = errno;
 		if (errnum == EINTR)
 			continue;
+		/* only a file's owner may say so */
+		if (errnum == EPERM && (o->flags & O_NOATIME)) {
+			o->flags &= ~O_NOATIME;
+			continue;
+		}
 		/* others have taken what the limit allows: fewer are kept from now on */
 		if ((errnum != EMFILE && errnum != ENFILE) || !make_room(o, f))
 			break;

@@ -30,7 +30,7 @@ struct open_files {
 	uint32_t touched; /* were ever in use */
 	uint32_t free;    /* of those in use no more, index + 1 */
 	uint32_t hand;    /* of the clock that finds one to close */
-	int flags;        /* for open(2), besides those of the access */
+	int flags; /* for open(2), besides those of the access; O_NOATIME until it is refused */
 };
 
 /* How many files a thread may keep open: bound by RLIMIT_NOFILE, of which the threads have a share each
