@@ -1,0 +1,373 @@
+/* Who makes, overwrites and reads an object means the same content; and sets and puts repeat as many of their blocks
+ * as was asked for. */
+#include "check.h"
+
+#include "backends/content.h"
+#include "common/cleanup.h"
+#include "common/err.h"
+#include "common/rng.h"
+#include "common/text.h"
+#include "worker-run.h"
+#include "worker/load.h"
+
+#define MORE 65536
+/* Blocks of a measurement at most. */
+#define BLOCKS 20000u
+
+struct slot {
+	struct io io;
+	char uri[ENGINE_URI], more[MORE];
+};
+
+static struct task *must_task(struct job *j)
+{
+	struct err err = ERR_INIT;
+	char *place = NULL;
+	struct task *t = run_task(j, NULL, &place, &err);
+
+	if (!CHECK(t != NULL, "%s", err.text))
+		abort();
+	return t;
+}
+
+static void *must_thread(struct task *t)
+{
+	struct err err = ERR_INIT;
+	void *state = NULL;
+
+	CHECK(load_source.thread_init(t, 0, 1, 4, &state, &err) == 0, "%s", err.text);
+	return state;
+}
+
+static void next_op(void *thread, struct slot *s)
+{
+	s->io = (struct io){.uri = s->uri};
+	CHECK(load_source.next(thread, &s->io, s->uri, s->more) == NEXT_OP);
+	load_source.done(thread, &s->io);
+}
+
+static struct job null_job(void)
+{
+	struct job j = run_job(4, NS_PER_SEC);
+
+	j.target = strdup("null://x/");
+	return j;
+}
+
+/* ---- blocks ---- */
+
+/* Hashes of the blocks that were written. */
+struct store {
+	uint64_t blocks[BLOCKS];
+	size_t n;
+};
+
+static void add(struct store *s, const struct io *io)
+{
+	uint8_t block[CONTENT_BLOCK];
+
+	for (uint64_t at = 0; at < io->size && s->n < BLOCKS; at += CONTENT_BLOCK) {
+		size_t n = io->size - at < CONTENT_BLOCK ? (size_t)(io->size - at)
+							 : CONTENT_BLOCK;
+
+		content_build(&run_data, io, io->offset + at, block, n);
+		s->blocks[s->n++] = rng_hash(block, n);
+	}
+}
+
+static int compare(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+static double ratio(struct store *s)
+{
+	size_t differ = s->n > 0;
+
+	qsort(s->blocks, s->n, sizeof(*s->blocks), compare);
+	for (size_t i = 1; i < s->n; i++)
+		differ += s->blocks[i] != s->blocks[i - 1];
+	return (double)s->n / (double)differ;
+}
+
+static bool is_near(double got, double want)
+{
+	return got > 0.95 * want && got < 1.05 * want;
+}
+
+/* Whole blocks, tails of one size, and mixed ones of whole blocks. */
+static struct size_part parts[] = {{.weight = 1, .min = 4096, .max = 4096},
+	{.weight = 1, .min = 3 * 4096, .max = 3 * 4096},
+	{.weight = 1, .min = 20 * 4096, .max = 20 * 4096}};
+static const struct size_spec sizes[] = {
+	{.type = SIZE_FIXED, .min = 4096, .max = 4096},
+	{.type = SIZE_FIXED, .min = 100000, .max = 100000},
+	{.type = SIZE_FIXED, .min = 700, .max = 700},
+	{.type = SIZE_MIX, .parts = parts, .n_parts = 3},
+	{.type = SIZE_UNIFORM, .min = 90 * 4096, .max = 110 * 4096},
+};
+static const uint32_t factors[] = {2, 3, 10};
+
+static struct size_spec size_copy(const struct size_spec *spec)
+{
+	struct size_spec s;
+
+	CHECK(size_spec_copy(&s, spec) == 0);
+	return s;
+}
+
+static void test_sets(void)
+{
+	for (size_t i = 0; i < ARRAY_LEN(sizes) * ARRAY_LEN(factors); i++) {
+		AUTO_FREE struct store *store = calloc(1, sizeof(*store));
+		const uint32_t factor = factors[i % ARRAY_LEN(factors)];
+		const struct size_spec *size = &sizes[i / ARRAY_LEN(factors)];
+		struct job j = null_job();
+		struct job_set *set = run_add_set(&j, "prepared", 1000, 0, "null://x/s/");
+		struct task *t;
+
+		run_add_op(&j, OP_GET, 1, "null://x/s/*");
+		set->size = size_copy(size);
+		set->dedup = factor;
+		t = must_task(&j);
+		/* the order in which objects are made does not matter: backwards */
+		for (uint64_t k = 1000; store && k-- > 0;) {
+			struct io io = {.kind = OP_PUT};
+
+			io.size = sizes_at(&t->sets[0].sizes, t->job.sets[0].id, k);
+			contents_of_set(&t->contents, &t->sets[0], k, "", &io);
+			add(store, &io);
+		}
+		if (store) {
+			double got = ratio(store);
+
+			CHECK(is_near(got, factor), "dedup %u, sizes %zu: %f", factor,
+				i / ARRAY_LEN(factors), got);
+		}
+		task_destroy(t);
+	}
+}
+
+static void test_puts(void)
+{
+	for (size_t i = 0; i < ARRAY_LEN(sizes) * ARRAY_LEN(factors); i++) {
+		AUTO_FREE struct store *store = calloc(1, sizeof(*store));
+		const uint32_t factor = factors[i % ARRAY_LEN(factors)];
+		struct job j = null_job();
+		struct job_op *op = run_add_op(&j, OP_PUT, 1, "null://x/out/");
+		struct task *t;
+		struct slot s;
+		void *thread;
+
+		op->size = size_copy(&sizes[i / ARRAY_LEN(factors)]);
+		op->dedup = factor;
+		t = must_task(&j);
+		thread = must_thread(t);
+		for (int k = 0; store && k < 1000; k++) {
+			next_op(thread, &s);
+			add(store, &s.io);
+		}
+		if (store) {
+			double got = ratio(store);
+
+			CHECK(is_near(got, factor), "dedup %u, sizes %zu: %f", factor,
+				i / ARRAY_LEN(factors), got);
+		}
+		load_source.thread_fini(thread);
+		task_destroy(t);
+	}
+}
+
+/* Blocks of objects that are written anew, anywhere. */
+static void test_range_puts(void)
+{
+	static const uint64_t ranges[] = {4096, 65536};
+
+	for (size_t i = 0; i < ARRAY_LEN(ranges) * ARRAY_LEN(factors); i++) {
+		AUTO_FREE struct store *store = calloc(1, sizeof(*store));
+		const uint32_t factor = factors[i % ARRAY_LEN(factors)];
+		struct job j = null_job();
+		struct job_op *op = run_add_op(&j, OP_RANGE_PUT, 1, "null://x/s/*");
+		struct task *t;
+		struct slot s;
+		void *thread;
+
+		run_add_set(&j, "prepared", 10, 1u << 20, "null://x/s/");
+		op->range_size = ranges[i / ARRAY_LEN(factors)];
+		op->range_align = 4096;
+		op->dedup = factor;
+		t = must_task(&j);
+		thread = must_thread(t);
+		for (int k = 0; store && k < 1000; k++) {
+			next_op(thread, &s);
+			add(store, &s.io);
+		}
+		if (store) {
+			double got = ratio(store);
+
+			CHECK(is_near(got, factor), "dedup %u, ranges %zu: %f", factor,
+				i / ARRAY_LEN(factors), got);
+		}
+		load_source.thread_fini(thread);
+		task_destroy(t);
+	}
+}
+
+/* ---- the same object ---- */
+
+/* Sets as they lie on disks since the first version. */
+static void test_sets_stay(void)
+{
+	struct job j = null_job();
+	struct task *t;
+
+	run_add_op(&j, OP_GET, 1, "null://x/s/*");
+	run_add_set(&j, "prepared", 100, 5000, "null://x/s/")->fill = FILL_UNIQUE;
+	t = must_task(&j);
+	for (uint64_t i = 0; i < 100; i++) {
+		struct io io = {.kind = OP_PUT};
+		uint64_t content = rng_mix(rng_mix(t->job.sets[0].id) ^ i);
+
+		contents_of_set(&t->contents, &t->sets[0], i, "", &io);
+		CHECK(io.stamp == content && io.fill == FILL_UNIQUE);
+		CHECK(io.data_at == (content & (run_data.size - 1) & ~UINT64_C(63)));
+	}
+	task_destroy(t);
+}
+
+/* With verify what is written can be read by any name of it: by another worker with another target, as part of a
+ * set, or found by a listing. */
+static void test_written_and_read(void)
+{
+	struct job j = null_job();
+	struct job_op *op = run_add_op(&j, OP_PUT, 1, "null://x/out/");
+	struct slot s;
+
+	j.verify = true;
+	op->size = (struct size_spec){.type = SIZE_FIXED, .min = 9000, .max = 9000};
+	op->fill = FILL_UNIQUE;
+	op->dedup = 2;
+	run_add_set(&j, "prepared", 10, 9000, "null://x/s/")->dedup = 3;
+
+	struct task *t = must_task(&j);
+	void *thread = must_thread(t);
+
+	for (int k = 0; k < 20; k++) {
+		struct job other = {.target = (char *)"s3://bucket/", .verify = true};
+		struct contents reader = {.job = &other, .data = &run_data};
+		AUTO_FREE char *uri = NULL;
+		struct io io = {.kind = OP_GET, .size = 9000};
+		uint8_t read[9000];
+
+		next_op(thread, &s);
+		content_build(&run_data, &s.io, 0, read, sizeof(read));
+		uri = text_printf("s3://bucket/%s", s.uri + strlen("null://x/"));
+		io.uri = uri;
+		contents_of_key(&reader, &t->job.ops[0], uri, &io);
+		CHECK(content_check(&run_data, &io, 0, read, sizeof(read)), "%s",
+			io.error_text);
+	}
+	for (uint64_t i = 0; i < 10; i++) {
+		struct io made = {.kind = OP_PUT}, read = {.kind = OP_GET};
+		struct job_op get = {.kind = OP_GET, .dedup = 3};
+		char uri[100];
+
+		set_key(&t->job.sets[0], i, uri);
+		contents_of_set(&t->contents, &t->sets[0], i, uri, &made);
+		contents_of_key(&t->contents, &get, uri, &read);
+		CHECK(made.stamp == read.stamp && made.data_at == read.data_at &&
+			made.block == 0 && read.block == 0 && made.dedup == read.dedup);
+	}
+	load_source.thread_fini(thread);
+	task_destroy(t);
+}
+
+/* What reads and overwrites find: objects of a set as it made them, with and without verify for the whole
+ * job. */
+static void test_reads_of_sets(void)
+{
+	for (int verify = 0; verify < 2; verify++) {
+		struct job j = null_job();
+		struct job_op *op = run_add_op(&j, OP_RANGE_GET, 1, "null://x/s/*");
+		struct slot s;
+		int writes = 0;
+
+		j.verify = verify;
+		op->verify = true;
+		op->range_size = 5000;
+		op = run_add_op(&j, OP_RANGE_PUT, 1, "null://x/s/*");
+		op->range_size = 5120;
+		op->range_align = 512;
+		op->fill = FILL_ZERO; /* the set's own counts, with verify */
+		struct job_set *set = run_add_set(&j, "prepared", 50, 0, "null://x/s/");
+
+		set->size = size_copy(&sizes[3]);
+		set->fill = FILL_UNIQUE;
+		set->dedup = 2;
+		set->compress = 3;
+
+		struct task *t = must_task(&j);
+		void *thread = must_thread(t);
+
+		for (int k = 0; k < 500; k++) {
+			AUTO_FREE uint8_t *whole = calloc(1, 25 * 4096);
+			struct io made = {.kind = OP_PUT};
+			uint64_t i;
+
+			next_op(thread, &s);
+			CHECK(set_index(&t->job.sets[0], strstr(s.uri, "prepared"), &i),
+				"%s", s.uri);
+			made.size = sizes_at(&t->sets[0].sizes, t->job.sets[0].id, i);
+			CHECK(s.io.object_size == made.size);
+			contents_of_set(&t->contents, &t->sets[0], i, s.uri, &made);
+			if (!whole)
+				continue;
+			content_build(&run_data, &made, 0, whole, (size_t)made.size);
+			CHECK(s.io.verify == (s.io.kind == OP_RANGE_GET));
+			if (s.io.kind == OP_RANGE_PUT && !verify) {
+				CHECK(s.io.fill == FILL_ZERO);
+				continue;
+			}
+			writes += s.io.kind == OP_RANGE_PUT;
+			CHECK(content_check(&run_data, &s.io, s.io.offset,
+				      whole + s.io.offset, (size_t)s.io.size),
+				"%s", s.io.error_text);
+		}
+		CHECK(verify == (writes > 0));
+		load_source.thread_fini(thread);
+		task_destroy(t);
+	}
+}
+
+/* A seed repeats what is written, byte for byte. */
+static void test_seeds(void)
+{
+	struct slot s[2];
+	struct task *t[2];
+	void *thread[2];
+
+	for (int i = 0; i < 2; i++) {
+		struct job j = null_job();
+		struct job_op *op = run_add_op(&j, OP_PUT, 1, "null://x/out/");
+
+		op->size = size_copy(&sizes[3]);
+		op->fill = FILL_UNIQUE;
+		t[i] = must_task(&j);
+		thread[i] = must_thread(t[i]);
+	}
+	for (int k = 0; k < 100; k++) {
+		next_op(thread[0], &s[0]);
+		next_op(thread[1], &s[1]);
+		CHECK(s[0].io.size == s[1].io.size && s[0].io.stamp == s[1].io.stamp &&
+			s[0].io.data_at == s[1].io.data_at);
+	}
+	for (int i = 0; i < 2; i++) {
+		load_source.thread_fini(thread[i]);
+		task_destroy(t[i]);
+	}
+}
+
+TEST_MAIN(TEST(test_sets), TEST(test_puts), TEST(test_range_puts), TEST(test_sets_stay),
+	TEST(test_written_and_read), TEST(test_reads_of_sets), TEST(test_seeds))
