@@ -4,6 +4,7 @@
 
 #include "common/cleanup.h"
 #include "common/clock.h"
+#include "results/run_rate.h"
 #include "results/tables.h"
 
 /* Seconds from the start of the run; its clock and at_ns are the orchestrator's. */
@@ -108,6 +109,7 @@ void metadata_worker_members(
 		if (run_worker_limits(rw) & 1u << i)
 			jw_text(w, NULL, run_limits[i].name);
 	jw_array_end(w);
+	run_rate_worker(w, info, rw);
 	jw_texts(w, "warnings", rw->warnings);
 }
 
@@ -221,6 +223,7 @@ void metadata_members(struct json_writer *w, const struct run_info *info)
 	jw_text(w, "seed", seed);
 	put_run_clock(w, info);
 	jw_real(w, "measured_s", (double)info->measured_ns / 1e9, 6);
+	run_rate_members(w, info);
 	put_start(w, info);
 	put_phases(w, info);
 	jw_array(w, "workers");

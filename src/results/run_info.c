@@ -67,6 +67,10 @@ unsigned run_worker_limits(const struct run_worker *rw)
 {
 	unsigned hit = 0;
 
+	/* waiting for due times may take whole cores, and lateness holds waits for slots: whose fault a missed
+	 * rate is run_rate_limit says */
+	if (rw->rate > 0 && (rw->slots_busy > 0 || rw->never_started == 0))
+		return 0;
 	for (unsigned i = 0; i < RUN_LIMITS; i++)
 		if (run_limits[i].value(rw) >= run_limits[i].from)
 			hit |= 1u << i;

@@ -27,6 +27,11 @@ struct run_worker {
 	uint64_t rss_bytes, late_max_ns;
 	uint64_t net_rx_max, net_tx_max; /* bytes/s, best interval */
 	bool partial;
+	/* open loop (run_rate.h) */
+	double rate; /* operations per second that were asked of it; 0: closed loop */
+	uint64_t started, never_started; /* of measure */
+	double slots_busy; /* 0 to 1: part of the time in which operations were due and no slot was free */
+	bool rate_known; /* it said so itself; else started is what it reported, and the rest 0 */
 };
 
 struct run_phase {
@@ -42,6 +47,8 @@ struct run_info {
 	/* of object stores alone: whether it is one, and its certificate was verified where it has one */
 	bool object_store, tls_verified;
 	uint64_t seed;
+	enum arrival arrival; /* of an open loop, and the timer that was asked for */
+	enum timer timer;
 	uint64_t wall_start_ns, wall_end_ns, start_ns, end_ns;
 	uint64_t
 		measured_ns; /* the denominator of rates: the planned length, or what was measured when

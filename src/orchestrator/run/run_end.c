@@ -19,6 +19,7 @@
 #include "orchestrator/console/display.h"
 #include "orchestrator/console/events.h"
 #include "orchestrator/run/run_private.h"
+#include "results/run_rate.h"
 
 #define LIMITS_SHOWN 8
 
@@ -95,15 +96,38 @@ static void copy_hello(struct msg_hello *to, const struct msg_hello *from)
 	to->addresses = copy_strings(from->addresses);
 }
 
-/* What a worker saw of its machine over measure. */
-static struct run_worker machine_of(const struct run_member *m)
+/* What a lost worker had reported until then. */
+static uint64_t reported_ops(const struct run *r, size_t worker)
+{
+	struct err ignored = ERR_INIT;
+	AUTO_FREE struct agg_row *rows = NULL;
+	uint64_t ops = 0;
+	size_t n = 0;
+
+	if (agg_rows(r->agg, worker, &rows, &n, &ignored) < 0)
+		return 0;
+	for (size_t i = 0; i < n; i++)
+		if (rows[i].bucket == BUCKET_ALL)
+			ops += rows[i].count + op_errors_total(rows[i].errors);
+	return ops;
+}
+
+/* What a worker saw of its machine over measure, and what became of its rate. */
+static struct run_worker machine_of(const struct run *r, const struct run_member *m)
 {
 	double n = m->samples ? (double)m->samples : 1;
 
 	return (struct run_worker){.busiest_core = m->busiest_sum / n,
 		.cpu = m->cpu_sum / n,
 		.worker_cpu = m->worker_cpu_sum / n,
-		.late_max_ns = m->late_max_ns};
+		.late_max_ns = m->late_max_ns,
+		.rate = m->rate,
+		.started = m->rate > 0 && !m->measure_end_ns
+				   ? reported_ops(r, m->w->index)
+				   : m->started,
+		.never_started = m->never_started,
+		.slots_busy = m->slots_busy,
+		.rate_known = m->measure_end_ns != 0};
 }
 
 static void fill_worker(
@@ -111,7 +135,7 @@ static void fill_worker(
 {
 	const struct fleet_worker *w = m->w;
 	const struct conn_info *ci = fleet_conn_info(w);
-	struct run_worker seen = machine_of(m);
+	struct run_worker seen = machine_of(r, m);
 
 	*out = (struct run_worker){
 		.id = or_empty(w->id),
@@ -136,6 +160,11 @@ static void fill_worker(
 		.net_rx_max = m->rx_max,
 		.net_tx_max = m->tx_max,
 		.partial = agg_partial(r->agg, w->index),
+		.rate = seen.rate,
+		.started = seen.started,
+		.never_started = seen.never_started,
+		.slots_busy = seen.slots_busy,
+		.rate_known = seen.rate_known,
 	};
 	clock_sync_at(&w->clock, clock_ns(), &out->offset_ns, &out->bound_ns);
 	if (w->said_hello)
@@ -204,6 +233,15 @@ static void fill_measure(struct run *r, struct run_info *ret)
 	free(rows);
 }
 
+/* How the ops of an open loop came due. */
+static void fill_rate(const struct run *r, struct run_info *ret)
+{
+	if (!r->planned || r->plan.n == 0)
+		return;
+	ret->arrival = r->plan.jobs[0].rate.arrival;
+	ret->timer = r->plan.jobs[0].rate.timer;
+}
+
 int run_fill_info(struct run *r, struct run_info *ret, struct err *err)
 {
 	char host[256] = "";
@@ -234,6 +272,7 @@ int run_fill_info(struct run *r, struct run_info *ret, struct err *err)
 	};
 	memcpy(ret->phases, r->phases, sizeof(ret->phases));
 	fill_measure(r, ret);
+	fill_rate(r, ret);
 	ret->workers = calloc(r->n, sizeof(*ret->workers));
 	if (!ret->workers) {
 		run_info_finish(ret);
@@ -264,7 +303,7 @@ static void note_limit(struct run *r, unsigned k)
 	size_t n = 0;
 
 	for (size_t i = 0; i < r->n; i++) {
-		struct run_worker seen = machine_of(&r->members[i]);
+		struct run_worker seen = machine_of(r, &r->members[i]);
 		const struct host *host = r->members[i].w->host;
 
 		if (host == last || !ran_into(&seen, k))
@@ -350,6 +389,26 @@ static void show_outcome(struct run *r)
 			r->degraded ? ": the result is degraded" : "");
 }
 
+/* Of an open loop: whether it was one. */
+static void show_rate(struct run *r)
+{
+	AUTO_BUF struct buf line = BUF_INIT;
+	AUTO_FREE struct run_worker *workers = calloc(r->n, sizeof(*workers));
+	struct run_info info = {
+		.measured_ns = measured_ns(r), .workers = workers, .n_workers = r->n};
+
+	if (!workers)
+		return;
+	for (size_t i = 0; i < r->n; i++) {
+		workers[i] = machine_of(r, &r->members[i]);
+		workers[i].id = r->members[i].w->id; /* not owned here */
+	}
+	fill_rate(r, &info);
+	run_rate_text(&info, &line);
+	if (line.len)
+		console_always(r->ctx.console, "Rate: %s", line.data);
+}
+
 static int show_results(struct run *r, struct err *err)
 {
 	double seconds = (double)measured_ns(r) / 1e9;
@@ -369,6 +428,7 @@ static int show_results(struct run *r, struct err *err)
 	free(rows);
 	console_line(r->ctx.console, "Elapsed: %.1f s, %.1f s of them measured",
 		(double)(clock_ns() - r->began_ns) / 1e9, seconds);
+	show_rate(r);
 	run_show_endpoints(r, seconds);
 	if (r->n > 1)
 		run_show_workers(r, seconds);

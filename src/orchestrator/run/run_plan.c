@@ -93,6 +93,8 @@ static int send_job(struct run_member *m, struct job *job)
 	m->target = job->target ? text_printf("%s", job->target) : NULL;
 	m->ready = m->armed = m->done = false;
 	m->objects = m->objects_total = m->objects_bytes = 0;
+	if (job->load)
+		m->rate = job->rate.ops;
 	fleet_send(m->w, &msg);
 	return 0;
 }
@@ -110,6 +112,8 @@ int run_send_jobs(struct run *r, bool cleanup_only, struct err *err)
 		if (r->plan.jobs[i].share_index == 0 &&
 			name_heirs(r, &r->plan.jobs[i], err) < 0)
 			return -1;
+	for (size_t i = 0; !cleanup_only && i < r->n; i++)
+		r->members[i].rate = 0; /* the others do its part */
 	if (!cleanup_only && journal_write(r->dir, &r->plan, r->members, r->n, err) < 0)
 		return -1;
 	for (size_t i = 0; i < r->n; i++) {

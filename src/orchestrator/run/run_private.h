@@ -67,6 +67,9 @@ struct run_member {
 	/* machine, over measure */
 	double busiest_sum, cpu_sum, worker_cpu_sum;
 	uint64_t samples, rss_bytes, late_max_ns, rx_max, tx_max;
+	/* open loop: of its last job for the load; and what phase measure said of it */
+	double rate, slots_busy;
+	uint64_t started, never_started;
 };
 
 struct run {
