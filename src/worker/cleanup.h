@@ -9,24 +9,40 @@
 struct task;
 struct err;
 
-/* An object to be removed; its name is computed. */
+enum left_kind {
+	LEFT_PUT,         /* where: the op */
+	LEFT_DIR,         /* of a mkdir; where: the op */
+	LEFT_DIR_IN_TREE, /* of a mkdir, in directory dir of set where */
+};
+
+/* An object or directory of this run that is to be removed; its name is computed. */
 struct leftover {
-	uint64_t n;      /* seq of a put, index of a set's object */
-	uint32_t thread; /* put */
-	uint16_t who;    /* put: 0 this worker, i + 1: job.heirs_of[i] */
-	bool of_set;
-	uint32_t where; /* op or set */
+	uint64_t n; /* seq */
+	uint32_t thread;
+	uint32_t where, dir;
+	uint16_t who; /* 0 this worker, i + 1: job.heirs_of[i] */
+	uint8_t kind; /* enum left_kind */
+};
+
+/* Objects of a set that are to be removed. */
+struct found {
+	uint64_t *bits; /* per index; beyond words * 64 there are none */
+	uint64_t words;
 };
 
 struct cleanup {
 	struct task *task;
-	struct leftover *items;
-	uint64_t n, cap;
+	struct found *found;    /* per set */
+	struct leftover *items; /* puts, and then directories */
+	uint64_t n_items, n_puts, cap;
+	uint64_t n;             /* of all that is to be removed */
 	uint64_t cursor;        /* atomic */
-	uint32_t batch;         /* objects of one op */
+	uint64_t positions;     /* where it ends */
+	uint32_t batch;         /* positions of one op */
 	size_t more_bytes;      /* room for the names of the others of it */
-	uint64_t removed, gone; /* objects; gone: that were not there any more (atomic) */
-	uint64_t failed;        /* objects that are still there (atomic) */
+	uint64_t removed, gone; /* gone: that were not there any more (atomic) */
+	uint64_t kept; /* directories that hold something of others, and stay (atomic) */
+	uint64_t failed; /* that are still there (atomic) */
 	pthread_mutex_t lock;
 	char first_error[RECORD_TEXT]; /* of one that is still there; under lock */
 	uint64_t foreign;   /* objects in the way that are not muster's, and stay */
@@ -39,11 +55,13 @@ struct cleanup {
 /* source_user is the struct cleanup. */
 extern const struct source cleanup_source;
 
-/* Lists what there is of this run's puts, and of the sets that are ours; cancel (atomic) ends it early.
+/* Lists what there is of this run's puts and directories, and of the sets that are ours; cancel (atomic) ends it early.
  * 0 or -1 with err. */
 int cleanup_plan(
 	struct cleanup *c, struct task *task, const uint32_t *cancel, struct err *err);
 void cleanup_finish(struct cleanup *c);
+/* Mask of the ops that remove it. */
+unsigned cleanup_kinds(const struct cleanup *c);
 /* Objects that have been removed, or turned out to be gone, so far. */
 uint64_t cleanup_done(const struct cleanup *c);
 

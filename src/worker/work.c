@@ -176,6 +176,7 @@ static int do_load(struct work *w)
 	cfg.kinds = load_kinds(t);
 	cfg.warmup_ns = w->phase == PHASE_WARMUP ? t->job.warmup_ns : 0;
 	cfg.measure_ns = t->job.duration_ns;
+	cfg.moves = t->job.open_warmup;
 	cfg.samples_path = t->samples_path;
 	if (make_listed(t, &w->err) < 0)
 		return -1;
@@ -206,8 +207,8 @@ static void judge_cleanup(struct work *w, const struct cleanup *c)
 {
 	const bool strict = w->task->job.cleanup_mode == CLEANUP_STRICT;
 
-	w->result.left = c->n - c->removed - c->gone;
-	w->result.foreign = c->foreign;
+	w->result.left = c->n - c->removed - c->gone - c->kept;
+	w->result.foreign = c->foreign + c->kept;
 	w->result.done = c->removed;
 	w->result.errors = c->failed;
 	if (strict)
@@ -241,7 +242,7 @@ static int do_cleanup(struct work *w)
 	cfg.source = &cleanup_source;
 	cfg.source_user = c;
 	cfg.more_bytes = c->more_bytes;
-	cfg.kinds = 1u << OP_DELETE;
+	cfg.kinds = cleanup_kinds(c);
 	if (run_engine(w, &cfg) < 0)
 		return -1;
 	judge_cleanup(w, c);

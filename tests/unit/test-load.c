@@ -458,11 +458,12 @@ static void test_cleanup_batches(void)
 	const uint32_t none = 0;
 
 	CHECK(cleanup_plan(&c, t, &none, &err) == 0 && c.batch == 1);
-	c.items = calloc(25, sizeof(*c.items));
+	c.found[0].bits = calloc(1, sizeof(uint64_t));
+	c.found[0].bits[0] = (1 << 25) - 1;
+	c.found[0].words = 1;
 	c.n = 25;
 	c.batch = 10;
-	for (uint32_t i = 0; i < 25; i++)
-		c.items[i] = (struct leftover){.n = i, .of_set = true};
+	c.positions = 70; /* 64, in batches */
 	CHECK(cleanup_source.thread_init(&c, 0, 1, 1, &thread, &err) == 0);
 	for (;;) {
 		unsigned char seen[25] = {0};
