@@ -8,6 +8,10 @@
 /* Reads size bytes from offset on, or what there is of them. 0 or errno. */
 static int read_range(struct file_thread *t, struct io *io, int fd)
 {
+	int rc = file_pages_drop(t, fd);
+
+	if (rc)
+		return rc;
 	while (io->bytes < io->size) {
 		uint64_t left = io->size - io->bytes, at = io->offset + io->bytes;
 		ssize_t n = pread(
@@ -37,7 +41,7 @@ static int write_range(struct file_thread *t, struct io *io, int fd)
 	if (rc == 0 && io->fsync && fsync(fd) < 0)
 		rc = errno;
 	io->end_ns = file_clock(t);
-	return rc;
+	return rc ? rc : file_pages_drop(t, fd);
 }
 
 typedef int move_fn(struct file_thread *t, struct io *io, int fd);
@@ -55,9 +59,7 @@ static int on_file(
 			return rc;
 		file_pages_opened(t, f->fd);
 	}
-	rc = file_pages_drop(t, f->fd);
-	if (rc == 0)
-		rc = move(t, io, f->fd);
+	rc = move(t, io, f->fd);
 	if (__builtin_expect(rc || io->error || io->bytes < io->size, 0))
 		open_files_drop(&t->open, f);
 	return rc;

@@ -15,6 +15,25 @@
 /* Levels below the directory that is removed; each takes a descriptor. */
 #define DEPTH_MAX 128
 
+/* With what is missing above it. 0 or errno. */
+static int make_path(const char *path)
+{
+	char bare[PATH_MAX];
+	size_t len = strlen(path);
+	int rc;
+
+	while (len > 1 && path[len - 1] == '/')
+		len--;
+	if (len >= sizeof(bare))
+		return ENAMETOOLONG;
+	memcpy(bare, path, len);
+	bare[len] = '\0';
+	rc = -file_dirs_make_parent(bare);
+	if (rc == 0 && mkdir(bare, 0755) < 0)
+		rc = errno;
+	return rc;
+}
+
 void file_mkdir(struct file_thread *t, struct io *io)
 {
 	const char *path = file_path(io->uri);
@@ -23,11 +42,8 @@ void file_mkdir(struct file_thread *t, struct io *io)
 	io->start_ns = clock_ns();
 	if (mkdir(path, 0755) < 0)
 		rc = errno;
-	if (rc == ENOENT && io->recursive) {
-		rc = -file_dirs_make_parent(path);
-		if (rc == 0 && mkdir(path, 0755) < 0)
-			rc = errno;
-	}
+	if (rc == ENOENT && io->recursive)
+		rc = make_path(path);
 	io->end_ns = file_clock(t);
 	if (rc)
 		file_fail(io, rc);
