@@ -97,7 +97,8 @@ static bool is_near(double got, double want)
 	return got > 0.95 * want && got < 1.05 * want;
 }
 
-/* Whole blocks, tails of one size, and mixed ones of whole blocks. */
+/* Whole blocks; tails of one size; whole blocks of several sizes; tails of any size, of which none is like another, but
+ * which are few. */
 static struct size_part parts[] = {{.weight = 1, .min = 4096, .max = 4096},
 	{.weight = 1, .min = 3 * 4096, .max = 3 * 4096},
 	{.weight = 1, .min = 20 * 4096, .max = 20 * 4096}};
@@ -106,7 +107,7 @@ static const struct size_spec sizes[] = {
 	{.type = SIZE_FIXED, .min = 100000, .max = 100000},
 	{.type = SIZE_FIXED, .min = 700, .max = 700},
 	{.type = SIZE_MIX, .parts = parts, .n_parts = 3},
-	{.type = SIZE_UNIFORM, .min = 90 * 4096, .max = 110 * 4096},
+	{.type = SIZE_UNIFORM, .min = 490 * 4096, .max = 510 * 4096},
 };
 static const uint32_t factors[] = {2, 3, 10};
 
