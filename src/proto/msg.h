@@ -32,6 +32,7 @@ enum msg_type {
 	MSG_PING,
 	MSG_JOB,
 	MSG_START,
+	MSG_MEASURE,
 	MSG_HEARTBEAT,
 	MSG_STOP,
 	MSG_NET_OPEN,
@@ -188,6 +189,12 @@ struct machine_stats {
 	uint64_t net_rx_bytes, net_tx_bytes; /* all but lo, since the last one */
 };
 
+/* Moves the bounds of the measured part while a load runs: 0: that one stays. What has passed is now. */
+struct msg_measure {
+	uint32_t generation;
+	uint64_t at_ns, end_ns; /* the worker's clock */
+};
+
 struct msg_stats {
 	uint32_t generation;
 	uint32_t seq; /* from 0, per generation */
@@ -216,7 +223,7 @@ struct msg_phase {
 	 * and the part of the time, 0 to 1, in which ops were due and no slot was free */
 	uint64_t started, never_started;
 	double slots_busy;
-	char *text;       /* remark, or NULL */
+	char *text; /* remark, or NULL */
 };
 
 /* One line of the authority. kind SAMPLE_KINDS means the totals line of an op: errors,
@@ -337,6 +344,7 @@ struct msg {
 		struct msg_armed armed;
 		struct msg_running running;
 		struct msg_stop stop;
+		struct msg_measure measure;
 		struct msg_stats stats;
 		struct msg_phase phase;
 		struct msg_result result;

@@ -30,6 +30,13 @@ static const struct field start_fields[] = {
 	MEMBERS_END,
 };
 
+static const struct field measure_fields[] = {
+	MEMBER(msg_measure, generation, FIELD_U32, .min = 1),
+	MEMBER(msg_measure, at_ns, FIELD_U64, .optional = true),
+	MEMBER(msg_measure, end_ns, FIELD_U64, .optional = true),
+	MEMBERS_END,
+};
+
 static const struct field heartbeat_fields[] = {
 	MEMBERS_END,
 };
@@ -86,6 +93,7 @@ const struct msg_def msg_defs_to_worker[MSG_TYPES] = {
 	/* 17 digits: all workers must draw from the very same doubles */
 	[MSG_JOB] = {"job", job_fields, job_check, .digits = 17},
 	[MSG_START] = {"start", start_fields},
+	[MSG_MEASURE] = {"measure", measure_fields},
 	[MSG_HEARTBEAT] = {"heartbeat", heartbeat_fields},
 	[MSG_STOP] = {"stop", stop_fields},
 	[MSG_NET_OPEN] = {"net_open", net_open_fields, net_open_check, .digits = 17},

@@ -44,6 +44,8 @@ struct control {
 	struct work *work; /* the check or the phase at hand */
 	uint64_t at_ns;    /* its start: 0: not agreed, or too late */
 	bool at_answered;  /* armed was said for at_ns */
+	/* where measure was moved to; 0: it begins and ends as planned */
+	uint64_t measure_at_ns, measure_end_ns;
 	bool warm_over;    /* phase warmup was said */
 	bool stop_asked;   /* by stop: the phase ends as stopped */
 
@@ -93,6 +95,7 @@ void control_phase_begin(struct control *c);
 void control_moment(struct loop_timer *t, void *user);
 void control_stats(struct loop_timer *t, void *user);
 void control_warm_end(struct loop_timer *t, void *user);
+void control_measure(struct control *c, const struct msg_measure *m);
 /* Goes on writing the outcome, as far as there is room. True when all is written. */
 bool control_phase_end(struct control *c);
 

@@ -25,6 +25,8 @@ static bool is_load(const struct work *w)
 /* Also where measure begins. */
 static uint64_t warm_end_ns(const struct control *c)
 {
+	if (c->measure_at_ns)
+		return c->measure_at_ns;
 	return c->at_ns + (c->work->phase == PHASE_WARMUP ? c->task->job.warmup_ns : 0);
 }
 
@@ -33,6 +35,8 @@ static uint64_t end_ns(const struct control *c)
 {
 	if (c->finishing)
 		return c->work->result.at_ns;
+	if (c->measure_end_ns)
+		return c->measure_end_ns;
 	return is_load(c->work) ? warm_end_ns(c) + c->task->job.duration_ns : UINT64_MAX;
 }
 
@@ -51,6 +55,7 @@ void control_phase_begin(struct control *c)
 	c->finishing = false;
 	c->phase_said = false;
 	c->warm_over = c->work->phase != PHASE_WARMUP;
+	c->measure_at_ns = c->measure_end_ns = 0;
 	report_begin(&c->report, clock_ns());
 }
 
@@ -177,6 +182,30 @@ void control_warm_end(struct loop_timer *t, void *user)
 		return;
 	send_all_stats(c);
 	say_warm_over(c, false);
+}
+
+/* A moment that is to come at want_ns instead, if that is earlier; what has passed is now. */
+static uint64_t earlier(uint64_t is_ns, uint64_t want_ns)
+{
+	uint64_t now = clock_ns();
+
+	if (want_ns < now)
+		want_ns = now;
+	return want_ns < is_ns ? want_ns : is_ns;
+}
+
+void control_measure(struct control *c, const struct msg_measure *m)
+{
+	if (m->generation != c->generation || c->state != STATE_RUNNING || !c->work ||
+		!is_load(c->work) || c->finishing || !c->task->job.open_warmup)
+		return;
+	if (m->at_ns && !c->warm_over) {
+		c->measure_at_ns = earlier(warm_end_ns(c), m->at_ns);
+		loop_timer_set(c->warm_end, c->measure_at_ns + WARM_SETTLE_NS, 0);
+	}
+	if (m->end_ns)
+		c->measure_end_ns = earlier(end_ns(c), m->end_ns);
+	work_measure(c->work, c->measure_at_ns, c->measure_end_ns);
 }
 
 /* ---- the outcome ---- */

@@ -215,6 +215,28 @@ void engine_stop(struct engine *e, bool now)
 	gate_cancel(e->cfg.gate);
 }
 
+static uint64_t earlier(uint64_t a_ns, uint64_t b_ns)
+{
+	return a_ns < b_ns ? a_ns : b_ns;
+}
+
+void engine_measure(struct engine *e, uint64_t at_ns, uint64_t end_ns)
+{
+	uint64_t at = __atomic_load_n(&e->measure_at_ns, __ATOMIC_RELAXED);
+	uint64_t end = __atomic_load_n(&e->planned_end_ns, __ATOMIC_RELAXED);
+
+	if (!at || end == UINT64_MAX)
+		return;
+	if (at_ns) {
+		at = earlier(at, at_ns);
+		end = earlier(end, at + e->cfg.measure_ns);
+	}
+	if (end_ns)
+		end = earlier(end, end_ns);
+	__atomic_store_n(&e->measure_at_ns, at, __ATOMIC_RELAXED);
+	__atomic_store_n(&e->planned_end_ns, end, __ATOMIC_RELAXED);
+}
+
 /* When a thread that has not ended is taken for stuck; UINT64_MAX: there is no such time yet. */
 static uint64_t patience_ns(struct engine *e)
 {

@@ -59,6 +59,7 @@ struct engine_config {
 	uint64_t
 		measure_ns; /* 0: until the source ends; then every op counts, whenever it ends */
 	uint64_t op_timeout_ns;
+	bool moves;               /* engine_measure may be called */
 	const char *samples_path; /* raw samples for tests, or NULL */
 };
 
@@ -106,6 +107,10 @@ void engine_page(void *thread, const struct io *io, uint64_t start_ns, uint64_t 
 
 /* Begins no op from now on; drains those in flight, or (now) gives them up. Any thread may call. */
 void engine_stop(struct engine *e, bool now);
+
+/* Makes the measured part begin and end earlier than it would; 0: that one stays where it is. Neither may have
+ * passed. Any thread may call, once the load has begun. */
+void engine_measure(struct engine *e, uint64_t at_ns, uint64_t end_ns);
 
 /* Waits until all threads have ended, or those in flight have had their time (op_timeout_ns after the
  * end). Then the records of all threads are complete but for stuck ones. */

@@ -18,6 +18,16 @@ static uint64_t end_of(const struct engine_thread *t)
 	return stop < t->planned_end_ns ? stop : t->planned_end_ns;
 }
 
+/* Where the measured part lies: engine_measure may have moved it. */
+static void look_at_bounds(struct engine_thread *t)
+{
+	const struct engine *e = t->engine;
+
+	if (e->cfg.warmup_ns)
+		t->warm_end_ns = __atomic_load_n(&e->measure_at_ns, __ATOMIC_RELAXED);
+	t->planned_end_ns = __atomic_load_n(&e->planned_end_ns, __ATOMIC_RELAXED);
+}
+
 /* Asks the source for the next op, and moves it to an endpoint where there are any. */
 static enum next take_op(struct engine_thread *t, struct io *io, struct engine_slot *slot)
 {
@@ -146,6 +156,8 @@ static void reap(struct engine_thread *t, uint64_t deadline_ns)
 	struct io *done[ENGINE_BATCH];
 	size_t n = e->cfg.backend->wait(t->backend, done, ENGINE_BATCH, deadline_ns);
 
+	if (__builtin_expect(e->cfg.moves, 0))
+		look_at_bounds(t);
 	if (n == 0)
 		t->now_ns = clock_ns();
 	for (size_t i = 0; i < n; i++)
@@ -211,11 +223,15 @@ static uint64_t next_moment(struct engine_thread *t, bool later)
 /* Nothing is in flight: until the next op is due, or the end. */
 static void wait_for_due(struct engine_thread *t)
 {
-	uint64_t due_ns = pacer_due(&t->pacer);
+	uint64_t until = pacer_due(&t->pacer);
 
-	t->now_ns = pacer_wait(&t->pacer,
-		due_ns < t->planned_end_ns ? due_ns : t->planned_end_ns,
-		&t->engine->stopped);
+	if (until > t->planned_end_ns)
+		until = t->planned_end_ns;
+	if (t->engine->cfg.moves && until > t->now_ns + LOOK_UP_NS)
+		until = t->now_ns + LOOK_UP_NS;
+	t->now_ns = pacer_wait(&t->pacer, until, &t->engine->stopped);
+	if (t->engine->cfg.moves)
+		look_at_bounds(t);
 }
 
 static void run_open(struct engine_thread *t)
@@ -272,6 +288,20 @@ static bool init_backend(struct engine_thread *t)
 	return ok;
 }
 
+/* The gate is open: the first thread to come says where the measured part lies. */
+static void set_bounds(struct engine *e, uint64_t at_ns)
+{
+	const struct engine_config *cfg = &e->cfg;
+	uint64_t none = UINT64_MAX, never = 0, begin = at_ns + cfg->warmup_ns;
+
+	if (cfg->measure_ns)
+		__atomic_compare_exchange_n(&e->planned_end_ns, &none,
+			begin + cfg->measure_ns, false, __ATOMIC_RELAXED,
+			__ATOMIC_RELAXED);
+	__atomic_compare_exchange_n(&e->measure_at_ns, &never, begin, false,
+		__ATOMIC_RELAXED, __ATOMIC_RELAXED);
+}
+
 void *engine_thread_main(void *thread)
 {
 	struct engine_thread *t = thread;
@@ -281,13 +311,8 @@ void *engine_thread_main(void *thread)
 	uint64_t at_ns = ok ? gate_wait(cfg->gate) : 0;
 
 	if (at_ns) {
-		t->warm_end_ns = cfg->warmup_ns ? at_ns + cfg->warmup_ns : 0;
-		t->planned_end_ns = cfg->measure_ns
-					    ? at_ns + cfg->warmup_ns + cfg->measure_ns
-					    : UINT64_MAX;
-		__atomic_store_n(&e->planned_end_ns, t->planned_end_ns, __ATOMIC_RELAXED);
-		__atomic_store_n(
-			&e->measure_at_ns, at_ns + cfg->warmup_ns, __ATOMIC_RELAXED);
+		set_bounds(e, at_ns);
+		look_at_bounds(t);
 		pacer_start(&t->pacer, at_ns);
 		if (t->pacer.open)
 			run_open(t);

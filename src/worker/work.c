@@ -347,6 +347,14 @@ void work_stop(struct work *w, bool now)
 	gate_cancel(&w->gate);
 }
 
+void work_measure(struct work *w, uint64_t at_ns, uint64_t end_ns)
+{
+	pthread_mutex_lock(&w->lock);
+	if (w->engine)
+		engine_measure(w->engine, at_ns, end_ns);
+	pthread_mutex_unlock(&w->lock);
+}
+
 int work_delta(struct work *w, enum part part, struct op_delta deltas[OP_KINDS],
 	uint64_t *late_max_ns, char *sample)
 {

@@ -75,6 +75,9 @@ bool work_go(struct work *w, uint64_t at_ns);
 /* Ends it early; now: without waiting for ops in flight. A check is only told to hurry. */
 void work_stop(struct work *w, bool now);
 
+/* Moves the bounds of the measured part of a load, as engine_measure. */
+void work_measure(struct work *w, uint64_t at_ns, uint64_t end_ns);
+
 /* Takes what the engine has recorded since the last call, as engine_delta; without an engine nothing. */
 int work_delta(struct work *w, enum part part, struct op_delta deltas[OP_KINDS],
 	uint64_t *late_max_ns, char *sample);

@@ -544,7 +544,6 @@ static void test_refused(void)
 		{OP_LIST, "file:///muster-not-there/", "No such file or directory"},
 		{OP_PUT, "file:///proc/version/x/", "Not a directory"},
 		{OP_DELETE, "file:///tmp/*", "--allow-foreign"},
-		{OP_MKDIR, "null://x/", "cannot do mkdir"},
 		{OP_COPY, "file:///tmp/x", "cannot do copy"},
 	};
 
