@@ -74,10 +74,11 @@ char *set_owner_uri(const struct set *s)
 }
 
 /* What a person wants to know of a spec. */
-static char *describe_spec(const struct job_set *spec)
+static char *describe_spec(const struct set *s)
 {
+	const struct job_set *spec = s->spec;
 	const struct job_tree *t = &spec->tree;
-	char sizes[120], tree[120] = "";
+	char sizes[120], factors[80] = "", tree[120] = "";
 
 	sizes_describe(&spec->size, sizes, sizeof(sizes));
 	if (tree_is(t))
@@ -85,13 +86,19 @@ static char *describe_spec(const struct job_set *spec)
 			", tree of width %u, depth %u, %u files in each directory of %s",
 			t->width, t->depth, t->files_per_dir,
 			t->all ? "all levels" : "the last level");
-	return text_printf("%s, fill %s%s", sizes, fill_names[spec->fill], tree);
+	if (spec->dedup > 1 || spec->compress > 1)
+		snprintf(factors, sizeof(factors),
+			", dedup_factor %u, compress_factor %u",
+			spec->dedup > 1 ? spec->dedup : 1,
+			spec->compress > 1 ? spec->compress : 1);
+	return text_printf("%s, fill %s%s%s%s", sizes, fill_names[spec->fill], factors,
+		s->verify ? ", verify" : "", tree);
 }
 
 static int parse_owner(struct set *s, const char *text, struct err *err)
 {
 	AUTO_JSON json_t *json = json_loads(text, 0, NULL);
-	AUTO_FREE char *own_spec = describe_spec(s->spec);
+	AUTO_FREE char *own_spec = describe_spec(s);
 	const char *id = NULL, *name = NULL, *spec = NULL;
 	char own_id[24];
 	json_int_t count = 0;
@@ -149,7 +156,7 @@ int set_read_owner(struct set *s, const struct storage *store, struct err *err)
 static int write_owner(struct set *s, const struct storage *store, struct err *err)
 {
 	AUTO_FREE char *uri = set_owner_uri(s);
-	AUTO_FREE char *spec = describe_spec(s->spec);
+	AUTO_FREE char *spec = describe_spec(s);
 	AUTO_FREE char *text = NULL;
 	char id[24];
 	uint64_t count =

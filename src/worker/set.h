@@ -22,6 +22,7 @@ struct set {
 	const struct job_set *spec;
 	struct sizes sizes;
 	enum set_owner owner;
+	bool verify;        /* content goes by keys (job.verify) */
 	bool owner_written; /* the owner object is there */
 	bool made_holder;   /* muster made, or will make, what holds the objects */
 	/* a tree: the same of all its directories: none of level 1 was there before muster came */

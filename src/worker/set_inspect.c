@@ -172,7 +172,7 @@ int set_inspect(struct set *s, const struct job_set *spec, const struct job *job
 		.s = s, .prefix_len = strlen(spec->uri), .cancel = cancel};
 	size_t words = (size_t)(spec->count / 64 + 1);
 
-	*s = (struct set){.spec = spec, .owner = SET_OURS};
+	*s = (struct set){.spec = spec, .owner = SET_OURS, .verify = job->verify};
 	sizes_init(&s->sizes, &spec->size);
 	if (spec->count > SET_COUNT_MAX)
 		return err_set(err, ERR_INPUT, "%s: count %" PRIu64 " is too large",
