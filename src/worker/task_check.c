@@ -129,6 +129,25 @@ static bool has_keys(const struct task *t, const struct job_op *op)
 	}
 }
 
+/* Ranges of more objects than stay open: some ops open theirs. */
+static void warn_of_open_files(
+	struct task *t, const struct job_op *op, const struct keyset *k)
+{
+	uint64_t keeps;
+
+	if ((op->kind != OP_RANGE_GET && op->kind != OP_RANGE_PUT) || !t->backend->keeps)
+		return;
+	keeps = t->backend->keeps(t->job_state);
+	if (k->n > keeps)
+		task_warn(t,
+			text_printf(
+				"%s: %" PRIu64
+				" objects, of which a thread keeps %" PRIu64
+				" open (limit of open files: ulimit -n): ops on others "
+				"open theirs anew",
+				op->uri, k->n, keeps));
+}
+
 static int resolve_keys(struct task *t, size_t i, const uint32_t *cancel, struct err *err)
 {
 	const struct job *j = &t->job;
@@ -147,25 +166,6 @@ static int resolve_keys(struct task *t, size_t i, const uint32_t *cancel, struct
 				op->uri));
 	warn_of_open_files(t, op, k);
 	return 0;
-}
-
-/* Ranges of more objects than stay open: some ops open theirs. */
-static void warn_of_open_files(
-	struct task *t, const struct job_op *op, const struct keyset *k)
-{
-	uint64_t keeps;
-
-	if ((op->kind != OP_RANGE_GET && op->kind != OP_RANGE_PUT) || !t->backend->keeps)
-		return;
-	keeps = t->backend->keeps(t->job_state);
-	if (k->n > keeps)
-		task_warn(t,
-			text_printf(
-				"%s: %" PRIu64
-				" objects, of which a thread keeps %" PRIu64
-				" open (limit of open files: ulimit -n): ops on others "
-				"open theirs anew",
-				op->uri, k->n, keeps));
 }
 
 static int check_op(struct task *t, size_t i, const uint32_t *cancel, struct err *err)
