@@ -405,6 +405,7 @@ void engine_rate(const struct engine *e, struct engine_rate *ret)
 
 		ret->started += __atomic_load_n(&t->started, __ATOMIC_RELAXED);
 		ret->started += all_stuck_ops(t);
+		ret->never_started += __atomic_load_n(&t->overdue, __ATOMIC_RELAXED);
 		/* nobody may look into a thread that is stuck */
 		if (__atomic_load_n(&t->finished, __ATOMIC_ACQUIRE))
 			ret->never_started += pacer_left(&t->pacer, end);

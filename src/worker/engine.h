@@ -89,6 +89,7 @@ struct engine_thread {
 	uint64_t last_end_ns; /* of a counted op (atomic) */
 	struct pacer pacer;
 	uint64_t started; /* open loop: ops that began in the measured part (atomic) */
+	uint64_t overdue; /* that began after its end, and were due before (atomic) */
 	uint64_t held_ns; /* and for how long due ops waited for a slot there (atomic) */
 	struct recorder record[PARTS];
 	struct endpoints endpoints; /* of the measured part */

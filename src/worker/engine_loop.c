@@ -133,6 +133,15 @@ static bool in_measure(const struct engine_thread *t, uint64_t at_ns)
 	return at_ns >= t->warm_end_ns && at_ns < end_of(t);
 }
 
+/* Open loop: what was due before the end began in time, or did not. */
+static void count_start(struct engine_thread *t, const struct io *io)
+{
+	uint64_t *count = io->start_ns < end_of(t) ? &t->started : &t->overdue;
+
+	if (io->start_ns >= t->warm_end_ns)
+		__atomic_store_n(count, *count + 1, __ATOMIC_RELAXED);
+}
+
 static void finish(struct engine_thread *t, struct io *io)
 {
 	struct engine_slot *slot = io->engine;
@@ -140,8 +149,8 @@ static void finish(struct engine_thread *t, struct io *io)
 	t->now_ns = io->end_ns;
 	bool counted = count(t, io, end_of(t));
 
-	if (t->pacer.open && in_measure(t, io->start_ns))
-		__atomic_store_n(&t->started, t->started + 1, __ATOMIC_RELAXED);
+	if (t->pacer.open)
+		count_start(t, io);
 	if (__builtin_expect(t->endpoints.n > 0, 0))
 		endpoints_done(&t->endpoints, io, counted);
 	t->engine->cfg.source->done(t->source, io);
