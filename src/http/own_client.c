@@ -1,6 +1,7 @@
 /* own_client: a thread's connections in one epoll: each is registered once, edge-triggered, for its life. Deadlines
  * are looked at now and then, all at once; no exchange has a timer. */
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -218,16 +219,18 @@ static void sweep(struct own_client *c)
 			own_conn_sweep(c->all[i]);
 }
 
-/* Waits for events until a moment; epoll_pwait2 is of Linux 5.11. */
+/* Waits for events until a moment. epoll_pwait2 is of Linux 5.11; epoll_wait counts milliseconds, so that before
+ * it poll waits for the epoll itself. */
 static int poll_until(struct own_client *c, uint64_t until_ns)
 {
 	uint64_t ns = until_ns > c->now_ns ? until_ns - c->now_ns : 0;
 	const struct timespec wait = {(time_t)(ns / NS_PER_SEC), (long)(ns % NS_PER_SEC)};
 	int n = epoll_pwait2(c->epoll, c->events, OWN_EVENTS, &wait, NULL);
 
-	if (n < 0 && (errno == ENOSYS || errno == EPERM))
-		n = epoll_wait(c->epoll, c->events, OWN_EVENTS,
-			(int)((ns + NS_PER_MS - 1) / NS_PER_MS));
+	if (n < 0 && (errno == ENOSYS || errno == EPERM)) {
+		ppoll(&(struct pollfd){.fd = c->epoll, .events = POLLIN}, 1, &wait, NULL);
+		n = epoll_wait(c->epoll, c->events, OWN_EVENTS, 0);
+	}
 	return n < 0 ? 0 : n;
 }
 
