@@ -372,6 +372,75 @@ static void test_rows(void)
 		}
 }
 
+/* --- what is done with a body takes time, which is not the response's */
+
+#define SUNK_BYTES 1000000u
+#define SINK_NS (10 * NS_PER_MS)
+
+static void take_long(void *user, const uint8_t *data, size_t len)
+{
+	const uint64_t end_ns = clock_ns() + SINK_NS;
+	uint32_t *calls = user;
+
+	(void)data;
+	(void)len;
+	(*calls)++;
+	while (clock_ns() < end_ns)
+		;
+}
+
+/* The body as a whole lies in the socket soon: then each call holds the response up. Whether most of their time is no
+ * part of it; the rest is libcurl's own work between two calls, which nobody can tell from waiting. */
+static bool sink_time(const char *engine, const struct http_config *cfg, size_t bytes)
+{
+	static char text[SUNK_BYTES + 100];
+	const int head = snprintf(
+		text, 100, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n", bytes);
+	const struct script script = {{{READ_REQUEST, NULL}, {SEND, text}}};
+	struct http_peer peer;
+	struct err err = ERR_INIT;
+	struct http_space *s = http_space_create(cfg, &err);
+	struct http_client *c = s ? http_client_create(s, 1, &err) : NULL;
+	AUTO_BUF struct buf body = BUF_INIT;
+	uint32_t server, calls = 0;
+	struct http_exchange ex;
+	uint64_t took_ns;
+
+	memset(text + head, 'x', bytes);
+	text[(size_t)head + bytes] = '\0';
+	peer_start(&peer, &script, 1, NULL);
+	if (!CHECK(c && http_space_server(
+				s, false, "127.0.0.1", peer.port, &server, &err) == 0,
+		    "%s", err.text))
+		exit(1);
+	ex = make_exchange(GET, server, &body, NULL);
+	ex.sink = take_long;
+	ex.user = &calls;
+	finish(c, &ex);
+	took_ns = clock_ns() - ex.start_ns;
+	CHECK(ex.fail == HTTP_OK && ex.received == bytes, "%s: %s", engine, ex.text);
+	CHECK(ex.end_ns >= ex.first_byte_ns && ex.first_byte_ns >= ex.start_ns);
+	http_client_destroy(c);
+	http_space_destroy(s);
+	peer_stop(&peer);
+	return ex.end_ns - ex.start_ns + calls * SINK_NS * 8 / 10 <= took_ns;
+}
+
+static void test_sink_time(void)
+{
+	for (size_t e = 0; e < sizeof(engines) / sizeof(engines[0]); e++) {
+		const struct http_config cfg = {.engine = engines[e].engine};
+
+		for (size_t bytes = 5; bytes <= SUNK_BYTES; bytes *= SUNK_BYTES / 5) {
+			int tries = 20; /* a machine that stalls is waiting, too */
+
+			while (tries > 0 && !sink_time(engines[e].name, &cfg, bytes))
+				tries--;
+			CHECK(tries > 0, "%s, %zu bytes", engines[e].name, bytes);
+		}
+	}
+}
+
 /* --- no connection */
 
 static void one_without(const char *engine, struct http_config cfg, const char *host,
@@ -467,5 +536,5 @@ static void test_finishes(void)
 	free(content);
 }
 
-TEST_MAIN(TEST(test_begins), TEST(test_servers), TEST(test_rows),
+TEST_MAIN(TEST(test_begins), TEST(test_servers), TEST(test_rows), TEST(test_sink_time),
 	TEST(test_no_connection), TEST(test_finishes))
