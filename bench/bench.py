@@ -33,6 +33,8 @@ ROWS = (
     Row("stats", "a second of 100 workers, 4 histograms of 100,000 samples each", micro.stats, False),
     Row("sign", "one signature of a request: S3 with 5 headers, Azure", micro.sign, False),
     Row("histogram", "one sample into a histogram", micro.histogram, False),
+    Row("content", "content of objects, built before a put and checked after a get, bytes per second of CPU",
+        micro.content, False),
     Row("net-stream", "tcp stream over loopback; against iperf3", net.stream, False),
     Row("net-udp", "udp stream over loopback; against iperf3", net.udp, False),
     Row("net-rr", "tcp rr over loopback; against a bare ping-pong in C, and sockperf", net.rr, False),

@@ -53,6 +53,18 @@ def histogram():
     return [Metric("CPU per sample", "ns", middle(runs, "ns"))], runs
 
 
+def content():
+    runs = repeat("content")
+
+    def row(what, key, goal=None):
+        return Metric(what, "GB/s", middle(runs, key), goal=goal and ("muster", ">=", goal))
+
+    return [row("checked, fill random", "random_check", 8), row("checked, fill unique", "unique_check", 8),
+            row("checked, dedup_factor and compress_factor", "both_check"),
+            row("built, fill unique", "unique_build"), row("built, dedup_factor", "dedup_build"),
+            row("built, dedup_factor and compress_factor", "both_build")], runs
+
+
 def sign():
     runs = repeat("sign")
     return [Metric("CPU per signature, S3", "us", middle(runs, "s3_us"), goal=("muster", "<=", 0.7)),
