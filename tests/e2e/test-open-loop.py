@@ -1,0 +1,234 @@
+#!/usr/bin/env python3
+"""Open loops: the rate that was asked for is delivered, or said to be missed and why; what a store that stands
+still holds up is seen; known latencies come out as they are."""
+
+import math
+import os
+import shutil
+import signal
+import sys
+
+sys.path[:0] = [__file__.rsplit("/", 1)[0]]
+
+from harness import *  # noqa: E402,F403
+from runs import Results, nearest_rank, raw_samples  # noqa: E402
+
+TRIES = 5    # a machine that stands still itself delivers nothing meanwhile: a rate has as many
+
+
+def null(options, duration="1s", **keys):
+    """Stats over null."""
+    lines = [f'target: "null://{options}/"', f"duration: {duration}"]
+    lines += [f"{key}: {value}" for key, value in keys.items()]
+    return "\n".join(lines + ["workload:", '  - {op: stat, path: "x/*", weight: 1}', ""])
+
+
+def open_loop(t, *args, rc=0, **how):
+    """A run, and its results."""
+    done = t.muster("run", "w.yaml", *args, timeout=60, **how)
+    t.eq(done.rc, rc, done.out + done.err)
+    line = [x for x in done.out.splitlines() if x.startswith("Rate: ")]
+    t.eq(len(line), 1, done.out)
+    folder = sorted(t.tmp.glob("muster-2*"), key=lambda p: p.stat().st_mtime)[-1]
+    return Results(folder), line[0]
+
+
+def delivers(t, *args):
+    """A run that delivers its rate."""
+    for _ in range(TRIES):
+        results, line = open_loop(t, *args)
+        rate = results.json["rate"]
+        if not rate["missed"]:
+            t.match(line, r"^Rate: asked [\d,.]+ ops/s( \(poisson\))?, delivered [\d,.]+ \([\d.]+ %\)$|"
+                          r"; 1 never started$")
+            delivered = rate["started"] / results.json["measured_s"]
+            t.check(abs(delivered - rate["delivered_ops_per_sec"]) < 0.001, rate)
+            return results, rate
+    raise AssertionError(f"missed {TRIES} times: {line}")
+
+
+def test_null_delivers(t):
+    t.write("w.yaml", null("latency=1ms"))
+    for rate, more in ((100, []), (5000, ["--timer", "sleep"]), (5000, ["--timer", "hybrid"]),
+                       (20000, ["--timer", "spin"])):
+        results, got = delivers(t, "--rate", str(rate), *more)
+        t.check(abs(got["delivered_ops_per_sec"] / rate - 1) <= 0.005, (rate, more, got))
+        t.eq(got["asked_ops_per_sec"], float(rate))
+        t.eq(got["never_started"] + got["started"], rate, "all that was due is accounted for")
+        t.eq(results.metadata["workers"][0]["rate"]["limit"], "kept")
+
+
+def test_poisson(t):
+    t.write("w.yaml", null("latency=1ms", rate="{ops: 4000, arrival: poisson}", duration="2s"))
+    results, got = delivers(t)
+    # four standard deviations
+    t.check(abs(got["started"] + got["never_started"] - 8000) < 4 * math.sqrt(8000), got)
+    t.eq((got["arrival"], got["timer"]), ("poisson", "auto"))
+    # one seed, the same times
+    seed = results.metadata["seed"]
+    first = got["started"] + got["never_started"]
+    again = delivers(t, "--seed", seed)[1]
+    t.eq(again["started"] + again["never_started"], first)
+
+
+def test_files_deliver(t):
+    t.write("w.yaml", f"""
+target: "file://{t.tmp}/data/"
+duration: 1s
+concurrency: 8
+prepare:
+  ensure_objects:
+    - {{base_uri: "small/", count: 20, size_distribution: 4096}}
+workload:
+  - {{op: get, path: "small/*", weight: 1}}
+""")
+    for rate in (50, 1000):
+        got = delivers(t, "--rate", str(rate))[1]
+        t.eq(got["started"] + got["never_started"], rate)
+
+
+def test_workers_share_the_rate(t):
+    t.write("w.yaml", null("latency=1ms"))
+    results, got = delivers(t, "--rate", "900", "--workers", "3", "--hosts", hosts(t))
+    t.eq(len(results.metadata["workers"]), 3)
+    for worker in results.metadata["workers"]:
+        t.eq(worker["rate"]["asked_ops_per_sec"], 300.0)
+        t.eq(worker["rate"]["started"] + worker["rate"]["never_started"], 300)
+
+
+def hosts(t):
+    return str(t.write("hosts.yaml", "hosts:\n  - {name: here, address: 127.0.0.1, transport: local}\n"))
+
+
+def test_missed_by_the_store(t):
+    t.write("w.yaml", null("latency=20ms", rate=1000, concurrency=2))
+    results, line = open_loop(t)
+    rate = results.json["rate"]
+    t.check(rate["missed"] and rate["delivered_ops_per_sec"] <= 105, rate)
+    t.eq(rate["started"] + rate["never_started"], 1000)
+    t.match(line, r"^Rate: MISSED: asked 1,000 ops/s, delivered \d+ \([\d.]+ %\); [89]\d\d never started; "
+                  r"local had every slot busy \d+ % of the time while operations were due: the storage is the "
+                  r"limit, or concurrency is too low$")
+    worker = results.metadata["workers"][0]["rate"]
+    t.eq(worker["limit"], "storage")
+    t.check(worker["slots_busy_pct"] > 80, worker)
+    t.eq(rate["text"], line[len("Rate: "):])
+    # those that began keep their due times: response is much more than service
+    row = results.row("STAT")
+    t.check(float(row["p50_us"]) > 100_000 > float(row["service_p50_us"]) >= 20_000, row)
+
+
+def test_missed_by_the_generator(t):
+    t.write("w.yaml", null("x", rate="500_000_000", duration="500ms"))
+    results, line = open_loop(t)
+    t.match(line, r"MISSED: asked 500,000,000 ops/s, .* never started; local began late with slots free: the "
+                  r"load generator is the limit \(busiest core \d+ %\)$")
+    t.eq(results.metadata["workers"][0]["rate"]["limit"], "generator")
+
+
+def test_lost_worker_is_said(t):
+    t.write("w.yaml", null("latency=1ms", rate=2000, duration="4s"))
+    run = t.spawn(t.muster_argv("run", "w.yaml", "--workers", "2", "--hosts", hosts(t),
+                                "--json-lines=events"))
+    wait_until(lambda: (t.tmp / "events").exists() and
+               '"interval"' in (t.tmp / "events").read_text(), timeout=30, what="the first interval")
+    os.kill(children(run.pid)[1], signal.SIGKILL)
+    done = run.wait(60)
+    t.eq(done.rc, 1, done.out)
+    t.match(done.out, r"(?m)^Rate: MISSED: asked 2,000 ops/s, delivered .*; here(-2)? was lost, and with it "
+                     r"1,000 ops/s$")
+    limits = sorted(w["rate"]["limit"] for w in Results.only(t.tmp).metadata["workers"])
+    t.check(limits in (["kept", "lost"], ["generator", "lost"]), limits)
+
+
+def children(pid):
+    return [int(child) for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def test_stall(t):
+    """What comes while the store stands still is late, and the store is slow for two of them alone."""
+    t.write("w.yaml", null("latency=1ms,stall=500ms@300ms", rate=300, concurrency=2, duration="2s"))
+    row = open_loop(t)[0].row("STAT")
+    t.check(float(row["p99_us"]) > 400_000, row)
+    t.check(float(row["p90_us"]) > 150_000, row)
+    t.check(float(row["service_p99_us"]) < 200_000, row)
+
+
+KNOWN = {
+    "latency=10ms": lambda p: 10e6,
+    "latency=bimodal:10ms:100ms:0.05": lambda p: 10e6 if p < 95 else 100e6,
+    "latency=uniform:10ms:50ms": lambda p: 10e6 + 40e6 * p / 100,
+    "latency=exp:10ms": lambda p: -math.log(1 - p / 100) * 10e6,
+}
+
+
+def as_they_are(t, options, more):
+    """None, or what is wrong with the percentiles of a run over latencies that are known."""
+    raw = t.tmp / "raw"
+    raw.mkdir()
+    t.write("w.yaml", null(options + ",spin=60us", duration="1500ms", processes="single"))
+    done = t.muster("run", "w.yaml", *more, env={"MUSTER_DEBUG_SAMPLES": f"{raw}/s"}, timeout=60)
+    t.eq(done.rc, 0, done.err)
+    folder = sorted(t.tmp.glob("muster-2*"), key=lambda p: p.stat().st_mtime)[-1]
+    latency = Results(folder).json["ops"][0]["latency_us"]
+    samples = [v for values in raw_samples(raw).values() for v in values]
+    shutil.rmtree(raw)
+    t.eq(len(samples), latency["count"])
+    for name, p in (("p50", 50), ("p90", 90), ("p99", 99)):
+        exact, got = nearest_rank(samples, p), latency[name] * 1e3
+        t.check(exact <= got + 1 and got <= exact * 1.001 + 1, (options, more, name, exact, got))
+        # what four standard deviations of the rank are worth
+        slack = 400 * math.sqrt(p / 100 * (1 - p / 100) / len(samples))
+        low = KNOWN[options](max(p - slack, 0))
+        high = KNOWN[options](min(p + slack, 99.9)) * 1.05 + 5e6
+        t.check(got >= low * 0.999, (options, more, name, low, got))
+        if got > high:
+            return options, more, name, got, high
+    return None
+
+
+def test_known_latencies(t):
+    """The percentiles are those of the samples to three digits, and those of the distribution as far as some
+    thousand samples and a busy machine can tell: never less than they should be, and hardly more."""
+    for options in KNOWN:
+        for more in (["--rate", "1500"], ["--concurrency", "32"]):
+            for _ in range(TRIES):
+                wrong = as_they_are(t, options, more)
+                if not wrong:
+                    break
+            t.check(not wrong, wrong)
+
+
+def test_a_and_a(t):
+    """Two runs of one seed: as many of each operation, and no difference beyond noise."""
+    t.write("w.yaml", """
+target: "null://latency=exp:4ms/"
+duration: 2s
+processes: single
+workload:
+  - {op: get, path: "a/*", weight: 70}
+  - {op: stat, path: "a/*", weight: 30}
+""")
+    a, b = (delivers(t, "--rate", "1000", "--seed", "5")[0] for _ in range(2))
+    for op in ("GET", "STAT"):
+        # those in flight at the end are not counted
+        t.check(abs(a.count(op) - b.count(op)) <= 30, (a.count(op), b.count(op)))
+        for column in ("mean_us", "p50_us", "p90_us"):
+            x, y = float(a.row(op)[column]), float(b.row(op)[column])
+            t.check(abs(x - y) < 0.1 * min(x, y) + 1500, (op, column, x, y))
+
+
+def test_refused(t):
+    for options, why in (("latency=uniform:5ms:1ms", r"latency \"uniform:5ms:1ms\" is not a duration, uniform:"),
+                         ("ramp=1ms:2ms", r"ramp \"1ms:2ms\" is not FROM:TO:OVER"),
+                         ("stall=1s", r"stall \"1s\" is not LENGTH@TIME"),
+                         ("errors=2", r"errors \"2\" is not a share from 0 to 1"),
+                         ("laziness=1", r"unknown option \"laziness\"")):
+        t.write("w.yaml", null(options))
+        done = t.muster("run", "w.yaml")
+        t.eq(done.rc, 2, done.out + done.err)
+        t.match(done.err + done.out, why)
+
+
+if __name__ == "__main__":
+    main()
