@@ -235,6 +235,11 @@ static void keep_remarks(struct task *t)
 {
 	const char *remark;
 
+	if (t->job.load && t->job.verify && t->backend->any_object)
+		task_warn(
+			t, text_printf("%s holds whatever it is asked for: verify finds "
+				       "nothing there",
+				   t->backend->schemes));
 	if (!t->backend->remark)
 		return;
 	for (size_t i = 0; (remark = t->backend->remark(t->job_state, i)); i++)
