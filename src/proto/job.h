@@ -109,7 +109,8 @@ extern const char *const cleanup_mode_names[]; /* NULL-terminated */
  * range_put: overwrites range_size bytes of an object, chosen as by range_get.
  *
  * Trees. put whose uri covers a set that is a tree overwrites files of it: the key is chosen as by get,
- * size and content are the file's own (of a range_put the content too).
+ * the size is the file's own. What overwrites (a range_put, too) writes what is there already with
+ * job.verify, else something new.
  * mkdir: a new directory, uri followed by RUN-WORKER-THREAD-SEQ; when uri covers a tree, in a directory
  * of the tree that is chosen as by get. rmdir: the oldest one that a mkdir of this worker with the same uri
  * has made; without such a mkdir uri covers a tree, and each of its directories is removed at most
@@ -118,8 +119,9 @@ struct job_op {
 	enum op_kind kind;
 	double weight;
 	char *uri; /* absolute, this worker's own; may hold * ? [] (get, stat, delete) */
-	struct size_spec size;    /* put, multipart_put */
-	enum fill fill;           /* put, multipart_put, range_put */
+	struct size_spec size; /* put, multipart_put */
+	/* put, multipart_put, range_put; get, range_get with verify: what objects hold that no set describes */
+	enum fill fill;
 	uint32_t dedup, compress; /* as of a set */
 	enum selection
 		selection; /* get, stat, range_get, range_put, copy; puts into a tree */
@@ -163,7 +165,8 @@ struct job_set {
 	uint32_t shards;
 	struct size_spec size;
 	enum fill fill;
-	/* of N blocks of 4 KiB one is new, the others repeat it; about N:1 by compression; 0, 1: neither */
+	/* of N blocks of 4 KiB one is new, the others repeat it; about N:1 by compression; 0, 1: neither:
+	 * backends/content.h, worker/contents.h */
 	uint32_t dedup, compress;
 	struct job_tree tree; /* then names are others, and count is that of its files */
 	uint64_t
