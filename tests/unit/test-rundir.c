@@ -214,6 +214,11 @@ static void fill_worker(struct run_worker *rw, size_t worker)
 		.net_rx_max = 2 << 20,
 		.net_tx_max = 1 << 20,
 		.partial = worker == LOST,
+		.rate = 100,
+		.started = worker == LOST ? 200 : 470 - 70 * worker,
+		.never_started = worker == LOST ? 0 : 30 + 70 * worker,
+		.slots_busy = worker == 1 ? 0.35 : 0,
+		.rate_known = worker != LOST,
 	};
 	if (worker == LOST) {
 		rw->reason = (char *)"connection lost: \"no route to host\"";
@@ -251,6 +256,8 @@ static struct run_info make_info(struct run_worker workers[WORKERS])
 		.command_line = (char *)"muster run 'mixed put.yaml'",
 		.hostname = (char *)"desk",
 		.seed = UINT64_MAX,
+		.arrival = ARRIVAL_POISSON,
+		.timer = TIMER_HYBRID,
 		.wall_start_ns = WALL,
 		.wall_end_ns = WALL + 20 * SECOND,
 		.start_ns = START - 12 * SECOND,
