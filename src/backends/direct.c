@@ -33,9 +33,8 @@ static int learn(struct direct_job *job, const char *path, struct err *err)
 static int job_init(void *state, const struct backend_config *cfg, struct err *err)
 {
 	struct direct_job *job = state;
-	uint32_t threads = cfg->threads ? cfg->threads : 1;
 
-	job->slots = (cfg->concurrency + threads - 1) / threads;
+	job->slots = (cfg->concurrency + cfg->threads - 1) / cfg->threads;
 	job->block = DIRECT_BLOCK;
 	return backend_file.job_init(&job->file, cfg, err);
 }
@@ -43,23 +42,33 @@ static int job_init(void *state, const struct backend_config *cfg, struct err *e
 /* Small reads gain most of buffers that are registered. */
 #define FIXED_ENOUGH (64u * 1024u)
 
+static void say_limit(struct direct_job *job, uint64_t limit)
+{
+	char which[100] = "no buffers are";
+
+	if (job->fixed_bytes)
+		snprintf(which, sizeof(which), "no more than %s of a buffer is",
+			units_bytes(job->fixed_bytes).s);
+	snprintf(job->remark, sizeof(job->remark),
+		"direct://: only %s of memory may be locked (ulimit -l): %s registered "
+		"with "
+		"the kernel, and larger reads cost more CPU",
+		units_bytes(limit).s, which);
+}
+
 static int ring_job_init(void *state, const struct backend_config *cfg, struct err *err)
 {
 	struct direct_job *job = state;
 	uint64_t limit;
 
-	if (job_init(state, cfg, err) < 0)
+	if (job_init(state, cfg, err) < 0 || direct_ring_fit(cfg->threads, err) < 0)
 		return -1;
 	/* gets and puts have files open, too */
 	if (job->file.keeps > 4 * job->slots)
 		job->file.keeps -= 2 * job->slots;
-	job->fixed_bytes = direct_ring_fixed_bytes(
-		job->slots, cfg->threads ? cfg->threads : 1, &limit);
+	job->fixed_bytes = direct_ring_fixed_bytes(job->slots, cfg->threads, &limit);
 	if (job->fixed_bytes < FIXED_ENOUGH && limit != UINT64_MAX)
-		snprintf(job->remark, sizeof(job->remark),
-			"direct://: only %s of memory may be locked (ulimit -l): %s "
-			"buffers are not registered with the kernel, which costs CPU",
-			units_bytes(limit).s, job->fixed_bytes ? "larger" : "so");
+		say_limit(job, limit);
 	return 0;
 }
 
@@ -102,6 +111,17 @@ static int bad_range(const struct direct_job *job, const char *key, uint64_t val
 		(unsigned long long)least);
 }
 
+/* Where nobody said where ranges begin: as file systems and page caches have them, at 4 KiB, or closer where
+ * they are smaller. */
+static uint64_t usual_align(const struct direct_job *job, uint64_t size)
+{
+	uint64_t align = job->block;
+
+	while (align > job->align && size % align)
+		align /= 2;
+	return align;
+}
+
 static int job_fit(void *state, struct job_op *op, const char *uri, struct err *err)
 {
 	struct direct_job *job = state;
@@ -116,7 +136,7 @@ static int job_fit(void *state, struct job_op *op, const char *uri, struct err *
 	if (op->range_size % job->align)
 		return bad_range(job, "range_size", op->range_size, path, err);
 	if (op->range_align == 0)
-		op->range_align = job->align;
+		op->range_align = usual_align(job, op->range_size);
 	if (op->range_align % job->align)
 		return bad_range(job, "range_align", op->range_align, path, err);
 	return 0;
@@ -369,7 +389,7 @@ static const struct backend_option no_options[] = {{NULL}};
 
 const struct backend backend_direct_sync = {
 	.name = "direct-sync",
-	.summary = "blocking calls, one thread per slot",
+	.summary = "by blocking calls, one thread for each slot",
 	DIRECT_COMMON,
 	.sync = true,
 	.thread_size = sizeof(struct file_thread),

@@ -98,6 +98,8 @@ bool direct_ring_works(char *why, size_t size);
 /* How much of each of a thread's slots' buffers can be registered, by what may be locked (ret_limit,
  * UINT64_MAX: anything); 0: nothing. */
 size_t direct_ring_fixed_bytes(uint32_t slots, uint32_t threads, uint64_t *ret_limit);
+/* Whether each of so many threads can have one. -1 with err. */
+int direct_ring_fit(uint32_t threads, struct err *err);
 /* files: how many there may be to be registered. */
 int direct_ring_init(struct direct_ring *r, uint32_t slots, size_t fixed_bytes,
 	uint32_t files, struct err *err);

@@ -163,6 +163,8 @@ int direct_align_at(const char *path, struct direct_align *ret, struct err *err)
 			return err_sys(err, errno, "%s", at);
 		cut(at);
 	}
+	if (at[1] && at[strlen(at) - 1] == '/')
+		at[strlen(at) - 1] = '\0';
 	AUTO_CLOSE int fd = open(at, O_PATH | O_CLOEXEC);
 
 	if (fd < 0)

@@ -13,9 +13,14 @@
 #include "backends/direct.h"
 #include "common/cleanup.h"
 #include "common/err.h"
+#include "common/units.h"
 
 /* Entries of the kernel's queues; what is more waits in ours. */
 #define ENTRIES_MAX 4096u
+#define ENTRIES_MIN 16u
+/* How long memory is waited for. */
+#define TRIES 20u
+#define STEP_NS (10 * NS_PER_MS)
 /* Registered memory is pinned: no more of it for all threads together, whatever may be locked. */
 #define FIXED_ALL (64u * 1024u * 1024u)
 /* A table of registered files takes memory of the kernel, too. */
@@ -34,7 +39,7 @@ static const unsigned flag_sets[] = {
 
 static unsigned entries_for(uint32_t slots)
 {
-	unsigned n = 16;
+	unsigned n = ENTRIES_MIN;
 
 	while (n < ENTRIES_MAX && n < 2 * slots + 2)
 		n *= 2;
@@ -42,7 +47,7 @@ static unsigned entries_for(uint32_t slots)
 }
 
 /* 0 or -errno. */
-static int make_ring(struct io_uring *ring, unsigned entries)
+static int try_ring(struct io_uring *ring, unsigned entries)
 {
 	int rc = -EINVAL;
 
@@ -57,10 +62,36 @@ static int make_ring(struct io_uring *ring, unsigned entries)
 	return rc;
 }
 
+/* What the last phase had locked is given back by the kernel a little later than its threads end. */
+static bool wait_for_memory(unsigned *tries)
+{
+	if (*tries == 0)
+		return false;
+	--*tries;
+	clock_sleep_until(clock_ns() + STEP_NS);
+	return true;
+}
+
+/* Queues count as locked memory, too: shorter ones do as well. */
+static int make_ring(struct io_uring *ring, unsigned entries)
+{
+	unsigned tries = TRIES;
+	int rc;
+
+	while ((rc = try_ring(ring, entries)) == -ENOMEM) {
+		if (wait_for_memory(&tries))
+			continue;
+		if (entries == ENTRIES_MIN)
+			break;
+		entries /= 2;
+	}
+	return rc;
+}
+
 bool direct_ring_works(char *why, size_t size)
 {
 	struct io_uring ring;
-	int rc = make_ring(&ring, 2);
+	int rc = make_ring(&ring, ENTRIES_MIN);
 	bool enough = rc == 0 && (ring.features & FEATURES) == FEATURES;
 
 	if (rc == 0)
@@ -76,6 +107,9 @@ bool direct_ring_works(char *why, size_t size)
 		snprintf(why, size,
 			"io_uring is forbidden here (a container's seccomp filter, or "
 			"sysctl kernel.io_uring_disabled)");
+	else if (rc == -ENOMEM)
+		snprintf(why, size,
+			"too little memory may be locked for io_uring (ulimit -l)");
 	else
 		snprintf(why, size, "no io_uring here: %s", strerror(-rc));
 	return false;
@@ -100,8 +134,9 @@ size_t direct_ring_fixed_bytes(uint32_t n, uint32_t threads, uint64_t *ret_limit
 	if (!may_lock_any())
 		getrlimit(RLIMIT_MEMLOCK, &limit);
 	*ret_limit = limit.rlim_cur;
-	if (limit.rlim_cur < all)
-		all = (size_t)limit.rlim_cur;
+	/* the queues want some, too */
+	if (limit.rlim_cur / 2 < all)
+		all = (size_t)limit.rlim_cur / 2;
 	while (bytes >= DIRECT_BLOCK && bytes * n > all / threads)
 		bytes /= 2;
 	return bytes >= DIRECT_BLOCK ? bytes : 0;
@@ -111,15 +146,21 @@ size_t direct_ring_fixed_bytes(uint32_t n, uint32_t threads, uint64_t *ret_limit
 static void register_buffers(struct direct_ring *r, uint32_t slots, size_t bytes)
 {
 	AUTO_FREE struct iovec *iov = calloc(slots, sizeof(*iov));
+	unsigned tries = TRIES;
 
-	for (; iov && bytes >= DIRECT_BLOCK; bytes /= 2) {
+	while (iov && bytes >= DIRECT_BLOCK) {
+		int rc;
+
 		for (uint32_t i = 0; i < slots; i++)
 			iov[i] = (struct iovec){
 				r->buffers + (size_t)i * DIRECT_PIECE, bytes};
-		if (io_uring_register_buffers(&r->ring, iov, slots) == 0) {
+		rc = io_uring_register_buffers(&r->ring, iov, slots);
+		if (rc == 0) {
 			r->fixed_bytes = bytes;
 			return;
 		}
+		if (rc != -ENOMEM || !wait_for_memory(&tries))
+			bytes /= 2;
 	}
 }
 
@@ -134,6 +175,27 @@ static int map_buffers(struct direct_ring *r, uint32_t slots)
 		return -ENOMEM;
 	r->buffers = at;
 	return 0;
+}
+
+int direct_ring_fit(uint32_t threads, struct err *err)
+{
+	AUTO_FREE struct io_uring *rings = calloc(threads, sizeof(*rings));
+	uint32_t n = 0;
+	int rc = rings ? 0 : -ENOMEM;
+
+	while (rc == 0 && n < threads) {
+		rc = make_ring(&rings[n], ENTRIES_MIN);
+		n += rc == 0;
+	}
+	for (uint32_t i = 0; i < n; i++)
+		io_uring_queue_exit(&rings[i]);
+	if (rc == -ENOMEM)
+		return err_set(err, ERR_INPUT,
+			"too little memory may be locked for an io_uring for each of %u "
+			"threads: "
+			"raise ulimit -l, or write fewer processes",
+			threads);
+	return rc < 0 ? err_sys(err, -rc, "cannot make an io_uring") : 0;
 }
 
 int direct_ring_init(struct direct_ring *r, uint32_t slots, size_t fixed_bytes,
