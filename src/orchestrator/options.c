@@ -83,6 +83,9 @@ static const struct opt workload_options[] = {
 		.choices = timer_names, .set_offset = AT(timer_set)},
 	{"once", 0, OPT_FLAG, AT(once), NULL,
 		"work through all objects once; the duration is the longest it may take"},
+	{"autoterm", 0, OPT_OPTIONAL, AT(autoterm), "PCT",
+		"warm up until throughput and p99 are steady within PCT % (default 5), "
+		"measure until they are; the duration bounds each"},
 	{"verify", 0, OPT_FLAG, AT(verify), NULL,
 		"gets and range_gets check what they read"},
 	{"seed", 0, OPT_COUNT, AT(seed), "N",

@@ -31,8 +31,8 @@ struct options {
 	bool http_engine_set, insecure_tls;
 	uint64_t duration_ns, concurrency, seed;
 	bool duration_set, concurrency_set, seed_set;
-	const char *rate;
-	int arrival, timer; /* enum arrival, enum timer */
+	const char *rate, *autoterm; /* autoterm: "": without a number; NULL: not given */
+	int arrival, timer;          /* enum arrival, enum timer */
 	bool arrival_set, timer_set, once, verify, allow_foreign;
 	int shared_prepare;
 	bool shared_prepare_set;

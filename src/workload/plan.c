@@ -343,6 +343,10 @@ static int make_plan(struct planner *p, struct plan *plan, struct err *err)
 	p->verify = wants_verify(p);
 	if (check_rate(p, err) < 0)
 		return -1;
+	if (p->o->once && p->o->autoterm > 0)
+		return err_set(err, ERR_INPUT,
+			"--once ends with the last object, and --autoterm when the load "
+			"is steady: leave one of them out");
 	if (settle_storage(p, err) < 0 || note_overrides(p, err) < 0 ||
 		plan_limits(p, err) < 0 || make_jobs(p, plan, err) < 0)
 		return -1;
@@ -350,6 +354,8 @@ static int make_plan(struct planner *p, struct plan *plan, struct err *err)
 	plan->isolated = p->isolated;
 	plan->warmup_ns = plan->jobs[0].warmup_ns;
 	plan->duration_ns = plan->jobs[0].duration_ns;
+	plan->autoterm = p->o->autoterm;
+	plan->least_warmup_ns = w->warmup_ns;
 	plan->stats_interval_ns = plan->jobs[0].stats_interval_ns;
 	plan->start_delay_ns = workload_start_delay_ns(w);
 	plan->post_prepare_delay_ns = w->prepare.post_prepare_delay_ns;

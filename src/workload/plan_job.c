@@ -403,6 +403,7 @@ int plan_job(const struct planner *p, size_t i, struct job *ret, struct err *err
 		.stats_interval_ns = w->perf_log.interval_ns,
 		.rate = rate_of(p),
 		.once = p->o->once,
+		.open_warmup = p->o->autoterm > 0,
 		.verify = p->verify,
 		.allow_foreign = p->o->allow_foreign,
 		.page_cache = (enum page_cache)w->page_cache,
@@ -411,6 +412,9 @@ int plan_job(const struct planner *p, size_t i, struct job *ret, struct err *err
 		.cleanup = w->prepare.cleanup,
 		.cleanup_mode = (enum cleanup_mode)w->prepare.cleanup_mode};
 
+	/* measure ends it, at the latest when it was as long as what is measured may be */
+	if (j.open_warmup)
+		j.warmup_ns = j.duration_ns;
 	plan_job_parts(p, &j);
 	if (fill_texts(p, s, &j) < 0 || plan_job_endpoints(s, &j) < 0)
 		return out_of_memory(err);

@@ -76,6 +76,7 @@ struct workload_overrides {
 	double rate; /* ops per second over all workers; below 0: none, whatever the file says */
 	int arrival, timer;               /* 1 + enum arrival, 1 + enum timer */
 	bool once, verify, allow_foreign; /* as in a job */
+	double autoterm; /* warm-up and measure last until steady within this: 0.05 is 5 %; 0: they do not */
 	bool seed_set;
 	uint64_t seed;
 	int shared_prepare; /* -1 not given, 0 no, 1 yes */
@@ -111,6 +112,8 @@ struct plan {
 	bool isolated; /* they see the same, and each works in a folder of its own */
 	char *target;  /* as shown; may be NULL */
 	uint64_t warmup_ns, duration_ns, start_delay_ns, post_prepare_delay_ns;
+	double autoterm; /* of the overrides: warmup_ns and duration_ns are bounds then, */
+	uint64_t least_warmup_ns; /* and warm-up lasts so long at least */
 	uint64_t stats_interval_ns;
 	uint64_t prepare_objects, prepare_bytes; /* over all workers; bytes expected */
 	uint64_t seed;

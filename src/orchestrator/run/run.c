@@ -94,13 +94,23 @@ static int make_dir(struct run *r, struct err *err)
 	return res;
 }
 
+static char *warmup_text(const struct plan *p)
+{
+	if (p->autoterm)
+		return text_printf(", after a warm-up of at most as much; both end when "
+				   "it is steady within %.3g %%",
+			p->autoterm * 100);
+	if (p->warmup_ns)
+		return text_printf(
+			" after %s of warm-up", units_duration(p->warmup_ns).s);
+	return NULL;
+}
+
 static void header(struct run *r)
 {
 	struct console *con = r->ctx.console;
 	const struct plan *p = &r->plan;
-	AUTO_FREE char *warm = p->warmup_ns ? text_printf(" after %s of warm-up",
-						      units_duration(p->warmup_ns).s)
-					    : NULL;
+	AUTO_FREE char *warm = warmup_text(p);
 
 	console_line(con, "=== Distributed Workload ===");
 	console_line(con, "Config: %s",
@@ -114,8 +124,9 @@ static void header(struct run *r)
 		p->isolated ? "shared, and a folder for each worker"
 		: p->shared ? "shared (all workers see the same)"
 			    : "local per worker");
-	console_line(con, "Duration: %s%s, seed %llu", units_duration(p->duration_ns).s,
-		warm ? warm : "", (unsigned long long)p->seed);
+	console_line(con, "Duration: %s%s%s, seed %llu", p->autoterm ? "at most " : "",
+		units_duration(p->duration_ns).s, warm ? warm : "",
+		(unsigned long long)p->seed);
 	run_show_load(r);
 	forward_show(&r->forwarded, con);
 	for (char **n = p->notes; n && *n; n++)
@@ -211,6 +222,7 @@ static void release(struct run *r)
 	}
 	free(r->members);
 	free(r->failure);
+	steady_destroy(r->steady);
 	agg_destroy(r->agg);
 	console_set_copy(r->ctx.console, NULL, NULL);
 	rundir_close(r->dir, &ignored);

@@ -21,9 +21,6 @@
 #define ARM_LEAD_NS (200 * NS_PER_MS)
 #define ARM_TRIES 7
 #define SHOW_LAG_NS (100 * NS_PER_MS) /* a second's reports are there by then */
-#define OP_TIMEOUT_NS (30 * NS_PER_SEC)
-#define GRACE_NS                                                                         \
-	(10 * NS_PER_SEC) /* beyond the op time-out, until a phase must have ended */
 
 static uint64_t lead(const struct run *r)
 {
@@ -116,16 +113,17 @@ void run_begin_phase(struct run *r)
 		r->measured = true;
 		r->load_start_ns = r->start_ns;
 		r->stale_interval = agg_live(r->agg, &rows) ? rows[0].interval : UINT_MAX;
+		r->warm_ns = p->warmup_ns;
+		r->length_ns = p->duration_ns;
 		if (p->warmup_ns)
 			run_phase_begins(r, PHASE_WARMUP, r->start_ns, p->warmup_ns);
-		run_phase_begins(
-			r, PHASE_MEASURE, r->start_ns + p->warmup_ns, p->duration_ns);
+		if (!p->autoterm)
+			run_phase_begins(r, PHASE_MEASURE, r->start_ns + p->warmup_ns,
+				p->duration_ns);
+		run_autoterm_begin(r);
 		r->phase_start_ns = r->start_ns;
 		run_set_states(r, WORKER_ARMED);
-		loop_timer_set(r->timer,
-			r->start_ns + p->warmup_ns + p->duration_ns + OP_TIMEOUT_NS +
-				GRACE_NS,
-			0);
+		run_set_load_timer(r);
 	} else {
 		run_phase_begins(r, r->phase, r->start_ns, 0);
 		if (r->stage == RUN_PREPARE)

@@ -27,7 +27,7 @@
  * A worker that was lost measured until its last report: that it is gone may be noticed much later. */
 static uint64_t measured_ns(const struct run *r)
 {
-	uint64_t begin = r->load_start_ns + r->plan.warmup_ns, longest = 0;
+	uint64_t begin = r->load_start_ns + r->warm_ns, longest = 0;
 
 	if (!r->measured)
 		return 0;
@@ -38,7 +38,7 @@ static uint64_t measured_ns(const struct run *r)
 		if (end > begin && end - begin > longest)
 			longest = end - begin;
 	}
-	return longest + NS_PER_MS < r->plan.duration_ns ? longest : r->plan.duration_ns;
+	return longest + NS_PER_MS < r->length_ns ? longest : r->length_ns;
 }
 
 int run_exit_code(const struct run *r)
@@ -379,7 +379,7 @@ static void show_outcome(struct run *r)
 			     !worker_gone(r->members[i].w);
 	if (r->signo)
 		console_always(con, "⚠ Interrupted: %.1f of %.1f s were measured",
-			(double)measured_ns(r) / 1e9, (double)r->plan.duration_ns / 1e9);
+			(double)measured_ns(r) / 1e9, (double)r->length_ns / 1e9);
 	else if (completed == r->n)
 		console_line(
 			con, "✓ All %zu worker%s completed", r->n, r->n == 1 ? "" : "s");

@@ -29,10 +29,9 @@ static void objects(struct run *r, struct live_block *b, uint64_t now)
 static void load(struct run *r, struct live_block *b, uint64_t now)
 {
 	struct console *con = r->ctx.console;
-	const struct plan *p = &r->plan;
-	bool warm = now < r->load_start_ns + p->warmup_ns;
-	uint64_t from = warm ? r->load_start_ns : r->load_start_ns + p->warmup_ns;
-	uint64_t length = warm ? p->warmup_ns : p->duration_ns;
+	bool warm = now < r->load_start_ns + r->warm_ns;
+	uint64_t from = warm ? r->load_start_ns : r->load_start_ns + r->warm_ns;
+	uint64_t length = warm ? r->warm_ns : r->length_ns;
 	const struct live_op *rows;
 	size_t n = agg_live(r->agg, &rows);
 
@@ -42,6 +41,8 @@ static void load(struct run *r, struct live_block *b, uint64_t now)
 	display_bar_time(live_add(b), warm ? "warmup" : "measure",
 		now > from ? (double)(now - from) / 1e9 : 0, (double)length / 1e9,
 		console_columns(con), console_utf8(con));
+	if (r->steady)
+		run_autoterm_line(r, live_add(b));
 	for (size_t i = 0; i < n; i++) {
 		struct buf *line = live_add(b);
 
@@ -74,6 +75,7 @@ void run_on_show(struct loop_timer *t, void *user)
 
 	(void)t;
 	run_tell_gone_late(r, now);
+	run_autoterm_look(r, now);
 	if (r->stage == RUN_LOAD)
 		load(r, &b, now);
 	else if (r->stage == RUN_PREPARE || r->stage == RUN_CLEANUP)

@@ -1,6 +1,7 @@
 /* run_load: the workload of a run, what the command line overrides, and what is said about its store. */
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,8 @@
 #include "orchestrator/console/console.h"
 #include "orchestrator/profiles/profile_find.h"
 #include "orchestrator/run/run_private.h"
+
+#define AUTOTERM_PCT 5
 
 static const char *workload_operand(const struct run *r)
 {
@@ -62,6 +65,25 @@ static int take_rate(struct run *r, struct err *err)
 	return 0;
 }
 
+/* A number, with or without "%". */
+static int take_autoterm(struct run *r, struct err *err)
+{
+	const char *text = r->app->o.autoterm;
+	double pct = AUTOTERM_PCT;
+	char number[32];
+
+	if (!text)
+		return 0;
+	snprintf(number, sizeof(number), "%.*s",
+		(int)(strlen(text) - (text_ends_with(text, "%") ? 1 : 0)), text);
+	if (*text && (units_parse_double(number, &pct) < 0 || !(pct > 0 && pct <= 100)))
+		return err_set(err, ERR_INPUT,
+			"--autoterm wants per cent above 0, such as 5, not '%.50s'",
+			text);
+	r->overrides.autoterm = pct / 100;
+	return 0;
+}
+
 static int take_options(struct run *r, struct err *err)
 {
 	const struct options *o = &r->app->o;
@@ -83,7 +105,7 @@ static int take_options(struct run *r, struct err *err)
 		.verify = o->verify,
 		.allow_foreign = o->allow_foreign,
 	};
-	if (take_rate(r, err) < 0)
+	if (take_rate(r, err) < 0 || take_autoterm(r, err) < 0)
 		return -1;
 	if ((o->duration_set && !o->duration_ns) ||
 		(o->concurrency_set && !o->concurrency))

@@ -118,6 +118,7 @@ static void on_stats(struct run *r, struct run_member *m, struct msg *msg)
 		keep_machine(m, s);
 		m->reported_ns = s->to_ns - (uint64_t)offset;
 	}
+	run_autoterm_stats(r, m, s, offset);
 	rundir_stats(r->dir, m->w->index, s, offset, r->start_ns);
 	/* cleanup may belong to a later generation, whose numbers begin anew */
 	if (s->phase != PHASE_CLEANUP && agg_add_stats(r->agg, m->w->index, s, &err) < 0)
@@ -235,7 +236,7 @@ void run_finished(struct fleet_worker *w, void *user)
 /* The phase that is on, and since when. */
 static enum phase phase_now(const struct run *r, uint64_t now, uint64_t *ret_since)
 {
-	uint64_t measure = r->load_start_ns + r->plan.warmup_ns;
+	uint64_t measure = r->load_start_ns + r->warm_ns;
 
 	if (!r->begun)
 		return PHASE_NONE;

@@ -8,6 +8,7 @@
  *   run_messages.c  what workers say, loss, timers, signals
  *   run_alike.c   what several workers say alike
  *   run_live.c    the live display
+ *   run_autoterm.c  --autoterm: where the measured part begins and ends
  *   run_end.c     run_info, the final report
  *   run_totals.c  its numbers: per operation, endpoint and worker
  *   run_left.c    what was left behind
@@ -20,6 +21,7 @@
 #include "common/loop.h"
 #include "orchestrator/context.h"
 #include "orchestrator/fleet/fleet.h"
+#include "orchestrator/run/steady.h"
 #include "orchestrator/runs/away.h"
 #include "results/agg.h"
 #include "results/run_info.h"
@@ -98,12 +100,22 @@ struct run {
 	struct loop_timer *show;  /* the live display */
 	uint64_t start_ns;        /* common start of the phase, our clock */
 	uint64_t load_start_ns;   /* the same of warm-up or measure; 0: not yet */
+	uint64_t warm_ns,
+		length_ns; /* of warm-up and measure: as planned, or as it came to be */
 	unsigned arm_tries;
 	uint64_t phase_start_ns;
 	unsigned stale_interval; /* agg_live's when the load began: of another phase */
 	unsigned shown_interval; /* the last one in events, by agg_live's number */
 	uint64_t last_plain_ns;  /* when a plain progress line was printed */
 	bool cleanup_done;
+
+	/* --autoterm, once the load runs; else NULL */
+	struct steady *steady;
+	struct steady_verdict verdict; /* the last one */
+	bool judged;                   /* there is one */
+	int steady_for;                /* what is looked for */
+	unsigned streak;               /* how often it was steady in a row */
+	unsigned judged_interval;      /* agg_live's, whose p99 was taken */
 
 	uint64_t quit_ns; /* when it was said to all */
 	unsigned signals;
@@ -197,6 +209,18 @@ void run_tell_warnings(struct run *r);
 void run_on_show(struct loop_timer *t, void *user);
 /* Until the work begins: how many are there, and what happens just now (NULL: who is waited for). */
 void run_show_wait(struct run *r, const char *what);
+
+/* run_autoterm.c */
+/* A phase of load must have ended some time behind its planned end. */
+void run_set_load_timer(struct run *r);
+void run_autoterm_begin(struct run *r);
+void run_autoterm_stats(struct run *r, const struct run_member *m,
+	const struct msg_stats *s, int64_t offset);
+void run_autoterm_look(struct run *r, uint64_t now);
+/* The load is over: whether its result still moved. */
+void run_autoterm_end(struct run *r);
+/* What it waits for, for the live display. */
+void run_autoterm_line(const struct run *r, struct buf *out);
 
 /* run_end.c */
 int run_fill_info(struct run *r, struct run_info *ret, struct err *err);

@@ -39,8 +39,7 @@ void run_publish(struct run *r)
 	if (state == STATE_STARTING) /* no row */
 		state = between(r);
 	if (state == STATE_RUNNING && !r->signals)
-		away_state(&r->away, state, r->load_start_ns,
-			r->plan.warmup_ns + r->plan.duration_ns);
+		away_state(&r->away, state, r->load_start_ns, r->warm_ns + r->length_ns);
 	else
 		away_state(
 			&r->away, state == STATE_RUNNING ? STATE_DRAINING : state, 0, 0);

@@ -309,6 +309,7 @@ static void check_load(struct run *r)
 	run_on_show(r->show, r); /* the last interval belongs to the events too */
 	run_phase_ends(r, PHASE_WARMUP);
 	run_phase_ends(r, PHASE_MEASURE);
+	run_autoterm_end(r);
 	loop_timer_stop(r->show);
 	loop_timer_stop(r->timer);
 	console_live(r->ctx.console, NULL, 0);
