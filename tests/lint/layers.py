@@ -37,7 +37,7 @@ FILES = {
 }
 # Of a folder, another may use only these files: the words both sides name operations by, and whose
 # variables count.
-ONLY = {("backends", "proto"): {"ops", "store"},
+ONLY = {("backends", "proto"): {"job", "ops", "store"},
         ("worker", "cloud"): {"environment"}}
 
 # library -> (what its headers are called, what its symbols begin with)
