@@ -30,7 +30,7 @@ static int learn(struct direct_job *job, const char *path, struct err *err)
 	return 0;
 }
 
-static int job_init(void *state, const struct backend_config *cfg, struct err *err)
+static int direct_job_init(void *state, const struct backend_config *cfg, struct err *err)
 {
 	struct direct_job *job = state;
 
@@ -61,7 +61,8 @@ static int ring_job_init(void *state, const struct backend_config *cfg, struct e
 	struct direct_job *job = state;
 	uint64_t limit;
 
-	if (job_init(state, cfg, err) < 0 || direct_ring_fit(cfg->threads, err) < 0)
+	if (direct_job_init(state, cfg, err) < 0 ||
+		direct_ring_fit(cfg->threads, err) < 0)
 		return -1;
 	/* gets and puts have files open, too */
 	if (job->file.keeps > 4 * job->slots)
@@ -72,26 +73,26 @@ static int ring_job_init(void *state, const struct backend_config *cfg, struct e
 	return 0;
 }
 
-static void job_fini(void *state)
+static void direct_job_fini(void *state)
 {
 	struct direct_job *job = state;
 
 	backend_file.job_fini(&job->file);
 }
 
-static uint64_t job_keeps(void *state)
+static uint64_t direct_keeps(void *state)
 {
 	return ((const struct direct_job *)state)->file.keeps;
 }
 
-static const char *job_remark(void *state, size_t i)
+static const char *direct_remark(void *state, size_t i)
 {
 	const struct direct_job *job = state;
 
 	return i == 0 && job->remark[0] ? job->remark : NULL;
 }
 
-static int job_check(void *state, enum op_kind kind, const char *uri, struct err *err)
+static int direct_check(void *state, enum op_kind kind, const char *uri, struct err *err)
 {
 	if (file_check(state, kind, uri, err) < 0)
 		return -1;
@@ -122,7 +123,7 @@ static uint64_t usual_align(const struct direct_job *job, uint64_t size)
 	return align;
 }
 
-static int job_fit(void *state, struct job_op *op, const char *uri, struct err *err)
+static int direct_fit(void *state, struct job_op *op, const char *uri, struct err *err)
 {
 	struct direct_job *job = state;
 	const char *path = file_path(uri);
@@ -159,7 +160,7 @@ static int make_ops(struct direct_thread *t, uint32_t n)
 	return 0;
 }
 
-static void thread_fini(void *thread)
+static void direct_thread_fini(void *thread)
 {
 	struct direct_thread *t = thread;
 
@@ -184,7 +185,7 @@ static int ring_init(struct direct_thread *t, struct err *err)
 	return 0;
 }
 
-static int thread_init(void *job, void *thread, void *thread_user, struct err *err)
+static int direct_thread_init(void *job, void *thread, void *thread_user, struct err *err)
 {
 	struct direct_thread *t = thread;
 
@@ -197,7 +198,7 @@ static int thread_init(void *job, void *thread, void *thread_user, struct err *e
 	prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
 	if (ring_init(t, err) == 0)
 		return 0;
-	thread_fini(t);
+	direct_thread_fini(t);
 	return -1;
 }
 
@@ -211,7 +212,7 @@ static void read_event(struct direct_thread *t)
 	t->event_read = true;
 }
 
-static void submit(void *thread, struct io **ops, size_t n)
+static void direct_submit(void *thread, struct io **ops, size_t n)
 {
 	struct direct_thread *t = thread;
 
@@ -303,7 +304,8 @@ static size_t give(struct direct_thread *t, struct io **done, size_t max)
 	return n;
 }
 
-static size_t wait_done(void *thread, struct io **done, size_t max, uint64_t deadline_ns)
+static size_t direct_wait(
+	void *thread, struct io **done, size_t max, uint64_t deadline_ns)
 {
 	struct direct_thread *t = thread;
 
@@ -319,7 +321,7 @@ static size_t wait_done(void *thread, struct io **done, size_t max, uint64_t dea
 	return give(t, done, max);
 }
 
-static void cancel(void *thread)
+static void direct_cancel(void *thread)
 {
 	struct direct_thread *t = thread;
 	struct io *next;
@@ -381,11 +383,12 @@ static const struct backend_option no_options[] = {{NULL}};
 
 #define DIRECT_COMMON                                                                    \
 	.schemes = "direct://", .options = no_options, .ops = DIRECT_OPS,                \
-	.job_size = sizeof(struct direct_job), .keeps = job_keeps, .check = job_check,   \
-	.fit = job_fit, .job_fini = job_fini, .list = file_list_all,                     \
-	.read_small = file_read_small, .write_small = file_write_small,                  \
-	.remove_small = file_remove_small, .holder_missing = file_holder_missing,        \
-	.holder_make = file_holder_make, .holder_remove = file_holder_remove
+	.job_size = sizeof(struct direct_job), .keeps = direct_keeps,                    \
+	.check = direct_check, .fit = direct_fit, .job_fini = direct_job_fini,           \
+	.list = file_list_all, .read_small = file_read_small,                            \
+	.write_small = file_write_small, .remove_small = file_remove_small,              \
+	.holder_missing = file_holder_missing, .holder_make = file_holder_make,          \
+	.holder_remove = file_holder_remove
 
 const struct backend backend_direct_sync = {
 	.name = "direct-sync",
@@ -393,7 +396,7 @@ const struct backend backend_direct_sync = {
 	DIRECT_COMMON,
 	.sync = true,
 	.thread_size = sizeof(struct file_thread),
-	.job_init = job_init,
+	.job_init = direct_job_init,
 	.thread_init = sync_thread_init,
 	.submit = sync_submit,
 	.wait = sync_wait,
@@ -409,10 +412,10 @@ const struct backend backend_direct = {
 	.instead = &backend_direct_sync,
 	.thread_size = sizeof(struct direct_thread),
 	.job_init = ring_job_init,
-	.remark = job_remark,
-	.thread_init = thread_init,
-	.submit = submit,
-	.wait = wait_done,
-	.cancel = cancel,
-	.thread_fini = thread_fini,
+	.remark = direct_remark,
+	.thread_init = direct_thread_init,
+	.submit = direct_submit,
+	.wait = direct_wait,
+	.cancel = direct_cancel,
+	.thread_fini = direct_thread_fini,
 };
