@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/buf.h"
 
@@ -12,9 +13,9 @@
 #define POINTS_MAX 8192
 #define P99_FACTOR 2
 #define P99_NOISE_US 10
-/* Of the median of n values, by their median deviation d: d * 1.4826 is a standard deviation, and the median's
- * error is 1.2533 of the mean's. */
-#define ERROR_OF_MEDIAN (1.4826 * 1.2533)
+/* Of the median of n values whose differences have the median deviation d: d * 1.4826 is their standard deviation,
+ * sqrt(2) times that of the values, and the median's error is 1.2533 of the mean's. */
+#define ERROR_OF_MEDIAN (1.4826 * 0.7071 * 1.2533)
 #define WORKER_FACTOR 4
 #define WORKER_SIGMAS 2
 
@@ -176,25 +177,39 @@ static double middle_of(double *values, size_t n)
 
 struct spread {
 	double median;
-	double error; /* standard error of it, by the median deviation */
+	double error; /* its standard error */
 	size_t n;
 };
+
+/* From value to value, not around their median: a trend is no noise. */
+static double error_of(double *values, size_t n)
+{
+	double middle;
+
+	if (n < 3)
+		return 0;
+	for (size_t i = 0; i + 1 < n; i++)
+		values[i] = values[i + 1] - values[i];
+	middle = middle_of(values, n - 1);
+	for (size_t i = 0; i + 1 < n; i++)
+		values[i] = fabs(values[i] - middle);
+	return ERROR_OF_MEDIAN * middle_of(values, n - 1) / sqrt((double)n);
+}
 
 /* Of the values with from_s < time <= to_s. */
 static struct spread spread_of(const struct series *s, double from_s, double to_s)
 {
-	double *values = calloc(s->n ? s->n : 1, sizeof(*values));
+	double *values = calloc(s->n ? s->n : 1, 2 * sizeof(*values));
 	struct spread ret = {.n = 0};
 
 	for (size_t i = 0; values && i < s->n; i++)
 		if (s->points[i].at_s > from_s && s->points[i].at_s <= to_s)
 			values[ret.n++] = s->points[i].value;
 	if (ret.n) {
-		ret.median = middle_of(values, ret.n);
-		for (size_t i = 0; i < ret.n; i++)
-			values[i] = fabs(values[i] - ret.median);
-		ret.error =
-			ERROR_OF_MEDIAN * middle_of(values, ret.n) / sqrt((double)ret.n);
+		double *sorted = memcpy(values + s->n, values, ret.n * sizeof(*values));
+
+		ret.median = middle_of(sorted, ret.n);
+		ret.error = error_of(values, ret.n);
 	}
 	free(values);
 	return ret;
