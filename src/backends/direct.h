@@ -175,3 +175,11 @@ void direct_op_step(struct direct_thread *t, uint64_t user_data, int res);
 void direct_op_give_up(struct direct_thread *t);
 /* Puts a finished op where wait finds it. */
 void direct_done(struct direct_thread *t, struct io *io);
+
+/* ---- direct_thread.c: of struct backend ---- */
+
+int direct_thread_init(void *job, void *thread, void *thread_user, struct err *err);
+void direct_submit(void *thread, struct io **ops, size_t n);
+size_t direct_wait(void *thread, struct io **done, size_t max, uint64_t deadline_ns);
+void direct_cancel(void *thread);
+void direct_thread_fini(void *thread);

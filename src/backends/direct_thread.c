@@ -1,0 +1,199 @@
+/* direct_thread: an engine thread with a ring and hands: what goes where, and what comes back. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+
+#include "backends/direct.h"
+#include "common/err.h"
+#include "common/units.h"
+
+static int make_ops(struct direct_thread *t, uint32_t n)
+{
+	t->ops = calloc(n, sizeof(*t->ops));
+	t->fixed = calloc(t->ring.fixed_files + 1, sizeof(*t->fixed));
+	if (!t->ops || !t->fixed)
+		return -ENOMEM;
+	for (uint32_t i = n; i-- > 0;) {
+		t->ops[i].index = i;
+		t->ops[i].buffer = t->ring.buffers + (size_t)i * DIRECT_PIECE;
+		t->ops[i].next = t->free;
+		t->free = &t->ops[i];
+	}
+	return 0;
+}
+
+void direct_thread_fini(void *thread)
+{
+	struct direct_thread *t = thread;
+
+	direct_hands_fini(&t->hands);
+	direct_ring_fini(&t->ring);
+	open_files_finish(&t->open);
+	free(t->ops);
+	free(t->fixed);
+}
+
+static int ring_init(struct direct_thread *t, struct err *err)
+{
+	struct direct_job *job = t->job;
+
+	if (direct_ring_init(
+		    &t->ring, job->slots, job->fixed_bytes, job->file.keeps, err) < 0 ||
+		direct_hands_init(&t->hands, job, job->slots, err) < 0)
+		return -1;
+	if (open_files_init(&t->open, job->file.keeps, O_DIRECT) < 0 ||
+		make_ops(t, job->slots) < 0)
+		return err_sys(err, ENOMEM, "no memory for %u slots", job->slots);
+	return 0;
+}
+
+int direct_thread_init(void *job, void *thread, void *thread_user, struct err *err)
+{
+	struct direct_thread *t = thread;
+
+	t->job = job;
+	t->user = thread_user;
+	t->done_tail = &t->done;
+	if (t->job->file.own_descriptors)
+		unshare(CLONE_FILES);
+	/* waits end when they should */
+	prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
+	if (ring_init(t, err) == 0)
+		return 0;
+	direct_thread_fini(t);
+	return -1;
+}
+
+/* The ring says when there is something to take from the hands. */
+static void read_event(struct direct_thread *t)
+{
+	if (t->event_read)
+		return;
+	io_uring_prep_read(direct_ring_request(&t->ring, DIRECT_EVENT), t->hands.event,
+		&t->event_count, sizeof(t->event_count), 0);
+	t->event_read = true;
+}
+
+void direct_submit(void *thread, struct io **ops, size_t n)
+{
+	struct direct_thread *t = thread;
+
+	for (size_t i = 0; i < n; i++) {
+		bool in_ring = ops[i]->kind == OP_GET || ops[i]->kind == OP_RANGE_GET ||
+			       ops[i]->kind == OP_RANGE_PUT;
+
+		if (in_ring) {
+			direct_op_begin(t, ops[i]);
+		} else {
+			read_event(t);
+			direct_hands_give(&t->hands, ops[i]);
+		}
+	}
+}
+
+void direct_done(struct direct_thread *t, struct io *io)
+{
+	io->next = NULL;
+	*t->done_tail = io;
+	t->done_tail = &io->next;
+}
+
+static void take_from_hands(struct direct_thread *t)
+{
+	struct direct_page *page, *next_page;
+	struct io *io, *next;
+
+	io = direct_hands_take(&t->hands, &page);
+	for (; page; page = next_page) {
+		next_page = page->next;
+		if (t->job->file.page)
+			t->job->file.page(
+				t->user, page->io, page->start_ns, page->end_ns);
+		free(page);
+	}
+	for (; io; io = next) {
+		next = io->next;
+		direct_done(t, io);
+	}
+}
+
+/* All that has come. */
+static void reap(struct direct_thread *t)
+{
+	struct io_uring_cqe *cqe;
+	unsigned head, n = 0;
+	bool from_hands = false;
+
+	t->now_ns = clock_ns();
+	io_uring_for_each_cqe(&t->ring.ring, head, cqe)
+	{
+		n++;
+		if (cqe->user_data == DIRECT_EVENT)
+			from_hands = true;
+		else if (cqe->user_data != DIRECT_NOBODY)
+			direct_op_step(t, cqe->user_data, cqe->res);
+	}
+	io_uring_cq_advance(&t->ring.ring, n);
+	if (from_hands) {
+		t->event_read = false;
+		read_event(t);
+		take_from_hands(t);
+	}
+}
+
+static void wait_until(struct direct_thread *t, uint64_t deadline_ns)
+{
+	uint64_t now = clock_ns(), left = deadline_ns > now ? deadline_ns - now : 0;
+	struct __kernel_timespec ts = {
+		.tv_sec = (long long)(left / NS_PER_SEC),
+		.tv_nsec = (long long)(left % NS_PER_SEC),
+	};
+	struct io_uring_cqe *cqe;
+
+	io_uring_submit_and_wait_timeout(&t->ring.ring, &cqe, 1, &ts, NULL);
+}
+
+static size_t give(struct direct_thread *t, struct io **done, size_t max)
+{
+	size_t n = 0;
+
+	while (n < max && t->done) {
+		done[n] = t->done;
+		t->done = done[n++]->next;
+	}
+	if (!t->done)
+		t->done_tail = &t->done;
+	return n;
+}
+
+size_t direct_wait(void *thread, struct io **done, size_t max, uint64_t deadline_ns)
+{
+	struct direct_thread *t = thread;
+
+	/* some have ended already: what was begun meanwhile goes off, and nobody waits */
+	if (t->done && io_uring_sq_ready(&t->ring.ring))
+		io_uring_submit(&t->ring.ring);
+	while (!t->done) {
+		wait_until(t, deadline_ns);
+		reap(t);
+		if (!t->done && t->now_ns >= deadline_ns)
+			break;
+	}
+	return give(t, done, max);
+}
+
+void direct_cancel(void *thread)
+{
+	struct direct_thread *t = thread;
+	struct io *next;
+
+	for (struct io *io = direct_hands_give_up(&t->hands); io; io = next) {
+		next = io->next;
+		io->start_ns = io->end_ns = clock_ns();
+		direct_judge(t->job, io, ETIMEDOUT);
+		direct_done(t, io);
+	}
+	direct_op_give_up(t);
+}
