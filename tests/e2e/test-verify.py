@@ -160,6 +160,52 @@ def test_two_workers_check_each_other(t):
     t.eq(len({p.name.rsplit("-", 2)[0] for p in objects(data / "random")}), 2, "puts of both")
 
 
+TREE = """
+target: "file://{data}/"
+duration: 1s
+concurrency: 1
+verify: true
+dynamic_put_pool: true
+prepare:
+  directory_structure: {{width: 3, depth: 2, files_per_dir: 5, distribution: all}}
+  ensure_objects: [{{base_uri: "t/", min_size: 1000, max_size: 90000, dedup_factor: 2, fill: unique}}]
+workload:
+  - {{op: get, path: "t/", weight: 3, selection: zipf}}
+  - {{op: put, path: "t/", weight: 1, fill: zero}}
+  - {{op: range_put, path: "t/", weight: 2, range_size: 3000, fill: zero}}
+  - {{op: range_get, path: "t/", weight: 2, range_size: 3000, selection: sequential}}
+  - {{op: put, path: "pool/", weight: 2, object_size: 10000, compress_factor: 2}}
+  - {{op: get, path: "pool/", weight: 2, fill: zero}}
+"""
+
+LISTED = """
+target: "file://{data}/"
+duration: 10s
+concurrency: 2
+verify: true
+workload:
+  - {{op: get, path: "t/", weight: 1, fill: unique, dedup_factor: 2}}
+  - {{op: get, path: "pool/", weight: 1, {pool}}}
+"""
+
+
+def test_overwritten_and_just_made(t):
+    """What overwrites files of a tree writes what is theirs, whatever its own keys say; and reads of a pool know what
+    its puts have just made, whatever theirs say."""
+    data = t.tmp / "data"
+    (data / "pool").mkdir(parents=True)
+    (data / "pool/first").write_bytes(bytes(100))
+    _, results = run(t, "write", TREE.format(data=data))
+    t.eq(errors(results), {})
+    t.check(all(results.count(op) > 0 for op in ("GET", "PUT", "RANGE_GET", "RANGE_PUT")))
+    (data / "pool/first").unlink()
+    _, results = run(t, "check", LISTED.format(data=data, pool="compress_factor: 2"), 0, None, "--once")
+    t.eq(errors(results), {})
+    t.eq(results.count("GET"), len(objects(data)))
+    _, results = run(t, "wrong", LISTED.format(data=data, pool="compress_factor: 3"), 1, None, "--once")
+    t.eq(errors(results), {"GET": {"corrupt": len(objects(data / "pool"))}})
+
+
 ONE = """
 target: "file://{data}/"
 duration: 300ms

@@ -12,7 +12,7 @@
 
 #define MORE 65536
 /* Blocks of a measurement at most. */
-#define BLOCKS 20000u
+#define BLOCKS 10000u
 
 struct slot {
 	struct io io;
