@@ -42,7 +42,8 @@ static enum next take_op(struct engine_thread *t, struct io *io, struct engine_s
 }
 
 /* Takes an op from the source into the slot that was free last; due_ns 0: it is due when it starts. */
-static enum next begin_op(struct engine_thread *t, uint64_t due_ns)
+static inline __attribute__((always_inline)) enum next begin_op(
+	struct engine_thread *t, uint64_t due_ns)
 {
 	struct io *io = t->free[t->n_free - 1];
 	struct engine_slot *slot = io->engine;
@@ -149,7 +150,7 @@ static void finish(struct engine_thread *t, struct io *io)
 	t->now_ns = io->end_ns;
 	bool counted = count(t, io, end_of(t));
 
-	if (t->pacer.open)
+	if (__builtin_expect(t->pacer.open, 0))
 		count_start(t, io);
 	if (__builtin_expect(t->endpoints.n > 0, 0))
 		endpoints_done(&t->endpoints, io, counted);
