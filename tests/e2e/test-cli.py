@@ -55,7 +55,8 @@ def test_wrong_usage(t):
     text = ""
     for argv in (["cheque"], ["chekc"], [], ["run"], ["check", "--prot", "22"],
                  ["check", "--port", "x"], ["run", "a.yaml", "--export", "x.txt"],
-                 ["run", "a.yaml", "--users", "5"], ["check", "--hosts", "./nothing.yaml"],
+                 ["run", "a.yaml", "--users", "5"], ["run", "a.yaml", "--rate", "0"],
+                 ["run", "a.yaml", "--autoterm=0"], ["check", "--hosts", "./nothing.yaml"],
                  ["run", "missing.yaml"], ["clean", "--data", "nothing"]):
         done = t.muster(*argv)
         t.eq(done.rc, 2, show(done))
