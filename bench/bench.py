@@ -28,11 +28,13 @@ Row = collections.namedtuple("Row", "name title function on_fleet")
 
 ROWS = (
     Row("null", "null backend, closed loop, weighted draw, 3 histograms, 10 buckets", micro.null, False),
+    Row("null-open", "null backend, open loop, the same ops, 1024 slots", micro.null_open, False),
     Row("small-get", "get of 4 KiB files (open, read, close); against a bare C loop", micro.small_get,
         False),
     Row("stats", "a second of 100 workers, 4 histograms of 100,000 samples each", micro.stats, False),
     Row("sign", "one signature of a request: S3 with 5 headers, Azure", micro.sign, False),
     Row("histogram", "one sample into a histogram", micro.histogram, False),
+    Row("record", "an op written down: response, service and lateness, exact and live", micro.record, False),
     Row("content", "content of objects, built before a put and checked after a get, bytes per second of CPU",
         micro.content, False),
     Row("net-stream", "tcp stream over loopback; against iperf3", net.stream, False),

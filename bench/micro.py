@@ -33,6 +33,23 @@ def null():
                    goal=("muster", ">=", 12))], runs
 
 
+def null_open():
+    """More is asked than a core can do, so that it never waits; and what it can do with a third to spare."""
+    most, kept = repeat("engine_null", lambda i: ["2", "20e6"]), repeat("engine_null", lambda i: ["2", "8e6"])
+    return [Metric("operations per second and core", "M/s", middle(most, "mops_per_core"),
+                   goal=("muster", ">=", 8)),
+            Metric("delivered when 8 M/s are asked", "M/s", middle(kept, "delivered_mops"))], most + kept
+
+
+def record():
+    runs = repeat("record")
+    return [Metric("CPU per sample, all that is recorded of an op", "ns", middle(runs, "ns_per_sample"),
+                   goal=("muster", "<", 10)),
+            Metric("the same per op", "ns", middle(runs, "ns_per_op")),
+            Metric("memory of a thread, all kinds of ops with all sizes from 20 us to 200 ms", "MiB",
+                   middle(runs, "mib"), goal=("muster", "<", 64))], runs
+
+
 def small_get():
     runs = repeat("small_get")
     return [Metric("CPU per operation", "ns", middle(runs, "engine_cpu_ns_per_op"),
