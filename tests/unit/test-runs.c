@@ -266,6 +266,9 @@ static void test_the_display_of_a_run(void)
 			"p50: 96us, "
 			"p95: 135us, p99: 160us, errors: 2)"},
 		{"{\"event\":\"interval\" and no JSON", 29, "GET: 19882"},
+		{"{\"event\":\"progress\",\"phase\":\"measure\",\"done\":34,\"total\":"
+		 "170}",
+			29, "34/170 objects  2 objects/s  once\n  GET: 19882"},
 		{"{\"event\":\"phase\",\"phase\":\"warmup\",\"is\":\"done\"}", 43,
 			"30/30s  measure"},
 		{"{\"event\":\"phase\",\"phase\":\"measure\",\"is\":\"done\"}", 43, ""},

@@ -38,7 +38,8 @@ static void take_phase(struct progress *p, const json_t *o)
 	}
 	p->done = p->total = 0;
 	p->n_ops = 0;
-	buf_clear(&p->latest);
+	for (size_t i = 0; i < ARRAY_LEN(p->latest); i++)
+		buf_clear(&p->latest[i]);
 }
 
 static void take_progress(struct progress *p, const json_t *o)
@@ -82,12 +83,12 @@ static void take_interval(struct progress *p, const json_t *o)
 
 static const struct {
 	const char *mark; /* how such a line is told from others without reading it */
-	bool latest;      /* only the last one counts */
+	int latest;       /* only the last one counts, which is kept there; -1: all do */
 	void (*take)(struct progress *p, const json_t *o);
 } kinds[] = {
-	{"\"event\":\"phase\"", false, take_phase},
-	{"\"event\":\"interval\"", true, take_interval},
-	{"\"event\":\"progress\"", true, take_progress},
+	{"\"event\":\"phase\"", -1, take_phase},
+	{"\"event\":\"interval\"", 0, take_interval},
+	{"\"event\":\"progress\"", 1, take_progress},
 };
 
 static void take(struct progress *p, const char *line)
@@ -106,9 +107,9 @@ void progress_line(struct progress *p, const char *line)
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
 		if (!strstr(line, kinds[i].mark))
 			continue;
-		if (kinds[i].latest) {
-			buf_clear(&p->latest);
-			buf_puts(&p->latest, line);
+		if (kinds[i].latest >= 0) {
+			buf_clear(&p->latest[kinds[i].latest]);
+			buf_puts(&p->latest[kinds[i].latest], line);
 		} else {
 			take(p, line);
 		}
@@ -118,7 +119,8 @@ void progress_line(struct progress *p, const char *line)
 
 void progress_finish(struct progress *p)
 {
-	buf_finish(&p->latest);
+	for (size_t i = 0; i < ARRAY_LEN(p->latest); i++)
+		buf_finish(&p->latest[i]);
 }
 
 static void objects(const struct progress *p, enum phase phase, double since_s,
@@ -133,6 +135,9 @@ static void load(const struct progress *p, enum phase phase, double since_s,
 {
 	display_bar_time(live_add(b), phase_names[phase], since_s > 0 ? since_s : 0,
 		p->phases[phase].planned_s, columns, utf8);
+	if (p->total > 0)
+		display_bar_objects(live_add(b), "once", p->done, p->total,
+			since_s > 0 ? (double)p->done / since_s : 0, columns, utf8);
 	for (size_t i = 0; i < p->n_ops; i++) {
 		struct buf *line = live_add(b);
 
@@ -152,9 +157,11 @@ void progress_block(struct progress *p, double now_s, unsigned columns, bool utf
 		{PHASE_CLEANUP, objects}, {PHASE_MEASURE, load}, {PHASE_WARMUP, load},
 		{PHASE_PREPARE, objects}};
 
-	if (p->latest.len)
-		take(p, p->latest.data);
-	buf_clear(&p->latest);
+	for (size_t i = 0; i < ARRAY_LEN(p->latest); i++) {
+		if (p->latest[i].len)
+			take(p, p->latest[i].data);
+		buf_clear(&p->latest[i]);
+	}
 	for (size_t i = 0; i < ARRAY_LEN(order); i++) {
 		enum phase phase = order[i].phase;
 

@@ -15,10 +15,12 @@ struct progress {
 		bool on;
 		double start_s, planned_s; /* since the run began */
 	} phases[PHASES];
-	uint64_t done, total; /* objects of prepare and cleanup */
+	/* objects of prepare and cleanup, and of a load that works through them once */
+	uint64_t done, total;
 	struct display_rates ops[OP_KINDS];
 	size_t n_ops;
-	struct buf latest; /* the last line that only the next of its kind replaces */
+	/* the last lines that only the next of their kind replaces: interval, progress */
+	struct buf latest[2];
 };
 
 /* Takes a line. Only lines that change what is on are read at once, the others when they are asked for: a

@@ -11,7 +11,9 @@
 #include "orchestrator/console/status.h"
 #include "orchestrator/run/run_private.h"
 
-static void objects(struct run *r, struct live_block *b, uint64_t now)
+/* name: of the bar. */
+static void objects(struct run *r, struct live_block *b, uint64_t now, enum phase phase,
+	const char *name)
 {
 	struct console *con = r->ctx.console;
 	uint64_t done = 0, total = 0;
@@ -21,9 +23,11 @@ static void objects(struct run *r, struct live_block *b, uint64_t now)
 		done += r->members[i].objects;
 		total += r->members[i].objects_total;
 	}
-	events_progress(&r->ctx, r->dir, r->phase, done, total);
-	display_bar_objects(live_add(b), phase_names[r->phase], done, total,
-		s > 0 ? (double)done / s : 0, console_columns(con), console_utf8(con));
+	if (r->stage == RUN_LOAD && total == 0)
+		return;
+	events_progress(&r->ctx, r->dir, phase, done, total);
+	display_bar_objects(live_add(b), name, done, total, s > 0 ? (double)done / s : 0,
+		console_columns(con), console_utf8(con));
 }
 
 static void load(struct run *r, struct live_block *b, uint64_t now)
@@ -41,6 +45,8 @@ static void load(struct run *r, struct live_block *b, uint64_t now)
 	display_bar_time(live_add(b), warm ? "warmup" : "measure",
 		now > from ? (double)(now - from) / 1e9 : 0, (double)length / 1e9,
 		console_columns(con), console_utf8(con));
+	if (r->plan.n > 0 && r->plan.jobs[0].once)
+		objects(r, b, now, warm ? PHASE_WARMUP : PHASE_MEASURE, "once");
 	if (r->steady)
 		run_autoterm_line(r, live_add(b));
 	for (size_t i = 0; i < n; i++) {
@@ -79,7 +85,7 @@ void run_on_show(struct loop_timer *t, void *user)
 	if (r->stage == RUN_LOAD)
 		load(r, &b, now);
 	else if (r->stage == RUN_PREPARE || r->stage == RUN_CLEANUP)
-		objects(r, &b, now);
+		objects(r, &b, now, r->phase, phase_names[r->phase]);
 	live_show(r->ctx.console, &b, r->app->o.headless, r->app->o.quiet, now,
 		&r->last_plain_ns);
 }

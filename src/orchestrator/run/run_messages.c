@@ -73,6 +73,8 @@ static void on_running(struct run *r, struct run_member *m, struct msg *msg)
 	if (u->phase == PHASE_PREPARE || u->phase == PHASE_CLEANUP)
 		return;
 	run_set_state(r, m, WORKER_RUNNING);
+	if (u->phase == r->phase) /* those of prepare are of no interest any more */
+		m->objects = m->objects_total = 0;
 	if (u->phase != r->phase ||
 		!clock_sync_at(&m->w->clock, clock_ns(), &offset, &bound))
 		return;
