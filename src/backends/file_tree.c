@@ -34,16 +34,20 @@ static int make_path(const char *path)
 	return rc;
 }
 
+/* Without recursive what lies above is made before the clock, as for a put: once, and not again when somebody
+ * has removed it. */
 void file_mkdir(struct file_thread *t, struct io *io)
 {
 	const char *path = file_path(io->uri);
-	int rc = 0;
+	int rc = io->recursive ? 0 : file_put_parent(t, path);
 
 	io->start_ns = clock_ns();
-	if (mkdir(path, 0755) < 0)
+	if (rc == 0 && mkdir(path, 0755) < 0)
 		rc = errno;
 	if (rc == ENOENT && io->recursive)
 		rc = make_path(path);
+	if (rc == EEXIST && io->may_exist)
+		rc = 0;
 	io->end_ns = file_clock(t);
 	if (rc)
 		file_fail(io, rc);

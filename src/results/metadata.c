@@ -220,6 +220,8 @@ void metadata_members(struct json_writer *w, const struct run_info *info)
 	jw_bool(w, "shared_storage", info->shared);
 	if (info->object_store)
 		jw_bool(w, "tls_verified", info->tls_verified);
+	if (info->fsync)
+		jw_text(w, "fsync", info->fsync);
 	jw_text(w, "seed", seed);
 	put_run_clock(w, info);
 	jw_real(w, "measured_s", (double)info->measured_ns / 1e9, 6);

@@ -46,6 +46,9 @@ struct run_info {
 	bool shared;
 	/* of object stores alone: whether it is one, and its certificate was verified where it has one */
 	bool object_store, tls_verified;
+	/* whether what writes files waits for stable storage: "all" of its ops do, "some", or "none"; static;
+	 * NULL: nothing writes, or no files */
+	const char *fsync;
 	uint64_t seed;
 	enum arrival arrival; /* of an open loop, and the timer that was asked for */
 	enum timer timer;

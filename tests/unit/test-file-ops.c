@@ -234,8 +234,11 @@ static void test_mkdir_and_rmdir(void)
 		{OP_MKDIR, "d", false, OP_ERR_EXISTS},
 		{OP_MKDIR, "d", true, OP_ERR_EXISTS},
 		{OP_MKDIR, "d/e", false, OP_OK},
-		{OP_MKDIR, "d/f/g/h", false, OP_ERR_NOT_FOUND},
-		{OP_MKDIR, "d/f/g/h/", true, OP_OK},
+		{OP_MKDIR, "d/f/g/h", false, OP_OK},
+		{OP_MKDIR, "d/i/j/k/", true, OP_OK},
+		{OP_RMDIR, "d/f", true, OP_OK},
+		{OP_MKDIR, "d/f/g/h", false, OP_ERR_NOT_FOUND}, /* was there */
+		{OP_MKDIR, "d/f/g/h", true, OP_OK},
 		{OP_RMDIR, "d", false, OP_ERR_EXISTS}, /* not empty */
 		{OP_RMDIR, "d/e", false, OP_OK},
 		{OP_RMDIR, "d/e", false, OP_ERR_NOT_FOUND},

@@ -259,6 +259,7 @@ int run_fill_info(struct run *r, struct run_info *ret, struct err *err)
 		.shared = r->plan.shared,
 		.object_store = r->plan.object_store,
 		.tls_verified = !r->plan.tls_unverified,
+		.fsync = run_fsync(&r->plan),
 		.seed = r->plan.seed,
 		.wall_start_ns = r->wall_start_ns,
 		.wall_end_ns = clock_wall_ns(),

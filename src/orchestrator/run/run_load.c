@@ -200,9 +200,31 @@ static void rate_text(double ops, struct buf *out)
 		buf_printf(out, "%.6g", ops);
 }
 
+const char *run_fsync(const struct plan *p)
+{
+	const struct job *first = &p->jobs[0];
+	size_t writes = 0, synced = 0;
+
+	for (size_t i = 0; i < first->n_ops; i++) {
+		const struct job_op *op = &first->ops[i];
+
+		if ((op->kind != OP_PUT && op->kind != OP_RANGE_PUT) ||
+			text_starts_with(op->uri, "null://"))
+			continue;
+		writes++;
+		synced += op->fsync;
+	}
+	if (writes == 0 || p->object_store)
+		return NULL;
+	if (synced == 0)
+		return "none";
+	return synced == writes ? "all" : "some";
+}
+
 void run_load_text(const struct plan *p, struct buf *out)
 {
 	const struct job *first = &p->jobs[0];
+	const char *fsync = run_fsync(p);
 	uint32_t least = UINT32_MAX, most = 0;
 	double ops = 0;
 
@@ -228,6 +250,8 @@ void run_load_text(const struct plan *p, struct buf *out)
 		buf_printf(out, "slot%s per worker", most == 1 ? "" : "s");
 	buf_puts(out, first->once ? ", every object once" : "");
 	buf_puts(out, first->verify ? ", content verified" : "");
+	if (fsync && strcmp(fsync, "none") != 0)
+		buf_printf(out, ", fsync of %s writes", fsync);
 }
 
 void run_show_load(const struct run *r)

@@ -192,6 +192,8 @@ void run_show_load(const struct run *r);
 void run_load_text(
 	const struct plan *p, struct buf *out); /* "open loop, 5,000 ops/s ..." */
 void run_show_store(const struct run *r);
+/* As run_info.fsync. */
+const char *run_fsync(const struct plan *p);
 
 /* run_alike.c: what several workers say alike is said once */
 /* A worker is gone: says so, or, where others may say the same in a moment, with them. */
