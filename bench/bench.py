@@ -14,6 +14,7 @@ import sys
 SOURCE = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(SOURCE / "bench"))
 
+import direct_rows  # noqa: E402
 import fleet  # noqa: E402
 import http_rows  # noqa: E402
 import micro  # noqa: E402
@@ -31,6 +32,8 @@ ROWS = (
     Row("null-open", "null backend, open loop, the same ops, 1024 slots", micro.null_open, False),
     Row("small-get", "get of 4 KiB files (open, read, close); against a bare C loop", micro.small_get,
         False),
+    Row("direct", "O_DIRECT reads of 4 KiB, depth 32, one thread; against fio with io_uring and fixed buffers",
+        direct_rows.direct, False),
     Row("stats", "a second of 100 workers, 4 histograms of 100,000 samples each", micro.stats, False),
     Row("sign", "one signature of a request: S3 with 5 headers, Azure", micro.sign, False),
     Row("histogram", "one sample into a histogram", micro.histogram, False),
@@ -84,6 +87,7 @@ def machine():
             "OpenSSH": said(["ssh", "-V"], r"(?<=OpenSSH_)[^ ,]+"),
             "clush": said(["clush", "--version"], r"[0-9][0-9.]+"),
             "iperf3": said(["iperf3", "--version"], r"(?<=iperf )[0-9][0-9.]+"),
+            "fio": said(["fio", "--version"], r"(?<=fio-)[0-9][0-9.]+"),
             "sockperf": said(["sockperf", "--version"], r"(?<=version )[0-9][0-9.]+"),
             "wrk": said(["wrk", "--version"], r"(?<=wrk )[^ ]*[0-9][0-9.]+"),
             "libcurl": said(["pkg-config", "--modversion", "libcurl"]),
@@ -141,6 +145,7 @@ def main():
     if given.needs:
         print("fleet" if any(row.on_fleet for row in rows) else "",
               "iperf3" if any(row.name in ("net-stream", "net-udp") for row in rows) else "",
+              "fio" if any(row.name == "direct" for row in rows) else "",
               "sockperf" if any(row.name == "net-rr" for row in rows) else "",
               "wrk" if any(row.name == "s3" or row.name.startswith("http-") for row in rows) else "",
               "radosgw" if any(row.name == "s3-radosgw" for row in rows) else "",

@@ -43,6 +43,10 @@ larger, as the goal says. A row without a goal is for information.
   send and recv, with one clock read for each round trip.
 - **1000 flows against 32** is muster against itself, on one thread: what a transaction costs its client when
   it has to wait for many.
+- **O_DIRECT** is one thread, bound to a processor, on an ext4 of its own; its loop device does its work on the others, and
+  its file lies in memory: what a real device would take is not in it, and what the device's own work takes
+  is not in CPU. fio has registered files and buffers, and submits each read by itself, which is its default; the last
+  line is for fio in batches.
 - **HTTP and S3** are one thread, bound to a processor, against `bench/http_sink.c` on another, which costs next
   to nothing; with TLS, against nginx. CPU is the client's, from the first exchange to the last: from wrk's, what
   it takes against a server that never answers is taken off. wrk sends the same request again and again. In the

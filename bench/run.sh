@@ -26,6 +26,7 @@ case $needs in
 *) rivals= ;;
 esac
 case $needs in *iperf3*) rivals="$rivals iperf3" ;; esac
+case $needs in *fio*) rivals="$rivals fio" ;; esac
 case $needs in *sockperf*) rivals="$rivals sockperf" ;; esac
 case $needs in *wrk*) rivals="$rivals wrk" ;; esac
 case $needs in *nginx-light*) rivals="$rivals nginx-light" ;; esac
