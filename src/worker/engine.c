@@ -395,6 +395,7 @@ void engine_rate(const struct engine *e, struct engine_rate *ret)
 {
 	const uint64_t end = engine_end_ns(e);
 	const uint64_t begin = __atomic_load_n(&e->measure_at_ns, __ATOMIC_RELAXED);
+	const struct pacer *schedule = NULL;
 	uint64_t held = 0;
 
 	*ret = (struct engine_rate){0};
@@ -406,12 +407,20 @@ void engine_rate(const struct engine *e, struct engine_rate *ret)
 		ret->started += __atomic_load_n(&t->started, __ATOMIC_RELAXED);
 		ret->started += all_stuck_ops(t);
 		ret->never_started += __atomic_load_n(&t->overdue, __ATOMIC_RELAXED);
-		/* nobody may look into a thread that is stuck */
-		if (__atomic_load_n(&t->finished, __ATOMIC_ACQUIRE))
-			ret->never_started += pacer_left(&t->pacer, end);
 		held += __atomic_load_n(&t->held_ns, __ATOMIC_RELAXED);
 	}
-	ret->never_started += pacer_shared_left(&e->threads[0].pacer, end);
+	for (uint32_t i = 0; i < e->cfg.threads; i++) {
+		const struct engine_thread *t = &e->threads[i];
+
+		/* nobody may look into a thread that is stuck */
+		if (!__atomic_load_n(&t->finished, __ATOMIC_ACQUIRE))
+			continue;
+		ret->never_started += pacer_left(&t->pacer, end);
+		if (!schedule)
+			schedule = &t->pacer;
+	}
+	if (schedule)
+		ret->never_started += pacer_shared_left(schedule, end);
 	if (end > begin)
 		ret->slots_busy = (double)held / (double)(end - begin) / e->cfg.threads;
 }
