@@ -176,7 +176,7 @@ static void put(struct file_thread *t, struct io *io)
 	first_piece(t, io, true);
 	io->start_ns = clock_ns();
 	if (rc == 0) {
-		fd = file_put_open(path, O_DIRECT);
+		fd = file_put_open(path, O_DIRECT | (io->in_place ? 0 : O_TRUNC));
 		rc = fd < 0 ? errno : fill_file(t, io, fd);
 		if (fd >= 0 && close(fd) < 0 && rc == 0)
 			rc = errno;

@@ -101,7 +101,7 @@ int file_put_open(const char *path, int flags)
 {
 	int fd;
 
-	flags |= O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW;
+	flags |= O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW;
 	fd = open(path, flags, 0644);
 
 	/* the directory was there and has been removed since */
@@ -121,7 +121,7 @@ void file_put(struct file_thread *t, struct io *io)
 
 	io->start_ns = clock_ns();
 	if (rc == 0) {
-		fd = file_put_open(path, 0);
+		fd = file_put_open(path, io->in_place ? 0 : O_TRUNC);
 		if (fd < 0) {
 			rc = errno;
 		} else {

@@ -195,7 +195,7 @@ void validate_show(const struct run *r)
 {
 	struct console *con = r->ctx.console;
 	const struct plan *p = &r->plan;
-	AUTO_BUF struct buf load = BUF_INIT;
+	AUTO_BUF struct buf load = BUF_INIT, prepare = BUF_INIT;
 
 	run_show_store(r);
 	for (char **n = p->notes; n && *n; n++)
@@ -203,10 +203,10 @@ void validate_show(const struct run *r)
 	for (size_t i = 0; i < p->n; i++)
 		show_job(
 			con, &p->jobs[i], r->ctx.embedded ? NULL : r->members[i].w->host);
-	if (p->prepare_objects)
-		console_line(con, "Prepare: %s objects, about %s in all, %s storage",
-			units_count(p->prepare_objects).s,
-			units_bytes(p->prepare_bytes).s, p->shared ? "shared" : "local");
+	run_prepare_text(p, &prepare);
+	if (prepare.len)
+		console_line(con, "Prepare: %s in all, %s storage", prepare.data,
+			p->shared ? "shared" : "local");
 	if (p->jobs[0].rate.ops > 0 || p->jobs[0].once || p->jobs[0].verify)
 		run_load_text(p, &load);
 	console_line(con, "Load: %s%s%s on %zu worker%s%s%s",

@@ -46,7 +46,9 @@ static void overwrite(
 	struct load_thread *l, struct load_op *op, struct io *io, char *uri, char *more)
 {
 	fill_key(l, op, io, uri, more);
-	if (io->size == UINT64_MAX)
+	/* who reads it meanwhile finds it whole */
+	io->in_place = io->size != UINT64_MAX;
+	if (!io->in_place)
 		io->size = sizes_draw(&op->sizes, &op->rng);
 }
 

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "worker/task.h"
+#include "worker/tree.h"
 
 #define TRIES 3
 /* io.tag: the index or directory, and the number of tries above it */
@@ -164,10 +165,12 @@ static bool next_missing(struct prepare *p, struct piece *ret)
 static void fill_dir(
 	const struct task *t, uint32_t set, uint64_t dir, struct io *io, char *uri)
 {
-	set_dir(&t->job.sets[set], dir, uri);
+	const struct job_tree *tree = &t->job.sets[set].tree;
+
+	set_dir(&t->job.sets[set], job_tree_dirs(tree) - tree_leaves(tree) + dir, uri);
 	io->kind = OP_MKDIR;
 	io->entry = set;
-	io->recursive = true;
+	io->recursive = io->may_exist = true;
 }
 
 static void fill_object(
@@ -232,7 +235,7 @@ static void maker_done(void *state, const struct io *io)
 	const bool dir = io->kind == OP_MKDIR;
 
 	m->in_flight--;
-	if (dir && (io->error == OP_OK || io->error == OP_ERR_EXISTS))
+	if (dir && io->error == OP_OK)
 		return;
 	if (io->error == OP_OK)
 		set_mark_made(&m->p->task->sets[io->entry], io->tag & TAG_NUMBER);

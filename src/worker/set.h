@@ -35,8 +35,8 @@ struct set {
 		listed; /* foreign sets: sizes of those that were there, UINT64_MAX: was not;
 			   * NULL: too many to remember */
 	uint64_t existing, to_make, foreign; /* of what this worker makes */
-	uint64_t
-		dirs_to_make; /* a tree, where the store has directories: the same of these */
+	/* of a tree, where the store has directories: the same of those of the last level */
+	uint64_t dirs_to_make;
 	uint64_t strangers; /* objects in the tree's directories that are not its files */
 	bool looked; /* all that is there was listed, by this worker or the one that makes all */
 };

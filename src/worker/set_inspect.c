@@ -93,14 +93,16 @@ static bool any_dir(const struct set *s, const struct storage *store, uint64_t f
 /* Those of a tree with files come with them, and are made ahead of them where there is none of these yet. */
 static void count_dirs(struct set *s, const struct job *job, const struct storage *store)
 {
+	const struct job_tree *t = &s->spec->tree;
 	const struct share share = share_to_make(job);
-	const uint64_t n = share_size(share, job_tree_dirs(&s->spec->tree));
+	const uint64_t leaves = tree_leaves(t), n = share_size(share, leaves);
 	bool wanted = s->to_make > 0 && s->existing == 0;
 
 	if (!storage_has_holders(store) || job->trust)
 		return;
 	if (s->spec->count == 0)
-		wanted = any_dir(s, store, share.index, share.count, n, true);
+		wanted = any_dir(s, store, job_tree_dirs(t) - leaves + share.index,
+			share.count, n, true);
 	s->dirs_to_make = wanted ? n : 0;
 }
 

@@ -17,6 +17,15 @@ static inline bool tree_is(const struct job_tree *t)
 	return t->depth > 0;
 }
 
+/* Directories of the last level: they have the highest numbers, and who makes them makes all. */
+static inline uint64_t tree_leaves(const struct job_tree *t)
+{
+	struct job_tree above = *t;
+
+	above.depth--;
+	return job_tree_dirs(t) - job_tree_dirs(&above);
+}
+
 /* Bytes that "DIR/.../" or "DIR/.../file_00000000.dat" takes at most, with a NUL. */
 size_t tree_room(const struct job_tree *t);
 /* Writes the path of directory dir, relative to the set's uri, with '/' at its end and a NUL; returns its

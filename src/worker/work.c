@@ -9,6 +9,7 @@
 
 #include "common/clock.h"
 #include "common/text.h"
+#include "common/units.h"
 #include "worker/load.h"
 #include "worker/task.h"
 
@@ -108,8 +109,6 @@ static int do_prepare(struct work *w)
 	if (run_engine(w, &cfg) < 0)
 		return -1;
 	add_totals(w, OP_PUT, &totals);
-	if (cfg.kinds & 1u << OP_MKDIR)
-		add_totals(w, OP_MKDIR, &totals);
 	w->result.errors = p->failed;
 	return cancelled(w) ? 0 : prepare_result(p, &w->err);
 }
@@ -147,14 +146,13 @@ static void judge_once(struct work *w)
 	if (once->total == 0)
 		w->result.at_ns = gate_first_ns(&w->gate);
 	else if (w->result.left > 0)
-		w->result.text = text_printf("%" PRIu64 " of %" PRIu64
-					     " objects were left when the load ended",
-			w->result.left, once->total);
+		w->result.text = text_printf(
+			"%s of %s objects were left when the load ended",
+			units_count(w->result.left).s, units_count(once->total).s);
 	else if (w->result.done == 0 && w->result.errors == 0)
-		w->result.text = text_printf("all %" PRIu64
-					     " objects were worked through before the "
-					     "warm-up was over",
-			once->total);
+		w->result.text = text_printf("all %s objects were worked through before "
+					     "the warm-up was over",
+			units_count(once->total).s);
 }
 
 static int do_load(struct work *w)

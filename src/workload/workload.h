@@ -116,6 +116,7 @@ struct plan {
 	uint64_t least_warmup_ns; /* and warm-up lasts so long at least */
 	uint64_t stats_interval_ns;
 	uint64_t prepare_objects, prepare_bytes; /* over all workers; bytes expected */
+	uint64_t prepare_dirs;                   /* the same, of trees */
 	uint64_t seed;
 	bool object_store;
 	bool tls_unverified; /* certificates of the store are not verified: said wherever results are */

@@ -20,7 +20,7 @@ static bool makes_data(const struct run *r)
 	for (size_t i = 0; i < j->n_ops; i++)
 		if (job_op_puts(&j->ops[i]))
 			return true;
-	return r->plan.prepare_objects != 0;
+	return r->plan.prepare_objects + r->plan.prepare_dirs != 0;
 }
 
 /* On shared storage those that are left clean up after one that was lost before. */

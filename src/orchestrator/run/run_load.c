@@ -254,6 +254,17 @@ void run_load_text(const struct plan *p, struct buf *out)
 		buf_printf(out, ", fsync of %s writes", fsync);
 }
 
+void run_prepare_text(const struct plan *p, struct buf *out)
+{
+	if (p->prepare_objects)
+		buf_printf(out, "%s objects", units_count(p->prepare_objects).s);
+	if (p->prepare_dirs)
+		buf_printf(out, "%s%s directories", p->prepare_objects ? " in " : "",
+			units_count(p->prepare_dirs).s);
+	if (p->prepare_objects)
+		buf_printf(out, ", about %s", units_bytes(p->prepare_bytes).s);
+}
+
 void run_show_load(const struct run *r)
 {
 	AUTO_BUF struct buf text = BUF_INIT;

@@ -191,6 +191,8 @@ int run_load(struct run *r, struct err *err);
 void run_show_load(const struct run *r);
 void run_load_text(
 	const struct plan *p, struct buf *out); /* "open loop, 5,000 ops/s ..." */
+/* "1,000 objects, about 4.0 MiB"; nothing when there is nothing to prepare. */
+void run_prepare_text(const struct plan *p, struct buf *out);
 void run_show_store(const struct run *r);
 /* As run_info.fsync. */
 const char *run_fsync(const struct plan *p);

@@ -178,16 +178,16 @@ static void check_connect(struct run *r)
 static void show_ready(struct run *r)
 {
 	const struct plan *p = &r->plan;
+	AUTO_BUF struct buf prepare = BUF_INIT;
 	size_t in = run_count_in(r);
 
 	run_tell_warnings(r);
 	console_line(r->ctx.console,
 		"✅ %s %zu worker%s ready - starting workload execution",
 		in == r->n ? "All" : "The", in, in == 1 ? "" : "s");
-	if (p->prepare_objects)
-		console_line(r->ctx.console, "Preparing %s objects, about %s",
-			units_count(p->prepare_objects).s,
-			units_bytes(p->prepare_bytes).s);
+	run_prepare_text(p, &prepare);
+	if (prepare.len)
+		console_line(r->ctx.console, "Preparing %s", prepare.data);
 }
 
 static void check_job(struct run *r)
@@ -261,6 +261,21 @@ static bool all_done(const struct run *r)
 	return true;
 }
 
+static void show_prepared(struct run *r, const struct run_phase *p)
+{
+	const struct units_text took =
+		units_duration((p->end_ns - p->start_ns) / NS_PER_MS * NS_PER_MS);
+
+	if (r->plan.prepare_objects == 0)
+		console_line(r->ctx.console, "Prepared directories in %s", took.s);
+	else
+		console_line(r->ctx.console, "Prepared %s objects (%s) in %s%s",
+			units_count(p->done).s, units_bytes(p->bytes).s, took.s,
+			p->done < r->plan.prepare_objects
+				? "; the others were there already"
+				: "");
+}
+
 static void check_prepare(struct run *r)
 {
 	struct run_phase *p;
@@ -278,11 +293,7 @@ static void check_prepare(struct run *r)
 	p = phase_of(r, PHASE_PREPARE);
 	if (!p)
 		return;
-	console_line(r->ctx.console, "Prepared %s objects (%s) in %s%s",
-		units_count(p->done).s, units_bytes(p->bytes).s,
-		units_duration((p->end_ns - p->start_ns) / NS_PER_MS * NS_PER_MS).s,
-		p->done < r->plan.prepare_objects ? "; the others were there already"
-						  : "");
+	show_prepared(r, p);
 	if (p->done && r->plan.post_prepare_delay_ns) {
 		r->stage = RUN_PAUSE;
 		loop_timer_set(r->timer, clock_ns() + r->plan.post_prepare_delay_ns, 0);
