@@ -1,0 +1,119 @@
+/* Whether an open loop was one: asked, delivered, missed and why. */
+#include "check.h"
+#include "common/buf.h"
+#include "results/run_info.h"
+#include "results/run_rate.h"
+
+#define SECOND UINT64_C(1000000000)
+
+static struct run_worker worker(
+	const char *id, double rate, uint64_t started, uint64_t never, double slots_busy)
+{
+	return (struct run_worker){.id = (char *)(uintptr_t)id,
+		.rate = rate,
+		.started = started,
+		.never_started = never,
+		.slots_busy = slots_busy,
+		.rate_known = true,
+		.busiest_core = 96};
+}
+
+static struct run_worker lost(const char *id, double rate, uint64_t started)
+{
+	struct run_worker rw = worker(id, rate, started, 0, 0);
+
+	rw.rate_known = false;
+	return rw;
+}
+
+static void test_text(void)
+{
+	struct {
+		struct run_worker workers[6];
+		size_t n;
+		enum arrival arrival;
+		bool missed;
+		const char *text;
+	} rows[] = {
+		{{worker("a", 0, 0, 0, 0)}, 1, ARRIVAL_CONSTANT, false, NULL},
+		{{worker("a", 1000, 10000, 0, 0)}, 1, ARRIVAL_CONSTANT, false,
+			"asked 1,000 ops/s, delivered 1,000 (100.00 %)"},
+		{{worker("a", 0.5, 5, 0, 0)}, 1, ARRIVAL_CONSTANT, false,
+			"asked 0.50 ops/s, delivered 0.50 (100.00 %)"},
+		/* half a percent may be missing, or one operation of a few */
+		{{worker("a", 500, 4976, 24, 1)}, 1, ARRIVAL_CONSTANT, false,
+			"asked 500 ops/s, delivered 498 (99.52 %); 24 never started"},
+		{{worker("a", 1, 9, 1, 1)}, 1, ARRIVAL_CONSTANT, false,
+			"asked 1 ops/s, delivered 0.90 (90.00 %); 1 never started"},
+		/* by chance fewer came due */
+		{{worker("a", 100, 960, 0, 0)}, 1, ARRIVAL_POISSON, false,
+			"asked 100 ops/s (poisson), delivered 96 (96.00 %)"},
+		{{worker("a", 1000, 9000, 1000, 0.06)}, 1, ARRIVAL_CONSTANT, true,
+			"MISSED: asked 1,000 ops/s, delivered 900 (90.00 %); 1,000 never "
+			"started; a had every slot busy 6 % of the time while operations "
+			"were due: the storage is the limit, or concurrency is too low"},
+		{{worker("a", 1000, 9000, 1000, 0.04), worker("b", 1000, 10000, 0, 0)}, 2,
+			ARRIVAL_CONSTANT, true,
+			"MISSED: asked 2,000 ops/s, delivered 1,900 (95.00 %); 1,000 "
+			"never started; a began late with slots free: the load generator "
+			"is the limit (busiest core 96 %)"},
+		{{lost("a", 1000, 2500), worker("b", 1000, 10000, 0, 0)}, 2,
+			ARRIVAL_CONSTANT, true,
+			"MISSED: asked 2,000 ops/s, delivered 1,250 (62.50 %); a was "
+			"lost, and with it 1,000 ops/s"},
+		/* lost when all was done: nothing is missing */
+		{{lost("a", 1000, 9999)}, 1, ARRIVAL_CONSTANT, false,
+			"asked 1,000 ops/s, delivered 1,000 (99.99 %)"},
+		{{worker("a", 10, 50, 50, 1), worker("b", 10, 40, 60, 0.9),
+			 worker("c", 10, 50, 50, 1), worker("d", 10, 50, 50, 1),
+			 worker("e", 10, 50, 50, 1), lost("f", 10, 0)},
+			6, ARRIVAL_CONSTANT, true,
+			"MISSED: asked 60 ops/s, delivered 24 (40.00 %); 260 never "
+			"started; a, b, c, d and 1 more had every slot busy 90 % of the "
+			"time while operations were due: the storage is the limit, or "
+			"concurrency is too low; worst is b; f was lost, and with it 10 "
+			"ops/s"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct run_info info = {.measured_ns = 10 * SECOND,
+			.workers = rows[i].workers,
+			.n_workers = rows[i].n,
+			.arrival = rows[i].arrival};
+		struct buf text = BUF_INIT;
+		struct run_rate rate;
+
+		run_rate(&info, &rate);
+		CHECK(rate.missed == rows[i].missed, "row %zu", i);
+		run_rate_text(&info, &text);
+		CHECK_STR(text.data, rows[i].text);
+		buf_finish(&text);
+	}
+}
+
+static void test_nothing_measured(void)
+{
+	struct run_worker workers[] = {worker("a", 1000, 0, 0, 0)};
+	const struct run_info info = {.workers = workers, .n_workers = 1};
+	struct run_rate rate;
+
+	run_rate(&info, &rate);
+	CHECK(!rate.missed && rate.delivered == 0 && rate.asked == 1000);
+	CHECK(run_rate_limit(&info, &workers[0]) == RATE_KEPT);
+}
+
+/* An open loop's processors and lateness say nothing, unless the worker was late with slots free. */
+static void test_machine_limits(void)
+{
+	struct run_worker rw = worker("a", 0, 0, 0, 0);
+
+	CHECK(run_worker_limits(&rw) == 1u << RUN_LIMIT_CORE);
+	rw = worker("a", 1000, 1000, 0, 0);
+	CHECK(run_worker_limits(&rw) == 0);
+	rw = worker("a", 1000, 900, 100, 0.5);
+	CHECK(run_worker_limits(&rw) == 0);
+	rw = worker("a", 1000, 900, 100, 0);
+	CHECK(run_worker_limits(&rw) == 1u << RUN_LIMIT_CORE);
+}
+
+TEST_MAIN(TEST(test_text), TEST(test_nothing_measured), TEST(test_machine_limits))
