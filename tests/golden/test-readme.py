@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The README, docs/guide.md and docs/coming-from.md are true: what they tell people to type is run, and says
+"""The README, docs/guide.md, docs/workloads.md and docs/coming-from.md are true: what they tell people to type is run, and says
 what they show.
 
 In ```console blocks each line that begins with "$ " is run, with exit status 0; the lines behind it must be
@@ -143,6 +143,14 @@ def test_guide(t, sshd):
     t.check(page.commands >= 10, f"only {page.commands} commands")
     left = [path for path in page.store.rglob("*") if path.is_file()]
     t.check(not left, f"the last step leaves {len(left)} files, {left[:1]}")
+
+
+def test_workloads(t, sshd):
+    page = Page(t, "docs/workloads.md", sshd)
+    page.read()
+    t.check(page.commands >= 10, f"only {page.commands} commands")
+    left = [path for path in page.store.rglob("*") if path.is_file()]
+    t.check(not left, f"{len(left)} files are left, {left[:1]}")
 
 
 def test_coming_from(t, sshd):

@@ -193,5 +193,41 @@ static void test_tables_are_documented(void)
 			CHECK(k->help && *k->help, "%s %s", t->name, k->name);
 }
 
+/* Keys of stores and hosts are in the manual page alone. */
+static bool is_in_page(const char *table)
+{
+	static const char *const elsewhere[] = {"storage", "error_handling",
+		"multi_endpoint", "distributed.agents[]", "distributed.ssh",
+		"distributed.deployment"};
+
+	for (size_t i = 0; i < ARRAY_LEN(elsewhere); i++)
+		if (strcmp(table, elsewhere[i]) == 0)
+			return false;
+	return true;
+}
+
+/* docs/workloads.md says of each key what its table says. */
+static void test_page_of_keys(void)
+{
+	struct buf page AUTO_BUF = BUF_INIT;
+	struct err err = ERR_INIT;
+
+	if (!CHECK(file_read(SOURCE_DIR "/docs/workloads.md", 1 << 20, &page, &err) == 0,
+		    "%s", err.text))
+		return;
+	for (const struct workload_table *t = workload_tables; t->name; t++)
+		for (const struct key *k = t->keys; k->name && is_in_page(t->name); k++) {
+			AUTO_FREE char *row = text_printf("| `%s` |", k->name);
+
+			if (k->type == KEY_LATER || k->type == KEY_IGNORED)
+				continue;
+			CHECK(strstr(page.data, row), "%s %s has no row", t->name,
+				k->name);
+			CHECK(strstr(page.data, k->help), "%s %s: \"%s\" is not there",
+				t->name, k->name, k->help);
+		}
+}
+
 TEST_MAIN(TEST(test_redaction), TEST(test_secret_names), TEST(test_examples),
-	TEST(test_samples_are_whole), TEST(test_tables_are_documented))
+	TEST(test_samples_are_whole), TEST(test_tables_are_documented),
+	TEST(test_page_of_keys))
