@@ -133,12 +133,21 @@ struct msg_set {
 	uint64_t foreign; /* existing ones without an owner: used, never deleted */
 };
 
+/* Where data of a file:// or direct:// target lies on this machine. */
+struct msg_mount {
+	char *path;       /* of the file system */
+	char *filesystem; /* "ext4"; "" when nobody knows */
+	char *disks; /* "nvme0n1 nvme1n1", whose numbers are in stats; "": it has none here */
+};
+
 struct msg_ready {
 	uint32_t generation;
 	uint32_t threads, slots;
 	struct msg_set *sets;
 	size_t n_sets;
 	char **warnings; /* NULL-terminated */
+	struct msg_mount *mounts;
+	size_t n_mounts;
 };
 
 struct msg_error {
@@ -181,12 +190,39 @@ struct op_delta {
 	struct hist response, service; /* 2 digits; exact min, max, sum */
 };
 
+/* A network card, since the last one. */
+struct machine_card {
+	char *name;
+	uint64_t speed_mbps; /* 10^6 bits a second; 0: nobody knows */
+	double share; /* 0..100 of its speed, of the busier direction; 0 when that is not known */
+	uint64_t rx_bytes, tx_bytes;
+};
+
+/* A disk below the targets of the job, since the last one. */
+struct machine_disk {
+	char *name;
+	double busy; /* 0..100: part of the time in which it had something to do */
+	uint64_t read_bytes, write_bytes, reads, writes;
+};
+
+#define MACHINE_CARDS_MAX 16u
+#define MACHINE_DISKS_MAX 64u
+
+/* Percentages are since the last one. */
 struct machine_stats {
-	double busiest_core; /* 0..100 since the last one */
-	double cpu;          /* 0..100 of the machine */
-	double worker_cpu;   /* 0..100 x cores, of the worker process */
+	double busiest_core; /* 0..100 */
+	double cpu;          /* 0..100 of the machine: busy, without iowait */
+	double own_cpu;      /* the same, of the processors that the worker may use */
+	double user, system, iowait, steal; /* 0..100 of the machine */
+	double worker_cpu;                  /* 0..100 x cores, of the worker process */
 	uint64_t rss_bytes;
-	uint64_t net_rx_bytes, net_tx_bytes; /* all but lo, since the last one */
+	uint64_t available_bytes;               /* memory; 0: not known */
+	uint64_t swap_in_bytes, swap_out_bytes; /* since the last one, of the machine */
+	uint64_t net_rx_bytes, net_tx_bytes;    /* all but lo, since the last one */
+	struct machine_card *cards; /* that moved something, the busiest first */
+	size_t n_cards;
+	struct machine_disk *disks;
+	size_t n_disks;
 };
 
 /* Moves the bounds of the measured part while a load runs: 0: that one stays. What has passed is now. */

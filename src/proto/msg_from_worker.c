@@ -69,12 +69,21 @@ static const struct field set_fields[] = {
 	MEMBERS_END,
 };
 
+static const struct field mount_fields[] = {
+	TEXT(msg_mount, path),
+	TEXT(msg_mount, filesystem),
+	TEXT(msg_mount, disks),
+	MEMBERS_END,
+};
+
 static const struct field ready_fields[] = {
 	MEMBER(msg_ready, generation, FIELD_U32, .min = 1),
 	MEMBER(msg_ready, threads, FIELD_U32),
 	MEMBER(msg_ready, slots, FIELD_U32),
 	MEMBER_ARRAY(msg_ready, sets, n_sets, ENTRIES_MAX, set_fields, .optional = true),
 	MEMBER(msg_ready, warnings, FIELD_TEXTS, .max = ENTRIES_MAX, .optional = true),
+	MEMBER_ARRAY(msg_ready, mounts, n_mounts, MACHINE_DISKS_MAX, mount_fields,
+		.optional = true),
 	MEMBERS_END,
 };
 
@@ -113,13 +122,44 @@ static const struct field op_delta_fields[] = {
 	MEMBERS_END,
 };
 
+static const struct field card_fields[] = {
+	TEXT(machine_card, name),
+	MEMBER(machine_card, speed_mbps, FIELD_U64, .optional = true),
+	MEMBER(machine_card, share, FIELD_DOUBLE, .optional = true),
+	MEMBER(machine_card, rx_bytes, FIELD_U64),
+	MEMBER(machine_card, tx_bytes, FIELD_U64),
+	MEMBERS_END,
+};
+
+static const struct field disk_fields[] = {
+	TEXT(machine_disk, name),
+	MEMBER(machine_disk, busy, FIELD_DOUBLE),
+	MEMBER(machine_disk, read_bytes, FIELD_U64),
+	MEMBER(machine_disk, write_bytes, FIELD_U64),
+	MEMBER(machine_disk, reads, FIELD_U64),
+	MEMBER(machine_disk, writes, FIELD_U64),
+	MEMBERS_END,
+};
+
 static const struct field machine_fields[] = {
 	MEMBER(machine_stats, busiest_core, FIELD_DOUBLE),
 	MEMBER(machine_stats, cpu, FIELD_DOUBLE),
+	MEMBER(machine_stats, own_cpu, FIELD_DOUBLE, .optional = true),
+	MEMBER(machine_stats, user, FIELD_DOUBLE, .optional = true),
+	MEMBER(machine_stats, system, FIELD_DOUBLE, .optional = true),
+	MEMBER(machine_stats, iowait, FIELD_DOUBLE, .optional = true),
+	MEMBER(machine_stats, steal, FIELD_DOUBLE, .optional = true),
 	MEMBER(machine_stats, worker_cpu, FIELD_DOUBLE),
 	MEMBER(machine_stats, rss_bytes, FIELD_U64),
+	MEMBER(machine_stats, available_bytes, FIELD_U64, .optional = true),
+	MEMBER(machine_stats, swap_in_bytes, FIELD_U64, .optional = true),
+	MEMBER(machine_stats, swap_out_bytes, FIELD_U64, .optional = true),
 	MEMBER(machine_stats, net_rx_bytes, FIELD_U64),
 	MEMBER(machine_stats, net_tx_bytes, FIELD_U64),
+	MEMBER_ARRAY(machine_stats, cards, n_cards, MACHINE_CARDS_MAX, card_fields,
+		.optional = true),
+	MEMBER_ARRAY(machine_stats, disks, n_disks, MACHINE_DISKS_MAX, disk_fields,
+		.optional = true),
 	MEMBERS_END,
 };
 

@@ -56,6 +56,7 @@ void control_phase_begin(struct control *c)
 	c->phase_said = false;
 	c->warm_over = c->work->phase != PHASE_WARMUP;
 	c->measure_at_ns = c->measure_end_ns = 0;
+	c->report.mounts = &c->task->mounts;
 	report_begin(&c->report, clock_ns());
 }
 

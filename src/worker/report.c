@@ -54,7 +54,7 @@ void report_finish(struct report *r)
 
 void report_begin(struct report *r, uint64_t from_ns)
 {
-	machine_init(&r->machine);
+	machine_init(&r->machine, r->mounts);
 	for (unsigned p = 0; p < PARTS; p++) {
 		clear_part(&r->parts[p]);
 		r->parts[p].from_ns = from_ns;

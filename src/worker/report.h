@@ -23,13 +23,15 @@ struct report {
 	uint32_t generation, seq;
 	struct report_part parts[PARTS];
 	struct machine machine;
+	const struct mounts *mounts; /* of the task, or NULL */
 };
 
 /* A new generation. */
 void report_init(struct report *r, uint32_t generation);
 void report_finish(struct report *r);
 
-/* Before a phase; from_ns: when it starts. */
+/* Before a phase; from_ns: when it starts. The disks that are looked at are those of mounts, which is set
+ * before. */
 void report_begin(struct report *r, uint64_t from_ns);
 
 /* Takes what work has recorded since the last call. 0 or -ENOMEM. */

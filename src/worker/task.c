@@ -183,6 +183,7 @@ static int make(struct task *t, const char **at, const uint32_t *cancel, struct 
 		return -1;
 	if (task_check(t, at, cancel, err) < 0)
 		return -1;
+	mounts_find(&t->mounts, &t->job);
 	return contents_init(&t->contents, &t->job, t->data, t->sets, err);
 }
 
@@ -254,6 +255,7 @@ void task_destroy(struct task *t)
 	free(t->puts_of);
 	holders_finish(&t->holders);
 	once_finish(&t->once);
+	mounts_finish(&t->mounts);
 	free(t->name);
 	free(t->samples_path);
 	job_finish(&t->job);
@@ -276,8 +278,11 @@ void task_own_holders(struct task *t, const struct job_set *spec)
 
 int task_ready(const struct task *t, struct msg_ready *ret)
 {
-	*ret = (struct msg_ready){
-		.threads = t->threads, .slots = t->slots, .warnings = t->warnings};
+	*ret = (struct msg_ready){.threads = t->threads,
+		.slots = t->slots,
+		.warnings = t->warnings,
+		.mounts = t->mounts.items,
+		.n_mounts = t->mounts.n};
 	if (t->job.n_sets == 0)
 		return 0;
 	ret->sets = calloc(t->job.n_sets, sizeof(*ret->sets));

@@ -11,6 +11,7 @@
 #include "worker/contents.h"
 #include "worker/holders.h"
 #include "worker/keyset.h"
+#include "worker/mounts.h"
 #include "worker/once.h"
 #include "worker/set.h"
 #include "worker/storage.h"
@@ -31,9 +32,10 @@ struct task {
 	struct contents contents;
 	struct holders holders; /* that are missing now */
 	uint32_t threads, slots;
-	struct once once;   /* job.once: of the load's threads */
-	char *samples_path; /* or NULL */
-	char **warnings;    /* NULL-terminated, or NULL */
+	struct once once;     /* job.once: of the load's threads */
+	struct mounts mounts; /* where its files lie */
+	char *samples_path;   /* or NULL */
+	char **warnings;      /* NULL-terminated, or NULL */
 	size_t n_warnings;
 };
 

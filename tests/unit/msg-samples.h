@@ -60,6 +60,29 @@ static struct op_delta deltas[] = {
 	{.kind = OP_PUT, .errors = {[OP_ERR_NO_SPACE] = 2, [OP_ERR_OTHER] = 1}},
 };
 
+static struct msg_mount mounts[] = {
+	{.path = S("/mnt/data"), .filesystem = S("xfs"), .disks = S("nvme0n1 nvme1n1")},
+	{.path = S("/dev/shm"), .filesystem = S("tmpfs"), .disks = S("")},
+};
+
+static struct machine_card cards[] = {
+	{.name = S("eth0"),
+		.speed_mbps = 25000,
+		.share = 42.5,
+		.rx_bytes = 1200,
+		.tx_bytes = 52000},
+	{.name = S("veth1"), .rx_bytes = 80, .tx_bytes = 60},
+};
+
+static struct machine_disk disks[] = {
+	{.name = S("nvme0n1"),
+		.busy = 97.5,
+		.read_bytes = 4096,
+		.write_bytes = 8192,
+		.reads = 1,
+		.writes = 2},
+};
+
 /* One of each, with all members in use. */
 static struct lease_info lease = {.state = LEASE_STALE,
 	.address = S("10.9.1.10"),
@@ -141,7 +164,9 @@ static struct msg samples[] = {
 			.slots = 32,
 			.sets = sets,
 			.n_sets = 2,
-			.warnings = (char *[]){S("/mnt/data is 97 % full"), NULL}}},
+			.warnings = (char *[]){S("/mnt/data is 97 % full"), NULL},
+			.mounts = mounts,
+			.n_mounts = 2}},
 	{.type = MSG_ERROR,
 		.u.error = {.generation = 1,
 			.refused = true,
@@ -170,10 +195,22 @@ static struct msg samples[] = {
 			.dropped = 1,
 			.machine = {.busiest_core = 93.5,
 				.cpu = 41.2,
+				.own_cpu = 82.4,
+				.user = 12.5,
+				.system = 28.5,
+				.iowait = 3.5,
+				.steal = 0.25,
 				.worker_cpu = 512.5,
 				.rss_bytes = 73400320,
+				.available_bytes = 8589934592,
+				.swap_in_bytes = 4096,
+				.swap_out_bytes = 8192,
 				.net_rx_bytes = 1200,
-				.net_tx_bytes = 52000},
+				.net_tx_bytes = 52000,
+				.cards = cards,
+				.n_cards = 2,
+				.disks = disks,
+				.n_disks = 1},
 			.ops = deltas,
 			.n_ops = 2,
 			.error_sample =
