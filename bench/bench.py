@@ -38,6 +38,7 @@ ROWS = (
     Row("sign", "one signature of a request: S3 with 5 headers, Azure", micro.sign, False),
     Row("histogram", "one sample into a histogram", micro.histogram, False),
     Row("record", "an op written down: response, service and lateness, exact and live", micro.record, False),
+    Row("select", "which of 10 million keys an op takes", micro.select, False),
     Row("content", "content of objects, built before a put and checked after a get, bytes per second of CPU",
         micro.content, False),
     Row("net-stream", "tcp stream over loopback; against iperf3", net.stream, False),

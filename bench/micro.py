@@ -82,6 +82,15 @@ def content():
             row("built, dedup_factor and compress_factor", "both_build")], runs
 
 
+def select():
+    runs = repeat("select")
+    return [Metric(f"CPU per choice, {what}", "ns", middle(runs, key))
+            for what, key in (("uniform", "uniform_ns"), ("sequential", "sequential_ns"),
+                              ("zipf, theta 0.99", "zipf_ns"), ("zipf, theta 1.2", "zipf_12_ns"),
+                              ("latest, theta 0.99, while objects are made", "latest_ns"),
+                              ("each once, shuffled", "once_ns"))], runs
+
+
 def sign():
     runs = repeat("sign")
     return [Metric("CPU per signature, S3", "us", middle(runs, "s3_us"), goal=("muster", "<=", 0.7)),
