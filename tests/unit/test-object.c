@@ -159,6 +159,73 @@ static void test_content(void)
 	rig_end(&r);
 }
 
+/* The body of a get, byte by byte; wrong: which of them is, SIZE_MAX: none. */
+static void feed(struct object_rig *r, uint64_t from, uint64_t len, size_t wrong)
+{
+	for (uint64_t n = 0; n < len; n++) {
+		uint8_t byte = byte_at(r, &r->io, from + n);
+
+		byte ^= n == wrong;
+		r->op->ex.sink(r->op->ex.user, &byte, 1);
+	}
+}
+
+static void test_verify(void)
+{
+	static const struct {
+		enum op_kind kind;
+		uint64_t offset, size, from, len;
+		size_t wrong;
+		int status;
+		const char *want; /* of the error, or NULL */
+	} rows[] = {
+		{OP_GET, 0, 3000, 0, 3000, SIZE_MAX, 200, NULL},
+		{OP_GET, 0, UINT64_MAX, 0, 3000, SIZE_MAX, 200, NULL},
+		{OP_GET, 0, 3000, 0, 3000, 2999, 200, "corrupt at offset 2999: "},
+		{OP_RANGE_GET, 1001, 700, 1001, 700, SIZE_MAX, 206, NULL},
+		{OP_RANGE_GET, 1001, 700, 1001, 700, 100, 206,
+			"corrupt at offset 1101: "},
+		/* shorter and longer bodies are errors of their own */
+		{OP_GET, 0, 3000, 0, 100, SIZE_MAX, 200, NULL},
+		{OP_GET, 0, 3000, 0, 3500, 3100, 200, NULL},
+		/* all of the object in place of a range */
+		{OP_RANGE_GET, 1001, 700, 0, 3000, SIZE_MAX, 200, NULL},
+	};
+	struct store_options o = {.endpoint = here};
+	struct object_rig r;
+
+	if (!rig_begin(&r, &backend_s3, &o))
+		return;
+	for (unsigned i = 0; i < sizeof(r.pool); i++)
+		r.pool[i] = (uint8_t)(1 + i % 64);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct io io = {.kind = rows[i].kind,
+			.uri = "s3://b/k",
+			.offset = rows[i].offset,
+			.size = rows[i].size,
+			.object_size = 3000,
+			.stamp = i,
+			.fill = FILL_UNIQUE,
+			.verify = true};
+
+		if (!rig_op(&r, &io) ||
+			!CHECK(object_op_request(r.op) && r.op->ex.sink, "row %zu", i))
+			break;
+		/* an attempt that brought something else, and did not count */
+		r.op->ex.status = rows[i].status;
+		feed(&r, rows[i].from, 10, 5);
+		CHECK(r.io.error == OP_ERR_CORRUPT);
+		CHECK(object_op_request(r.op));
+		feed(&r, rows[i].from, rows[i].len, rows[i].wrong);
+		CHECK(r.io.error == (rows[i].want ? OP_ERR_CORRUPT : OP_OK),
+			"row %zu: %s", i, r.io.error_text);
+		CHECK(!rows[i].want || strstr(r.io.error_text, rows[i].want),
+			"row %zu: %s", i, r.io.error_text);
+		object_op_give(r.op);
+	}
+	rig_end(&r);
+}
+
 static void test_parts(void)
 {
 	static const struct {
@@ -261,8 +328,9 @@ static void test_remarks(void)
 int main(void)
 {
 	static const struct check_test tests[] = {TEST(test_endpoints),
-		TEST(test_endpoints_are_kept), TEST(test_content), TEST(test_parts),
-		TEST(test_heads_are_bounded), TEST(test_long_keys), TEST(test_remarks)};
+		TEST(test_endpoints_are_kept), TEST(test_content), TEST(test_verify),
+		TEST(test_parts), TEST(test_heads_are_bounded), TEST(test_long_keys),
+		TEST(test_remarks)};
 
 	environment();
 	return check_run_(tests, sizeof(tests) / sizeof(tests[0]));
