@@ -412,8 +412,10 @@ void engine_rate(const struct engine *e, struct engine_rate *ret)
 	for (uint32_t i = 0; i < e->cfg.threads; i++) {
 		const struct engine_thread *t = &e->threads[i];
 
-		/* nobody may look into a thread that is stuck */
-		if (!__atomic_load_n(&t->finished, __ATOMIC_ACQUIRE))
+		/* nobody may look into a thread that is stuck; and where the source has no more ops, none are
+		 * due either */
+		if (!__atomic_load_n(&t->finished, __ATOMIC_ACQUIRE) ||
+			__atomic_load_n(&t->ran_out, __ATOMIC_RELAXED))
 			continue;
 		ret->never_started += pacer_left(&t->pacer, end);
 		if (!schedule)
