@@ -69,6 +69,25 @@ static const struct node *at_key(const struct node *map, const char *key)
 	return n ? n : map;
 }
 
+/* Objects are no files: they lie in no directories, and change as a whole. */
+static int check_kind(struct planner *p, const struct op_spec *op, struct err *err)
+{
+	const struct node *n = at_key(op->node, "op");
+
+	if (!p->scheme->containers)
+		return 0;
+	if (op->kind == OP_MKDIR || op->kind == OP_RMDIR)
+		return node_error(p->w->doc, n, err,
+			"%s has no directories: %s is for file://, direct:// and null://",
+			p->scheme->prefix, op_infos[op->kind].name);
+	if (op->kind == OP_RANGE_PUT)
+		return node_error(p->w->doc, n, err,
+			"an object of %s changes as a whole: range_put is for file://, "
+			"direct:// and null://",
+			p->scheme->prefix);
+	return 0;
+}
+
 static int check_batch(struct planner *p, const struct op_spec *op, struct err *err)
 {
 	unsigned most = p->scheme->batch_max ? p->scheme->batch_max : 1;
@@ -132,10 +151,15 @@ int plan_limits(struct planner *p, struct err *err)
 {
 	if (!p->scheme->containers && note_unused(p, err) < 0)
 		return -1;
+	if (p->w->page_cache != PAGES_AUTO && strcmp(p->scheme->prefix, "file://") != 0 &&
+		plan_note(p, err, "page_cache_mode is about file:// and not used for %s",
+			p->scheme->prefix) < 0)
+		return -1;
 	for (size_t i = 0; i < p->w->n_ops; i++) {
 		const struct op_spec *op = &p->w->ops[i];
 
-		if (check_batch(p, op, err) < 0 || check_parts(p, op, err) < 0 ||
+		if (check_kind(p, op, err) < 0 || check_batch(p, op, err) < 0 ||
+			check_parts(p, op, err) < 0 ||
 			(op->kind == OP_PUT && check_put(p, op, err) < 0))
 			return -1;
 	}

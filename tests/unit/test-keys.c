@@ -271,6 +271,13 @@ static void test_op_refusals(void)
 		{OP("op: put, path: a/, weight: 1, object_size: 1, dedup_factor: "
 		    "1000001"),
 			"w.yaml:3:66: a factor is a whole number from 1 to 1000000"},
+		{"target: s3://b/\nworkload: [{op: mkdir, path: a/, weight: 1}]",
+			"w.yaml:2:17: s3:// has no directories: mkdir is for file://, "
+			"direct:// and null://"},
+		{"target: az://a/c/\nworkload: [{op: range_put, path: a/, weight: 1, "
+		 "range_size: 1}]",
+			"w.yaml:2:17: an object of az:// changes as a whole: range_put "
+			"is for file://, direct:// and null://"},
 		{TARGET GET "page_cache_mode: warm\n",
 			"w.yaml:3:18: key 'page_cache_mode' wants one of auto, normal, "
 			"sequential, random, dontneed, not 'warm'"},
@@ -284,15 +291,21 @@ static void test_page_cache(void)
 {
 	static const char *const modes[] = {
 		"auto", "normal", "sequential", "random", "dontneed"};
+	struct planned m;
 
 	for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
 		AUTO_FREE char *text =
 			text_printf("page_cache_mode: %s\n" TARGET GET, modes[i]);
-		struct planned m;
 
 		if (!make(&m, text, NULL, 1))
 			continue;
 		CHECK(m.p.jobs[0].page_cache == i, "%s", modes[i]);
+		CHECK(!*m.p.notes);
+		drop(&m);
+	}
+	if (make(&m, "page_cache_mode: random\ntarget: s3://b/\n" GET, NULL, 1)) {
+		CHECK(has_note(
+			&m.p, "page_cache_mode is about file:// and not used for s3://"));
 		drop(&m);
 	}
 }

@@ -394,8 +394,8 @@ static void test_uris(void)
 			"AZURE_STORAGE_SAS_TOKEN takes it)"},
 		{"target: gcs://\n" GET,
 			"w.yaml:1:9: target: a URI of this store is gs://BUCKET/..."},
-		{"target: direct:///b/\n" GET,
-			"w.yaml:1:9: target: 'direct://' is not supported yet"},
+		{"target: direct://b/\n" GET, "w.yaml:1:9: target: 'direct://b/' needs "
+					      "three slashes: direct:///b/"},
 		{"target: fil:///b/\n" GET,
 			"w.yaml:1:9: target: unknown scheme 'fil://' (did you "
 			"mean 'file://'?)"},
