@@ -141,11 +141,11 @@ static void warn_of_open_files(
 	if (k->n > keeps)
 		task_warn(t,
 			text_printf(
-				"%s: %" PRIu64
+				"%s %s: %" PRIu64
 				" objects, of which a thread keeps %" PRIu64
 				" open (limit of open files: ulimit -n): ops on others "
 				"open theirs anew",
-				op->uri, k->n, keeps));
+				op_infos[op->kind].name, op->uri, k->n, keeps));
 }
 
 static int resolve_keys(struct task *t, size_t i, const uint32_t *cancel, struct err *err)

@@ -248,7 +248,7 @@ workload:
 """)
     done = t.run(["prlimit", "--nofile=264:264", *t.muster_argv("run", "w.yaml")])
     t.ends(done, 0, r"RANGE_GET: .*errors: 0\)")
-    t.match(done.out + done.err, r"set/\*: 500 objects, of which a thread keeps 200 open \(limit of open files: "
+    t.match(done.out + done.err, r"range_get \S+/set/\*: 500 objects, of which a thread keeps 200 open \(limit of open files: "
             r"ulimit -n\): ops on others open theirs anew")
     t.no_match(t.muster("run", "w.yaml", "--output", "again").out, "keeps")
 
