@@ -30,8 +30,9 @@ struct size_spec {
 };
 
 /* Which of its objects an op takes.
- * sequential: one after the other, round and round; the threads of a worker share them out, and begin
- * anew each for itself. Ranges: all of an object, from its beginning, then those of the next.
+ * sequential: one after the other, round and round; the threads of a worker share them out, so do workers on
+ * shared storage, and begin anew each for itself. Ranges: all of an object, from its beginning, then those
+ * of the next; where there are fewer objects than threads these take turns with the ranges.
  * zipf: rank r has probability proportional to 1 / (r + 1)^theta; ranks are spread over the objects.
  * latest: as zipf, where rank 0 is the object that was made last. */
 enum selection { SELECT_UNIFORM, SELECT_SEQUENTIAL, SELECT_ZIPF, SELECT_LATEST };
@@ -202,8 +203,10 @@ struct job {
 	uint64_t stats_interval_ns; /* one delta each */
 	uint64_t deadline_ns;       /* hard end, from when the job came; 0: none */
 	struct job_rate rate;
-	bool once; /* reads and deletes work through this worker's share of their objects once; the load
-		    * ends with the last of them, or with the duration */
+	/* Reads, overwrites and deletes work through this worker's share of their objects (ranges) once, in order
+	 * with selection sequential, else shuffled; the load ends with the last of them, or with the
+	 * duration. Other ops go on until then. */
+	bool once;
 	/* What muster writes is a function of key (behind the target) and offset, so that any worker can
 	 * check it; dedup then repeats blocks within an object alone. */
 	bool verify;
