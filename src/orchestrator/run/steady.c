@@ -13,6 +13,8 @@
 #define POINTS_MAX 8192
 #define P99_FACTOR 2
 #define P99_NOISE_US 10
+/* However much it varies from interval to interval. */
+#define P99_FACTOR_MAX 4
 /* Of the median of n values whose differences have the median deviation d: d * 1.4826 is their standard deviation,
  * sqrt(2) times that of the values, and the median's error is 1.2533 of the mean's. */
 #define ERROR_OF_MEDIAN (1.4826 * 0.7071 * 1.2533)
@@ -227,6 +229,8 @@ static void judge_p99(const struct steady *s, const struct parts *p, double boun
 	struct spread b = spread_of(&s->p99, p->b_from, p->b_to);
 	double allowed = P99_FACTOR * bound * a.median + hypot(a.error, b.error);
 	double by = fabs(b.median - a.median);
+
+	allowed = fmin(allowed, P99_FACTOR_MAX * bound * a.median);
 
 	if (a.n == 0 || b.n == 0) {
 		v->p99_bad = true;

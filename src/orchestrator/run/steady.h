@@ -3,8 +3,8 @@
  * The rule. Two parts of a window of time are compared: its two halves (is the load steady?), or its first half
  * and all of it (does the result still move?). The load is steady when from one to the other
  * - the throughput of all workers together moved by at most the bound,
- * - the p99 of all operations (the median of its intervals) by at most twice the bound beyond the standard error that
- *   its intervals show, or by 10 us,
+ * - the p99 of all operations (the median of its intervals) by at most twice the bound; by its standard error more, and
+ *   up to four times the bound, where it varies from interval to interval; or by 10 us,
  * - the throughput of no single worker by more than four times the bound, beyond what chance does to the number of
  *   its operations: one of many that still ramps up hardly shows in their sum. */
 #pragma once
