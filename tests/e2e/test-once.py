@@ -150,8 +150,10 @@ def test_no_time_for_all(t):
     done = t.muster("run", "w.yaml", "--once", "--duration", "1s")
     t.ends(done, 0, r"local: ([\d,]+) of 400 objects were left when the load ended")
     left = int(re.search(r"([\d,]+) of 400", done.out).group(1).replace(",", ""))
+    results = Results.only(t.tmp)
     # those that were in flight at the end are done, and not measured
-    t.check(0 <= 400 - left - Results.only(t.tmp).count("GET") <= 4, done.out)
+    t.check(0 <= 400 - left - results.count("GET") <= 4, done.out)
+    t.eq([p["left"] for p in results.metadata["phases"] if p["phase"] == "measure"], [left])
 
 
 def test_without_objects_there_is_no_once(t):

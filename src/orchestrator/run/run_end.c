@@ -233,6 +233,21 @@ static void fill_measure(struct run *r, struct run_info *ret)
 	free(rows);
 }
 
+/* What the phases did not come to: cleanup, and measure with --once. */
+static void fill_left(const struct run *r, struct run_info *ret)
+{
+	for (size_t i = 0; i < ret->n_phases; i++) {
+		struct run_phase *p = &ret->phases[i];
+
+		for (size_t k = 0; k < r->n; k++) {
+			if (p->phase == PHASE_MEASURE)
+				p->left += r->members[k].not_reached;
+			else if (p->phase == PHASE_CLEANUP)
+				p->left += r->members[k].cleanup.left;
+		}
+	}
+}
+
 /* How the ops of an open loop came due. */
 static void fill_rate(const struct run *r, struct run_info *ret)
 {
@@ -273,6 +288,7 @@ int run_fill_info(struct run *r, struct run_info *ret, struct err *err)
 	};
 	memcpy(ret->phases, r->phases, sizeof(ret->phases));
 	fill_measure(r, ret);
+	fill_left(r, ret);
 	fill_rate(r, ret);
 	ret->workers = calloc(r->n, sizeof(*ret->workers));
 	if (!ret->workers) {

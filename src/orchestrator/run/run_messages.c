@@ -140,6 +140,7 @@ static void on_phase(struct run *r, struct run_member *m, struct msg *msg)
 	if (p->phase == PHASE_MEASURE) {
 		clock_sync_at(&m->w->clock, clock_ns(), &offset, &bound);
 		m->measure_end_ns = p->at_ns - (uint64_t)offset;
+		m->not_reached = p->left;
 		m->started = p->started;
 		m->never_started = p->never_started;
 		m->slots_busy = p->slots_busy;

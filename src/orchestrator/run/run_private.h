@@ -64,6 +64,8 @@ struct run_member {
 	uint64_t objects, objects_total, objects_bytes;
 	struct msg_phase cleanup; /* what cleanup said; no strings */
 	bool cleanup_known;
+	/* --once: objects that measure did not come to */
+	uint64_t not_reached;
 	uint64_t measure_end_ns; /* our clock; 0: not there yet */
 	uint64_t reported_ns;    /* the same, until which it reported on measure */
 	/* machine, over measure */
