@@ -10,6 +10,10 @@
 
 #define WIDTH_MAX 1000000
 #define DEPTH_MAX 64
+#define MASK_BYTES_MAX 100
+/* what a path has to spare for a tree; and what the two numbers add to a mask, with a slash */
+#define PATH_BYTES_MAX 3000
+#define DIGITS 8
 
 static const char *const distributions[] = {"bottom", "all", NULL};
 
@@ -52,6 +56,13 @@ static int check(struct decode *d, const struct structure_spec *s, struct err *e
 	if (flaw)
 		return node_error(d->doc, at_key(s->node, "dir_mask"), err,
 			"dir_mask '%.100s' %s", s->dir_mask, flaw);
+	if (strlen(s->dir_mask) > MASK_BYTES_MAX ||
+		s->depth * (strlen(s->dir_mask) + DIGITS) > PATH_BYTES_MAX)
+		return node_error(d->doc, at_key(s->node, "dir_mask"), err,
+			"dir_mask makes names that are too long: it has at most %d "
+			"bytes, "
+			"and a path in the tree at most %d",
+			MASK_BYTES_MAX, PATH_BYTES_MAX);
 	if (dirs <= JOB_TREE_MAX && files <= JOB_TREE_MAX)
 		return 0;
 	if (dirs == UINT64_MAX || files == UINT64_MAX)

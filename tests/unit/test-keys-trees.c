@@ -178,6 +178,10 @@ static void test_tree_refusals(void)
 			 "\"%d/%d\"}"),
 			"w.yaml:3:63: dir_mask '%d/%d' holds a '/', a wildcard or a "
 			"control character"},
+		{PREPARE("directory_structure: {width: 1, depth: 64, dir_mask: "
+			 "\"a-name-that-is-a-little-longer-than-fifty-bytes-%d-%d\"}"),
+			"w.yaml:3:64: dir_mask makes names that are too long: it has at "
+			"most 100 bytes, and a path in the tree at most 3000"},
 		{PREPARE("key_prefix_shards: 4, directory_structure: {width: 2, depth: "
 			 "2}"),
 			"w.yaml:3:54: directory_structure and key_prefix_shards exclude "
