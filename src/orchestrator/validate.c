@@ -5,6 +5,7 @@
 
 #include "common/buf.h"
 #include "common/cleanup.h"
+#include "common/text.h"
 #include "common/units.h"
 #include "orchestrator/console/console.h"
 #include "orchestrator/run/run_private.h"
@@ -173,6 +174,33 @@ static void way_text(const struct host *h, struct buf *out)
 }
 
 /* host: NULL for this machine without an inventory. */
+/* Whether op removes or overwrites what is there. */
+static bool touches(const struct job *j, const struct job_op *op)
+{
+	bool tree = false;
+
+	for (size_t i = 0; i < j->n_sets; i++)
+		tree |= j->sets[i].tree.depth &&
+			text_starts_with(j->sets[i].uri, op->uri);
+	return op->kind == OP_DELETE || op->kind == OP_RMDIR ||
+	       op->kind == OP_RANGE_PUT || (op->kind == OP_PUT && tree);
+}
+
+static void show_foreign(struct console *con, const struct job *j)
+{
+	for (size_t i = 0; j->allow_foreign && i < j->n_ops; i++)
+		if (touches(j, &j->ops[i]))
+			console_line(con,
+				"  --allow-foreign: %s touches what is in %s, whoever "
+				"made it",
+				op_infos[j->ops[i].kind].display, j->ops[i].uri);
+	for (size_t i = 0; j->allow_foreign && j->overwrite && i < j->n_sets; i++)
+		console_line(con,
+			"  --allow-foreign: force_overwrite overwrites what is in %s, "
+			"whoever made it",
+			j->sets[i].uri);
+}
+
 static void show_job(struct console *con, const struct job *j, const struct host *host)
 {
 	AUTO_BUF struct buf way = BUF_INIT;
@@ -189,6 +217,7 @@ static void show_job(struct console *con, const struct job *j, const struct host
 		weights += j->ops[i].weight;
 	for (size_t i = 0; i < j->n_ops; i++)
 		show_op(con, j, &j->ops[i], weights);
+	show_foreign(con, j);
 }
 
 void validate_show(const struct run *r)

@@ -158,6 +158,10 @@ static int resolve_keys(struct task *t, size_t i, const uint32_t *cancel, struct
 		keyset_resolve(&t->keys[i], op, j, t->sets, &t->store, cancel, err) < 0 ||
 		task_check_keys(t, i, err) < 0)
 		return -1;
+	if (task_is_foreign(t, i))
+		task_warn(t, text_printf("%s: %s touches what muster did not make there "
+					 "(--allow-foreign)",
+				     op->uri, op_infos[op->kind].name));
 	if ((op->kind == OP_RANGE_GET || op->kind == OP_RANGE_PUT) &&
 		!t->backend->any_object && k->exact && k->exact_size == UINT64_MAX)
 		task_warn(t,

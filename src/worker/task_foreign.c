@@ -92,3 +92,18 @@ int task_check_keys(const struct task *t, size_t i, struct err *err)
 			return -1;
 	return 0;
 }
+
+bool task_is_foreign(const struct task *t, size_t i)
+{
+	const struct keyset *k = &t->keys[i];
+	struct err ignored = ERR_INIT;
+
+	if (!t->job.allow_foreign || t->backend->any_object || !task_touches(t, i))
+		return false;
+	if (k->n_parts == 0)
+		return k->n > 0;
+	for (size_t p = 0; p < k->n_parts; p++)
+		if (check_set(&t->job.ops[i], k->parts[p].set, &ignored) < 0)
+			return true;
+	return false;
+}

@@ -15,3 +15,5 @@ bool task_touches(const struct task *t, size_t i);
 int task_check_place(const struct task *t, size_t i, struct err *err);
 /* Behind: the same of the sets that its keys are of. */
 int task_check_keys(const struct task *t, size_t i, struct err *err);
+/* Whether op i, which is allowed to, touches what muster did not make. */
+bool task_is_foreign(const struct task *t, size_t i);
