@@ -85,6 +85,46 @@ static bool add_listed(const struct list_entry *e, void *user)
 	return true;
 }
 
+struct listed {
+	uint64_t offset, size;
+};
+
+static int by_name(const void *a, const void *b, void *names)
+{
+	const struct listed *x = a, *y = b;
+
+	return strcmp((const char *)names + x->offset, (const char *)names + y->offset);
+}
+
+static bool in_order(const struct keyset *k)
+{
+	for (uint64_t i = 1; i < k->n; i++)
+		if (strcmp(k->names + k->offsets[i - 1], k->names + k->offsets[i]) > 0)
+			return false;
+	return true;
+}
+
+/* By their names, whatever order the listing had: all workers, and all runs with one seed, number them
+ * alike. */
+static int sort_keys(struct keyset *k)
+{
+	AUTO_FREE struct listed *list = NULL;
+
+	if (in_order(k))
+		return 0;
+	list = reallocarray(NULL, k->n, sizeof(*list));
+	if (!list)
+		return -ENOMEM;
+	for (uint64_t i = 0; i < k->n; i++)
+		list[i] = (struct listed){k->offsets[i], k->sizes[i]};
+	qsort_r(list, k->n, sizeof(*list), by_name, k->names);
+	for (uint64_t i = 0; i < k->n; i++) {
+		k->offsets[i] = list[i].offset;
+		k->sizes[i] = list[i].size;
+	}
+	return 0;
+}
+
 /* The directory part of what stands before the first wildcard. */
 static char *literal_prefix(const char *uri)
 {
@@ -141,7 +181,7 @@ static int list_keys(struct keyset *k, const struct job_op *op, const struct job
 	} else if (storage_list(store, prefix, add_listed, &l, err) < 0) {
 		return -1;
 	}
-	if (l.no_memory)
+	if (l.no_memory || sort_keys(k) < 0)
 		return err_sys(err, ENOMEM, "no memory to list %s", uri);
 	return 0;
 }

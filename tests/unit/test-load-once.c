@@ -4,6 +4,7 @@
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/text.h"
+#include "temp-dir.h"
 #include "worker-run.h"
 #include "worker/load.h"
 #include "worker/once.h"
@@ -185,6 +186,53 @@ static void test_trees_once(void)
 			CHECK(seen[k] == 1, "row %zu: file %ju: %u", i, (uintmax_t)k,
 				seen[k]);
 	}
+}
+
+/* What a listing found has the same order everywhere, whatever the directory says. */
+static void test_listed_objects_once(void)
+{
+	unsigned seen[50] = {0};
+
+	temp_begin();
+	AUTO_FREE char *glob = text_printf("file://%s/*", temp_dir);
+	AUTO_FREE char *target = text_printf("file://%s/", temp_dir);
+
+	for (unsigned i = 0; i < 50; i++) {
+		AUTO_FREE char *path = text_printf("%s/%u", temp_dir, (i * 7 + 3) % 50);
+		FILE *f = fopen(path, "we");
+
+		fprintf(f, "%*s", (int)((i * 7 + 3) % 50), "");
+		fclose(f);
+	}
+	for (uint32_t w = 0; w < 3; w++) {
+		struct job j = once_job(w, 3);
+		struct slot s;
+
+		free(j.target);
+		j.target = strdup(target);
+		run_add_op(&j, OP_GET, 1, glob);
+
+		struct task *t = must_task(&j);
+		void *thread = must_thread(t, 0, 1);
+		const struct keyset *k = &t->keys[0];
+
+		for (uint64_t i = 1; i < k->n; i++)
+			CHECK(strcmp(k->names + k->offsets[i - 1],
+				      k->names + k->offsets[i]) < 0);
+		while (next_op(thread, &s) == NEXT_OP) {
+			unsigned i = (unsigned)atoi(s.uri + strlen(target));
+
+			CHECK(i < 50 && s.io.size == i, "%s: %ju", s.uri,
+				(uintmax_t)s.io.size);
+			seen[i % 50]++;
+			load_source.done(thread, &s.io);
+		}
+		load_source.thread_fini(thread);
+		task_destroy(t);
+	}
+	for (unsigned i = 0; i < 50; i++)
+		CHECK(seen[i] == 1, "file %u: %u", i, seen[i]);
+	temp_end();
 }
 
 /* What has no objects goes on in all threads until the last one is through with its own. */
@@ -397,6 +445,7 @@ static void test_caps_move_no_choice(void)
 	}
 }
 
-TEST_MAIN(TEST(test_each_object_once), TEST(test_trees_once), TEST(test_others_go_on),
+TEST_MAIN(TEST(test_each_object_once), TEST(test_trees_once),
+	TEST(test_listed_objects_once), TEST(test_others_go_on),
 	TEST(test_no_end_is_refused), TEST(test_a_seed_repeats_choices),
 	TEST(test_caps_move_no_choice))
