@@ -147,10 +147,13 @@ static size_t depth(const char *uri)
 static int compare_depth(const void *a, const void *b, void *names)
 {
 	const char *text = names;
-	size_t of_a = depth(text + *(const uint64_t *)a);
-	size_t of_b = depth(text + *(const uint64_t *)b);
+	const char *of_a = text + *(const uint64_t *)a,
+		   *of_b = text + *(const uint64_t *)b;
+	size_t deep_a = depth(of_a), deep_b = depth(of_b);
 
-	return (of_a < of_b) - (of_a > of_b);
+	if (deep_a != deep_b)
+		return deep_a < deep_b ? 1 : -1;
+	return strcmp(of_a, of_b);
 }
 
 /* Nobody asks for sizes of directories. */
@@ -181,7 +184,7 @@ static int list_keys(struct keyset *k, const struct job_op *op, const struct job
 	} else if (storage_list(store, prefix, add_listed, &l, err) < 0) {
 		return -1;
 	}
-	if (l.no_memory || sort_keys(k) < 0)
+	if (l.no_memory || (!keyset_is_dirs(op) && sort_keys(k) < 0))
 		return err_sys(err, ENOMEM, "no memory to list %s", uri);
 	return 0;
 }

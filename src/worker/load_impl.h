@@ -17,6 +17,7 @@
 #include "worker/select.h"
 #include "worker/sizes.h"
 
+struct err;
 struct io;
 
 /* Puts that a later delete may take, per op; older ones are left to cleanup. */
@@ -85,6 +86,10 @@ struct load_thread {
 	const struct contents *contents;
 };
 
+/* Of load_source: thread_init and thread_fini. */
+int load_begin(void *user, uint32_t index, uint32_t n, uint32_t slots, void **ret_state,
+	struct err *err);
+void load_end(void *state);
 /* Chooses object, size and content of an op that was drawn, and writes its names to uri and more. */
 void load_fill(
 	struct load_thread *l, struct load_op *op, struct io *io, char *uri, char *more);
