@@ -15,6 +15,7 @@ SOURCE = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(SOURCE / "bench"))
 
 import direct_rows  # noqa: E402
+import file_rows  # noqa: E402
 import fleet  # noqa: E402
 import http_rows  # noqa: E402
 import micro  # noqa: E402
@@ -30,8 +31,12 @@ Row = collections.namedtuple("Row", "name title function on_fleet")
 ROWS = (
     Row("null", "null backend, closed loop, weighted draw, 3 histograms, 10 buckets", micro.null, False),
     Row("null-open", "null backend, open loop, the same ops, 1024 slots", micro.null_open, False),
-    Row("small-get", "get of 4 KiB files (open, read, close); against a bare C loop", micro.small_get,
+    Row("small-get", "get of 4 KiB files (open, read, close); against a bare C loop", file_rows.small_get,
         False),
+    Row("small-files", "10,000 files of 4 KiB, 4 threads; against bare C loops", file_rows.small, False),
+    Row("range-get", "range_get of 4 KiB in the page cache, one thread; against fio", file_rows.range_get, False),
+    Row("file-put", "buffered writes of 1 MiB that do not compress, one thread; against fio with refill_buffers",
+        file_rows.put, False),
     Row("direct", "O_DIRECT reads of 4 KiB, depth 32, one thread; against fio with io_uring and fixed buffers",
         direct_rows.direct, False),
     Row("stats", "a second of 100 workers, 4 histograms of 100,000 samples each", micro.stats, False),
@@ -146,7 +151,7 @@ def main():
     if given.needs:
         print("fleet" if any(row.on_fleet for row in rows) else "",
               "iperf3" if any(row.name in ("net-stream", "net-udp") for row in rows) else "",
-              "fio" if any(row.name == "direct" for row in rows) else "",
+              "fio" if any(row.name in ("direct", "range-get", "file-put") for row in rows) else "",
               "sockperf" if any(row.name == "net-rr" for row in rows) else "",
               "wrk" if any(row.name == "s3" or row.name.startswith("http-") for row in rows) else "",
               "radosgw" if any(row.name == "s3-radosgw" for row in rows) else "",

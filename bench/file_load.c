@@ -4,7 +4,7 @@
  *
  *     bench-file_load OP URI FILES BYTES RANGE THREADS ROUNDS [bare]
  *
- * OP: get, stat, range_get (RANGE bytes at multiples of RANGE), put (new files of BYTES, removed after each round). */
+ * OP: get, stat, range_get and range_put (RANGE bytes at multiples of RANGE), put (new files of BYTES, removed after each round). */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -182,6 +182,7 @@ static struct job make_job(const struct setup *s)
 		.op_timeout_ns = NS_PER_SEC,
 		.stats_interval_ns = NS_PER_SEC,
 		.load = true,
+		.allow_foreign = true,
 		.n_ops = 1,
 		.ops = calloc(1, sizeof(struct job_op)),
 	};

@@ -50,12 +50,6 @@ def record():
                    middle(runs, "mib"), goal=("muster", "<", 64))], runs
 
 
-def small_get():
-    runs = repeat("small_get")
-    return [Metric("CPU per operation", "ns", middle(runs, "engine_cpu_ns_per_op"),
-                   middle(runs, "bare_cpu_ns_per_op"), goal=("ratio", "<=", 1.15))], runs
-
-
 def stats():
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
         runs = repeat("proto_stats", lambda i: [f"{folder}/{i}"])

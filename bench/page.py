@@ -43,6 +43,12 @@ larger, as the goal says. A row without a goal is for information.
   send and recv, with one clock read for each round trip.
 - **1000 flows against 32** is muster against itself, on one thread: what a transaction costs its client when
   it has to wait for many.
+- **range_get, buffered writes** and a thread of fio are bound to the same processor, in turn. The file of range_get is
+  in the page cache of a disk's file system (tmpfs takes no reads of io_uring but by a thread behind each); fio
+  has registered files and buffers, and submits each read by itself, which is its default; a line more is for fio in
+  batches. Writes go over 256 MiB that are there in memory, on both sides.
+- **bare C loops** do the same system calls with two clock reads on as many threads, over the same files, by
+  turns with the engine in one process.
 - **O_DIRECT** is one thread, bound to a processor, on an ext4 of its own; its loop device does its work on the others, and
   its file lies in memory: what a real device would take is not in it, and what the device's own work takes
   is not in CPU. fio has registered files and buffers, and submits each read by itself, which is its default; the last
