@@ -181,6 +181,35 @@ static void test_puts(void)
 	}
 }
 
+/* Without a factor no block of a thread's puts is like another, whatever their sizes, and where ever they write. */
+static void test_no_block_twice(void)
+{
+	for (size_t i = 0; i < 2 * ARRAY_LEN(sizes); i++) {
+		AUTO_FREE struct store *store = calloc(1, sizeof(*store));
+		const bool range = i % 2;
+		struct job j = null_job();
+		struct job_op *op = run_add_op(&j, range ? OP_RANGE_PUT : OP_PUT, 1,
+			range ? "null://x/s/*" : "null://x/out/");
+		struct task *t;
+		struct slot s;
+		void *thread;
+
+		run_add_set(&j, "prepared", 10, 4u << 20, "null://x/s/");
+		op->size = size_copy(&sizes[i / 2]);
+		op->range_size = 12288 << i;
+		op->range_align = 4096;
+		t = must_task(&j);
+		thread = must_thread(t);
+		for (int k = 0; store && k < 1000; k++) {
+			next_op(thread, &s);
+			add(store, &s.io);
+		}
+		CHECK(store && store->n > 0 && ratio(store) == 1.0, "row %zu", i);
+		load_source.thread_fini(thread);
+		task_destroy(t);
+	}
+}
+
 /* Blocks of objects that are written anew, anywhere. */
 static void test_range_puts(void)
 {
@@ -370,5 +399,6 @@ static void test_seeds(void)
 	}
 }
 
-TEST_MAIN(TEST(test_sets), TEST(test_puts), TEST(test_range_puts), TEST(test_sets_stay),
-	TEST(test_written_and_read), TEST(test_reads_of_sets), TEST(test_seeds))
+TEST_MAIN(TEST(test_sets), TEST(test_puts), TEST(test_no_block_twice),
+	TEST(test_range_puts), TEST(test_sets_stay), TEST(test_written_and_read),
+	TEST(test_reads_of_sets), TEST(test_seeds))
