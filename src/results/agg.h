@@ -76,6 +76,10 @@ int agg_rows(struct agg *a, size_t worker, struct agg_row **ret, size_t *ret_n,
 	struct err *err);
 bool agg_partial(const struct agg *a, size_t worker); /* deltas stand in for results */
 
+/* The sum of the response times of all operations of a worker, failed ones too, in ns: in a closed loop the time
+ * that its slots waited. Interval reports know no times of failed ones. */
+double agg_waited_ns(const struct agg *a, size_t worker);
+
 /* What went through one endpoint, of all kinds of operations. Deltas know no endpoints: a partial worker has
  * none. */
 struct agg_endpoint {

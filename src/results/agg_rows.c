@@ -40,6 +40,23 @@ bool agg_partial(const struct agg *a, size_t worker)
 	return !worker_complete(w) && (any_delta(w) || w->n_results);
 }
 
+double agg_waited_ns(const struct agg *a, size_t worker)
+{
+	const struct worker_sum *w;
+	double sum = 0;
+
+	if (worker >= a->n)
+		return 0;
+	w = &a->workers[worker];
+	for (size_t i = 0; worker_uses_lines(w) && i < w->n_lines; i++)
+		if (w->lines[i].kind == SAMPLE_RESPONSE ||
+			w->lines[i].kind == SAMPLE_FAILED)
+			sum += (double)w->lines[i].sum;
+	for (int op = 0; !worker_uses_lines(w) && op < OP_KINDS; op++)
+		sum += (double)w->deltas[op].response.sum;
+	return sum;
+}
+
 void row_set_finish(struct row_set *s)
 {
 	for (int op = 0; op < OP_KINDS; op++) {

@@ -6,6 +6,7 @@
 #include "common/clock.h"
 #include "results/run_rate.h"
 #include "results/tables.h"
+#include "results/verdict.h"
 
 /* Seconds from the start of the run; its clock and at_ns are the orchestrator's. */
 static double since_start(const struct run_info *info, uint64_t at_ns)
@@ -74,17 +75,19 @@ static void put_clock(struct json_writer *w, const struct run_worker *rw)
 	jw_object_end(w);
 }
 
-static void put_maxima(struct json_writer *w, const struct run_worker *rw)
+static void put_mounts(struct json_writer *w, const struct run_worker *rw)
 {
-	jw_object(w, "maxima");
-	jw_real(w, "busiest_core_pct", rw->busiest_core, 1);
-	jw_real(w, "cpu_pct", rw->cpu, 1);
-	jw_real(w, "worker_cpu_pct", rw->worker_cpu, 1);
-	jw_uint(w, "rss_bytes", rw->rss_bytes);
-	jw_real(w, "late_max_us", (double)rw->late_max_ns / 1e3, 3);
-	jw_uint(w, "net_rx_bytes_per_sec", rw->net_rx_max);
-	jw_uint(w, "net_tx_bytes_per_sec", rw->net_tx_max);
-	jw_object_end(w);
+	jw_array(w, "mounts");
+	for (size_t i = 0; i < rw->n_mounts; i++) {
+		const struct msg_mount *m = &rw->mounts[i];
+
+		jw_object(w, NULL);
+		jw_text(w, "path", m->path);
+		jw_text(w, "filesystem", m->filesystem);
+		jw_text(w, "disks", *m->disks ? m->disks : NULL);
+		jw_object_end(w);
+	}
+	jw_array_end(w);
 }
 
 void metadata_worker_members(
@@ -103,12 +106,16 @@ void metadata_worker_members(
 	put_lost(w, info, rw);
 	put_clock(w, rw);
 	put_facts(w, rw);
-	put_maxima(w, rw);
-	jw_array(w, "limits");
-	for (int i = 0; i < RUN_LIMITS; i++)
-		if (run_worker_limits(rw) & 1u << i)
-			jw_text(w, NULL, run_limits[i].name);
-	jw_array_end(w);
+	if (rw->threads) {
+		jw_uint(w, "threads", rw->threads);
+		jw_uint(w, "slots", rw->slots);
+	} else {
+		jw_null(w, "threads");
+		jw_null(w, "slots");
+	}
+	machine_seen_members(w, rw->machine, rw->late_max_ns);
+	put_mounts(w, rw);
+	verdict_worker_limits(w, info, rw);
 	run_rate_worker(w, info, rw);
 	jw_texts(w, "warnings", rw->warnings);
 }
@@ -169,25 +176,6 @@ static void put_phases(struct json_writer *w, const struct run_info *info)
 	jw_array_end(w);
 }
 
-static void put_limits(struct json_writer *w, const struct run_info *info)
-{
-	jw_array(w, "limits");
-	for (size_t i = 0; i < info->n_workers; i++) {
-		const struct run_worker *rw = &info->workers[i];
-
-		for (int k = 0; k < RUN_LIMITS; k++) {
-			if (!(run_worker_limits(rw) & 1u << k))
-				continue;
-			jw_object(w, NULL);
-			jw_text(w, "worker", rw->id);
-			jw_text(w, "limit", run_limits[k].name);
-			jw_real(w, "value", run_limits[k].value(rw), 3);
-			jw_object_end(w);
-		}
-	}
-	jw_array_end(w);
-}
-
 static void put_run_clock(struct json_writer *w, const struct run_info *info)
 {
 	jw_object(w, "clock");
@@ -235,6 +223,7 @@ void metadata_members(struct json_writer *w, const struct run_info *info)
 		jw_object_end(w);
 	}
 	jw_array_end(w);
-	put_limits(w, info);
+	verdict_members(w, info);
+	verdict_limits(w, info);
 	jw_texts(w, "remarks", info->remarks);
 }

@@ -6,6 +6,7 @@
 #include "common/err.h"
 #include "results/run_rate.h"
 #include "results/tables.h"
+#include "results/verdict.h"
 
 #define MIB (1024.0 * 1024.0)
 
@@ -146,6 +147,7 @@ int results_members(struct json_writer *w, struct agg *a, const struct run_info 
 	jw_int(w, "exit_code", info->exit_code);
 	jw_real(w, "measured_s", (double)info->measured_ns / 1e9, 6);
 	run_rate_members(w, info);
+	verdict_members(w, info);
 	if (info->object_store)
 		jw_bool(w, "tls_verified", info->tls_verified);
 	if (put_ops(w, a, info, AGG_ALL, err) < 0 ||

@@ -1,4 +1,4 @@
-/* run_info: releases what is said about a run, and tells which machine limits a worker hit. */
+/* run_info: releases what is said about a run. */
 #include "results/run_info.h"
 
 #include <stdlib.h>
@@ -40,39 +40,4 @@ void run_info_finish(struct run_info *r)
 	free(r->target);
 	free_texts(r->remarks);
 	*r = (struct run_info){.run = NULL};
-}
-
-static double core_value(const struct run_worker *rw)
-{
-	return rw->busiest_core;
-}
-
-static double cpu_value(const struct run_worker *rw)
-{
-	return rw->cpu;
-}
-
-static double lateness_value(const struct run_worker *rw)
-{
-	return (double)rw->late_max_ns / 1e3;
-}
-
-const struct run_limit run_limits[RUN_LIMITS] = {
-	[RUN_LIMIT_CORE] = {"core", "busiest core", "%", 95, core_value},
-	[RUN_LIMIT_CPU] = {"cpu", "all cores", "%", 95, cpu_value},
-	[RUN_LIMIT_LATENESS] = {"lateness", "lateness", "us", 10000, lateness_value},
-};
-
-unsigned run_worker_limits(const struct run_worker *rw)
-{
-	unsigned hit = 0;
-
-	/* waiting for due times may take whole cores, and lateness holds waits for slots: whose fault a missed
-	 * rate is run_rate_limit says */
-	if (rw->rate > 0 && (rw->slots_busy > 0 || rw->never_started == 0))
-		return 0;
-	for (unsigned i = 0; i < RUN_LIMITS; i++)
-		if (run_limits[i].value(rw) >= run_limits[i].from)
-			hit |= 1u << i;
-	return hit;
 }

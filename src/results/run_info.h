@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "proto/msg.h"
+#include "results/machine_seen.h"
 
 struct run_worker {
 	char *id, *host, *address, *transport, *login, *host_key;
@@ -22,10 +23,14 @@ struct run_worker {
 	int64_t skew_ns; /* when its first thread began, minus the planned start, on our clock */
 	bool skew_known;
 	char **warnings; /* NULL-terminated, or NULL */
-	/* maxima over measure, for machine limits */
-	double busiest_core, cpu, worker_cpu;
-	uint64_t rss_bytes, late_max_ns;
-	uint64_t net_rx_max, net_tx_max; /* bytes/s, best interval */
+	/* over measure; the caller's, and may be NULL */
+	const struct machine_seen *machine;
+	uint64_t late_max_ns;
+	uint32_t threads, slots; /* of its engine; 0: not known */
+	double waited; /* 0 to 1: part of the time that a slot waited for the store, on average */
+	/* where its files lie; the caller's */
+	const struct msg_mount *mounts;
+	size_t n_mounts;
 	bool partial;
 	/* open loop (run_rate.h) */
 	double rate; /* operations per second that were asked of it; 0: closed loop */
@@ -68,18 +73,3 @@ struct run_info {
 
 /* Releases everything; r is empty then. */
 void run_info_finish(struct run_info *r);
-
-/* Limits of a machine that may have set the numbers instead of the storage. */
-enum run_limit_kind { RUN_LIMIT_CORE, RUN_LIMIT_CPU, RUN_LIMIT_LATENESS, RUN_LIMITS };
-
-struct run_limit {
-	const char *name;  /* as in metadata.json: "core" */
-	const char *label; /* for a person: "busiest core" */
-	const char *unit;  /* of value: "%" "us" */
-	double from;       /* it was hit when value reached this */
-	double (*value)(const struct run_worker *rw);
-};
-extern const struct run_limit run_limits[RUN_LIMITS];
-
-/* Bit per run_limit_kind that the worker's maxima reached. */
-unsigned run_worker_limits(const struct run_worker *rw);

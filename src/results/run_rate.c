@@ -120,7 +120,7 @@ static void put_reason(
 		buf_printf(out,
 			"began late with slots free: the load generator is the limit "
 			"(busiest core %.0f %%)",
-			worst->busiest_core);
+			machine_seen_mean(worst->machine, SEEN_BUSIEST_CORE));
 	}
 	if (limit != RATE_LOST && n > 1)
 		buf_printf(out, "; worst is %s", worst->id);

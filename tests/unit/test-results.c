@@ -414,24 +414,6 @@ static void test_json_shape(void)
 
 /* ---- run_info ---- */
 
-static void test_limits(void)
-{
-	static const struct {
-		struct run_worker worker;
-		unsigned want;
-	} rows[] = {
-		{{.busiest_core = 94.9}, 0},
-		{{.busiest_core = 95}, 1u << RUN_LIMIT_CORE},
-		{{.busiest_core = 100, .cpu = 99},
-			1u << RUN_LIMIT_CORE | 1u << RUN_LIMIT_CPU},
-		{{.late_max_ns = 9999999}, 0},
-		{{.late_max_ns = 10000000}, 1u << RUN_LIMIT_LATENESS},
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		CHECK(run_worker_limits(&rows[i].worker) == rows[i].want, "row %zu", i);
-}
-
 /* All that a run_info may own is freed (the sanitizer looks). */
 static void test_finish(void)
 {
@@ -451,4 +433,4 @@ static void test_finish(void)
 
 TEST_MAIN(TEST(test_hlog), TEST(test_full_disk), TEST(test_cut), TEST(test_disk_again),
 	TEST(test_series), TEST(test_series_sums), TEST(test_json_text),
-	TEST(test_json_shape), TEST(test_limits), TEST(test_finish))
+	TEST(test_json_shape), TEST(test_finish))

@@ -6,6 +6,9 @@
 
 #define SECOND UINT64_C(1000000000)
 
+static const struct machine_seen machine = {
+	.seconds = 1, .values = {[SEEN_BUSIEST_CORE] = {96, 96}}};
+
 static struct run_worker worker(
 	const char *id, double rate, uint64_t started, uint64_t never, double slots_busy)
 {
@@ -15,7 +18,7 @@ static struct run_worker worker(
 		.never_started = never,
 		.slots_busy = slots_busy,
 		.rate_known = true,
-		.busiest_core = 96};
+		.machine = &machine};
 }
 
 static struct run_worker lost(const char *id, double rate, uint64_t started)
@@ -102,18 +105,4 @@ static void test_nothing_measured(void)
 	CHECK(run_rate_limit(&info, &workers[0]) == RATE_KEPT);
 }
 
-/* An open loop's processors and lateness say nothing, unless the worker was late with slots free. */
-static void test_machine_limits(void)
-{
-	struct run_worker rw = worker("a", 0, 0, 0, 0);
-
-	CHECK(run_worker_limits(&rw) == 1u << RUN_LIMIT_CORE);
-	rw = worker("a", 1000, 1000, 0, 0);
-	CHECK(run_worker_limits(&rw) == 0);
-	rw = worker("a", 1000, 900, 100, 0.5);
-	CHECK(run_worker_limits(&rw) == 0);
-	rw = worker("a", 1000, 900, 100, 0);
-	CHECK(run_worker_limits(&rw) == 1u << RUN_LIMIT_CORE);
-}
-
-TEST_MAIN(TEST(test_text), TEST(test_nothing_measured), TEST(test_machine_limits))
+TEST_MAIN(TEST(test_text), TEST(test_nothing_measured))

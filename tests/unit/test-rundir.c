@@ -188,9 +188,49 @@ static void run_results(struct run *run)
 	CHECK(agg_check(run->agg, &said) == 0, "%s", said.data);
 }
 
+/* Two intervals, of a second and of three. */
+static const struct machine_seen *see_machine(size_t worker)
+{
+	static struct machine_seen seen[WORKERS];
+	struct machine_card cards[] = {
+		{(char *)"eth0", 10000, 20, 2 << 20, 1 << 20},
+		{(char *)"veth1", 0, 0, 1000, 1000},
+	};
+	struct machine_disk disk = {(char *)"nvme0n1", 50, 4096, 8192, 1, 2};
+	struct machine_stats s = {.busiest_core = worker ? 50 : 97.5,
+		.cpu = 25,
+		.own_cpu = 25,
+		.user = 10,
+		.system = 14.5,
+		.iowait = 3,
+		.steal = 0.5,
+		.worker_cpu = 90,
+		.rss_bytes = 1 << 20,
+		.available_bytes = 4096,
+		.swap_in_bytes = 8192,
+		.net_rx_bytes = 2 << 20,
+		.net_tx_bytes = 1 << 20,
+		.cards = cards,
+		.n_cards = ARRAY_LEN(cards),
+		.disks = &disk,
+		.n_disks = 1};
+
+	machine_seen_finish(&seen[worker]);
+	machine_seen_add(&seen[worker], &s, 1);
+	s.cpu = 5;
+	s.available_bytes = 2048;
+	s.swap_in_bytes = 0;
+	machine_seen_add(&seen[worker], &s, 3);
+	return &seen[worker];
+}
+
 static void fill_worker(struct run_worker *rw, size_t worker)
 {
 	static char *backends[] = {(char *)"null", (char *)"file", NULL};
+	static struct msg_mount mounts[] = {
+		{(char *)"/data", (char *)"xfs", (char *)"nvme0n1"},
+		{(char *)"/dev/shm", (char *)"tmpfs", (char *)""},
+	};
 
 	*rw = (struct run_worker){
 		.id = (char *)ids[worker],
@@ -206,13 +246,12 @@ static void fill_worker(struct run_worker *rw, size_t worker)
 		.bound_ns = 20000 + 1000 * worker,
 		.skew_ns = 3000 * (int64_t)worker,
 		.skew_known = worker != LOST,
-		.busiest_core = worker ? 50 : 97.5,
-		.cpu = 25,
-		.worker_cpu = 90,
-		.rss_bytes = 1 << 20,
+		.machine = see_machine(worker),
 		.late_max_ns = 7500,
-		.net_rx_max = 2 << 20,
-		.net_tx_max = 1 << 20,
+		.threads = 4,
+		.slots = 32,
+		.mounts = worker ? NULL : mounts,
+		.n_mounts = worker ? 0 : ARRAY_LEN(mounts),
 		.partial = worker == LOST,
 		.rate = 100,
 		.started = worker == LOST ? 200 : 470 - 70 * worker,

@@ -214,9 +214,8 @@ static void release(struct run *r)
 	loop_timer_del(r->show);
 	fleet_destroy(r->fleet);
 	for (size_t i = 0; i < r->n; i++) {
-		for (char **w = r->members[i].warnings; w && *w; w++)
-			free(*w);
-		free(r->members[i].warnings);
+		run_forget_ready(&r->members[i]);
+		machine_seen_finish(&r->members[i].machine);
 		free(r->members[i].target);
 		free(r->members[i].job_worker);
 	}

@@ -19,9 +19,6 @@
 #include "orchestrator/console/display.h"
 #include "orchestrator/console/events.h"
 #include "orchestrator/run/run_private.h"
-#include "results/run_rate.h"
-
-#define LIMITS_SHOWN 8
 
 /* Rates are over the planned length, or over what was measured when the run ended early; 0: nothing was.
  * A worker that was lost measured until its last report: that it is gone may be noticed much later. */
@@ -96,76 +93,28 @@ static void copy_hello(struct msg_hello *to, const struct msg_hello *from)
 	to->addresses = copy_strings(from->addresses);
 }
 
-/* What a lost worker had reported until then. */
-static uint64_t reported_ops(const struct run *r, size_t worker)
-{
-	struct err ignored = ERR_INIT;
-	AUTO_FREE struct agg_row *rows = NULL;
-	uint64_t ops = 0;
-	size_t n = 0;
-
-	if (agg_rows(r->agg, worker, &rows, &n, &ignored) < 0)
-		return 0;
-	for (size_t i = 0; i < n; i++)
-		if (rows[i].bucket == BUCKET_ALL)
-			ops += rows[i].count + op_errors_total(rows[i].errors);
-	return ops;
-}
-
-/* What a worker saw of its machine over measure, and what became of its rate. */
-static struct run_worker machine_of(const struct run *r, const struct run_member *m)
-{
-	double n = m->samples ? (double)m->samples : 1;
-
-	return (struct run_worker){.busiest_core = m->busiest_sum / n,
-		.cpu = m->cpu_sum / n,
-		.worker_cpu = m->worker_cpu_sum / n,
-		.late_max_ns = m->late_max_ns,
-		.rate = m->rate,
-		.started = m->rate > 0 && !m->measure_end_ns
-				   ? reported_ops(r, m->w->index)
-				   : m->started,
-		.never_started = m->never_started,
-		.slots_busy = m->slots_busy,
-		.rate_known = m->measure_end_ns != 0};
-}
-
 static void fill_worker(
 	const struct run *r, const struct run_member *m, struct run_worker *out)
 {
 	const struct fleet_worker *w = m->w;
 	const struct conn_info *ci = fleet_conn_info(w);
-	struct run_worker seen = machine_of(r, m);
 
-	*out = (struct run_worker){
-		.id = or_empty(w->id),
-		.host = or_empty(w->host->name),
-		.address = or_empty(ci && ci->address ? ci->address : w->host->address),
-		.transport = or_empty(ci ? ci->transport : NULL),
-		.login = or_empty(ci ? ci->login : NULL),
-		.host_key = or_empty(ci ? ci->host_key : NULL),
-		.said_hello = w->said_hello,
-		.state = worker_state_name(w->state),
-		.reason = w->reason ? strdup(w->reason) : NULL,
-		.target = m->target ? strdup(m->target) : NULL,
-		.lost_ns = m->lost_ns,
-		.lost_in = m->lost_in,
-		.skew_ns = m->skew_ns,
-		.skew_known = m->skew_known,
-		.busiest_core = seen.busiest_core,
-		.cpu = seen.cpu,
-		.worker_cpu = seen.worker_cpu,
-		.rss_bytes = m->rss_bytes,
-		.late_max_ns = m->late_max_ns,
-		.net_rx_max = m->rx_max,
-		.net_tx_max = m->tx_max,
-		.partial = agg_partial(r->agg, w->index),
-		.rate = seen.rate,
-		.started = seen.started,
-		.never_started = seen.never_started,
-		.slots_busy = seen.slots_busy,
-		.rate_known = seen.rate_known,
-	};
+	*out = run_machine_of(r, m);
+	out->id = or_empty(w->id);
+	out->host = or_empty(w->host->name);
+	out->address = or_empty(ci && ci->address ? ci->address : w->host->address);
+	out->transport = or_empty(ci ? ci->transport : NULL);
+	out->login = or_empty(ci ? ci->login : NULL);
+	out->host_key = or_empty(ci ? ci->host_key : NULL);
+	out->said_hello = w->said_hello;
+	out->state = worker_state_name(w->state);
+	out->reason = w->reason ? strdup(w->reason) : NULL;
+	out->target = m->target ? strdup(m->target) : NULL;
+	out->lost_ns = m->lost_ns;
+	out->lost_in = m->lost_in;
+	out->skew_ns = m->skew_ns;
+	out->skew_known = m->skew_known;
+	out->partial = agg_partial(r->agg, w->index);
 	clock_sync_at(&w->clock, clock_ns(), &out->offset_ns, &out->bound_ns);
 	if (w->said_hello)
 		copy_hello(&out->hello, &w->hello);
@@ -248,15 +197,6 @@ static void fill_left(const struct run *r, struct run_info *ret)
 	}
 }
 
-/* How the ops of an open loop came due. */
-static void fill_rate(const struct run *r, struct run_info *ret)
-{
-	if (!r->planned || r->plan.n == 0)
-		return;
-	ret->arrival = r->plan.jobs[0].rate.arrival;
-	ret->timer = r->plan.jobs[0].rate.timer;
-}
-
 int run_fill_info(struct run *r, struct run_info *ret, struct err *err)
 {
 	char host[256] = "";
@@ -289,7 +229,7 @@ int run_fill_info(struct run *r, struct run_info *ret, struct err *err)
 	memcpy(ret->phases, r->phases, sizeof(ret->phases));
 	fill_measure(r, ret);
 	fill_left(r, ret);
-	fill_rate(r, ret);
+	run_fill_rate(r, ret);
 	ret->workers = calloc(r->n, sizeof(*ret->workers));
 	if (!ret->workers) {
 		run_info_finish(ret);
@@ -299,68 +239,6 @@ int run_fill_info(struct run *r, struct run_info *ret, struct err *err)
 	for (size_t i = 0; i < r->n; i++)
 		fill_worker(r, &r->members[i], &ret->workers[i]);
 	return 0;
-}
-
-/* Whether the machine of a member ran into limit k. */
-static bool ran_into(const struct run_worker *seen, unsigned k)
-{
-	unsigned hit = run_worker_limits(seen);
-
-	if (hit & (1u << RUN_LIMIT_CPU)) /* then that of one core says nothing */
-		hit &= ~(1u << RUN_LIMIT_CORE);
-	return hit & (1u << k);
-}
-
-/* Which machines may have been the limit, and not the storage. Each host once: its workers share it. */
-static void note_limit(struct run *r, unsigned k)
-{
-	const struct run_limit *limit = &run_limits[k];
-	AUTO_BUF struct buf names = BUF_INIT;
-	const struct host *last = NULL;
-	size_t n = 0;
-
-	for (size_t i = 0; i < r->n; i++) {
-		struct run_worker seen = machine_of(r, &r->members[i]);
-		const struct host *host = r->members[i].w->host;
-
-		if (host == last || !ran_into(&seen, k))
-			continue;
-		last = host;
-		if (++n <= LIMITS_SHOWN)
-			buf_printf(&names, "%s%s %.0f%s%s", n > 1 ? ", " : "",
-				r->members[i].w->id, limit->value(&seen),
-				*limit->unit == '%' ? "" : " ", limit->unit);
-	}
-	if (n > LIMITS_SHOWN)
-		buf_printf(&names, " and %zu more", n - LIMITS_SHOWN);
-	if (n)
-		run_remark(r, "the load generator may have been the limit: %s: %s",
-			limit->label, names.data);
-}
-
-static void show_limits(struct run *r)
-{
-	struct console *con = r->ctx.console;
-	const struct run_member *busy = NULL;
-
-	for (size_t i = 0; i < r->n; i++) {
-		const struct run_member *m = &r->members[i];
-
-		if (m->samples &&
-			(!busy || m->busiest_sum / (double)m->samples >
-					  busy->busiest_sum / (double)busy->samples))
-			busy = m;
-	}
-	if (busy)
-		console_line(con,
-			"Machines: busiest core %.0f%% (%s), network up to %s out, %s "
-			"in, largest "
-			"lateness %s",
-			busy->busiest_sum / (double)busy->samples, busy->w->id,
-			units_mib_per_s((double)busy->tx_max).s,
-			units_mib_per_s((double)busy->rx_max).s,
-			units_latency((double)busy->late_max_ns / 1e3, console_utf8(con))
-				.s);
 }
 
 static void note_machines(struct run *r)
@@ -406,26 +284,6 @@ static void show_outcome(struct run *r)
 			r->degraded ? ": the result is degraded" : "");
 }
 
-/* Of an open loop: whether it was one. */
-static void show_rate(struct run *r)
-{
-	AUTO_BUF struct buf line = BUF_INIT;
-	AUTO_FREE struct run_worker *workers = calloc(r->n, sizeof(*workers));
-	struct run_info info = {
-		.measured_ns = measured_ns(r), .workers = workers, .n_workers = r->n};
-
-	if (!workers)
-		return;
-	for (size_t i = 0; i < r->n; i++) {
-		workers[i] = machine_of(r, &r->members[i]);
-		workers[i].id = r->members[i].w->id; /* not owned here */
-	}
-	fill_rate(r, &info);
-	run_rate_text(&info, &line);
-	if (line.len)
-		console_always(r->ctx.console, "Rate: %s", line.data);
-}
-
 static int show_results(struct run *r, struct err *err)
 {
 	double seconds = (double)measured_ns(r) / 1e9;
@@ -445,13 +303,11 @@ static int show_results(struct run *r, struct err *err)
 	free(rows);
 	console_line(r->ctx.console, "Elapsed: %.1f s, %.1f s of them measured",
 		(double)(clock_ns() - r->began_ns) / 1e9, seconds);
-	show_rate(r);
+	run_show_rate(r, measured_ns(r));
 	run_show_endpoints(r, seconds);
 	if (r->n > 1)
 		run_show_workers(r, seconds);
-	show_limits(r);
-	for (unsigned k = 0; k < RUN_LIMITS; k++)
-		note_limit(r, k);
+	run_show_verdict(r, measured_ns(r));
 	return 0;
 }
 

@@ -30,9 +30,7 @@ static void on_ready(struct run *r, struct run_member *m, struct msg *msg)
 {
 	if (r->stage != RUN_JOB)
 		return;
-	m->ready = true;
-	free(m->warnings);
-	m->warnings = STEAL_PTR(&msg->u.ready.warnings);
+	run_keep_ready(m, &msg->u.ready);
 	if (!r->begun)
 		console_line(r->ctx.console, "✅ %s ready", m->w->id);
 	run_check(r);
@@ -82,27 +80,6 @@ static void on_running(struct run *r, struct run_member *m, struct msg *msg)
 	m->skew_known = true;
 }
 
-static void keep_machine(struct run_member *m, const struct msg_stats *s)
-{
-	double seconds = (double)(s->to_ns - s->from_ns) / 1e9;
-	const struct machine_stats *ms = &s->machine;
-
-	if (s->late_max_ns > m->late_max_ns)
-		m->late_max_ns = s->late_max_ns;
-	if (seconds < 0.1) /* too short to say how busy anything was */
-		return;
-	m->samples++;
-	m->busiest_sum += ms->busiest_core;
-	m->cpu_sum += ms->cpu;
-	m->worker_cpu_sum += ms->worker_cpu;
-	if (ms->rss_bytes > m->rss_bytes)
-		m->rss_bytes = ms->rss_bytes;
-	if ((double)ms->net_rx_bytes / seconds > (double)m->rx_max)
-		m->rx_max = (uint64_t)((double)ms->net_rx_bytes / seconds);
-	if ((double)ms->net_tx_bytes / seconds > (double)m->tx_max)
-		m->tx_max = (uint64_t)((double)ms->net_tx_bytes / seconds);
-}
-
 static void on_stats(struct run *r, struct run_member *m, struct msg *msg)
 {
 	const struct msg_stats *s = &msg->u.stats;
@@ -117,7 +94,7 @@ static void on_stats(struct run *r, struct run_member *m, struct msg *msg)
 		log_info("%s: %s", m->w->id, s->error_sample);
 	clock_sync_at(&m->w->clock, clock_ns(), &offset, &bound);
 	if (s->phase == PHASE_MEASURE) {
-		keep_machine(m, s);
+		run_keep_machine(m, s);
 		m->reported_ns = s->to_ns - (uint64_t)offset;
 	}
 	run_autoterm_stats(r, m, s, offset);

@@ -11,6 +11,7 @@
  *   run_autoterm.c  --autoterm: where the measured part begins and ends
  *   run_end.c     run_info, the final report
  *   run_totals.c  its numbers: per operation, endpoint and worker
+ *   run_machines.c  what the machines did meanwhile: limits and verdict
  *   run_left.c    what was left behind
  *   run_registry.c  what `muster runs` says of it
  *   display.c     header, live block and lines (pure text)
@@ -52,7 +53,11 @@ struct run_member {
 	bool ready, armed, done, bye;
 	uint64_t at_ns;  /* the start last sent to it, in its own clock */
 	uint64_t listed; /* objects, while its job is checked */
-	char **warnings; /* of ready */
+	/* of ready */
+	char **warnings;
+	uint32_t threads, slots;
+	struct msg_mount *mounts;
+	size_t n_mounts;
 	char *target;
 	char *job_worker; /* its name in put names; NULL before its first job */
 	int64_t skew_ns;
@@ -64,13 +69,12 @@ struct run_member {
 	uint64_t objects, objects_total, objects_bytes;
 	struct msg_phase cleanup; /* what cleanup said; no strings */
 	bool cleanup_known;
-	/* --once: objects that measure did not come to */
-	uint64_t not_reached;
+	uint64_t not_reached;    /* --once: objects that measure did not come to */
 	uint64_t measure_end_ns; /* our clock; 0: not there yet */
 	uint64_t reported_ns;    /* the same, until which it reported on measure */
-	/* machine, over measure */
-	double busiest_sum, cpu_sum, worker_cpu_sum;
-	uint64_t samples, rss_bytes, late_max_ns, rx_max, tx_max;
+	/* over measure */
+	struct machine_seen machine;
+	uint64_t late_max_ns;
 	/* open loop: of its last job for the load; and what phase measure said of it */
 	double rate, slots_busy;
 	uint64_t started, never_started;
@@ -242,6 +246,21 @@ void run_show_totals(struct run *r, const struct agg_row *rows, size_t n, double
 /* Where a workload has endpoints: which of them took what, and how fast it was. */
 void run_show_endpoints(struct run *r, double seconds);
 void run_show_workers(struct run *r, double seconds);
+
+/* run_machines.c */
+/* Takes what ready says over, and releases it. */
+void run_keep_ready(struct run_member *m, struct msg_ready *ready);
+void run_forget_ready(struct run_member *m);
+/* A delta of measure. */
+void run_keep_machine(struct run_member *m, const struct msg_stats *s);
+/* What a worker saw of its machine over measure, and what became of its rate. Strings are not owned. */
+struct run_worker run_machine_of(const struct run *r, const struct run_member *m);
+/* How the ops of an open loop came due. */
+void run_fill_rate(const struct run *r, struct run_info *ret);
+/* Of an open loop: whether it was one. */
+void run_show_rate(struct run *r, uint64_t measured_ns);
+/* What was busy, and what limited the run. */
+void run_show_verdict(struct run *r, uint64_t measured_ns);
 
 /* run_registry.c */
 /* Enters it into the registry; a warning when that cannot be done. */
