@@ -24,26 +24,25 @@ void keyset_finish(struct keyset *k)
 	*k = (struct keyset){0};
 }
 
-/* Whether a glob means a set by its names as they would be without shards, which is how people write it
- * who do not care for shards. */
-static bool matches_flat(const char *uri, const struct job_set *set, char *room)
+size_t keyset_flat_key(const struct job_set *set, uint64_t index, char *out)
 {
 	struct job_set flat = *set;
-
-	flat.shards = 0;
-	if (set->count == 0)
-		return false;
-	set_key(&flat, 0, room);
-	return text_match(uri, room, false);
-}
-
-/* People write "tree/" followed by a '*' for all that is in it, however deep. */
-static bool means_whole_tree(const char *uri, const struct job_set *set)
-{
 	size_t len = strlen(set->uri);
 
-	return tree_is(&set->tree) && strncmp(uri, set->uri, len) == 0 &&
-	       strcmp(uri + len, "*") == 0;
+	if (tree_is(&set->tree)) {
+		memcpy(out, set->uri, len);
+		return len + tree_file_name(index, out + len);
+	}
+	flat.shards = 0;
+	return set_key(&flat, index, out);
+}
+
+/* Whether a glob means a set by its names as they would be without shards, or directories of a tree, which is how
+ * people write it who do not care for these. */
+static bool matches_flat(const char *uri, const struct job_set *set, char *room)
+{
+	keyset_flat_key(set, 0, room);
+	return text_match(uri, room, false);
 }
 
 bool keyset_covers(const char *uri, const struct job_set *set)
@@ -61,9 +60,10 @@ bool keyset_covers(const char *uri, const struct job_set *set)
 		       set_index(set, uri + strlen(set->uri), &index) &&
 		       index < set->count;
 	}
-	if (means_whole_tree(uri, set) || matches_flat(uri, set, key))
+	if (matches_flat(uri, set, key))
 		return true;
-	for (uint64_t i = 0; i < set->shards && i < set->count; i++) {
+	for (uint64_t i = 0;
+		i < (tree_is(&set->tree) ? 1 : set->shards) && i < set->count; i++) {
 		set_key(set, i, key);
 		if (text_match(uri, key, false))
 			return true;
@@ -79,20 +79,19 @@ bool keyset_covers_tree(const char *uri, const struct job *job)
 	return false;
 }
 
-/* A star for each level, and then the name. */
+/* A star for each level, or none, and then the name. */
 static bool matches_all_files(const char *uri, const struct job_set *set)
 {
 	static const char *const names[] = {"*", "*.dat", "file_*", "file_*.dat"};
 	size_t len = strlen(set->uri);
+	uint32_t levels = 0;
 
-	if (means_whole_tree(uri, set))
-		return true;
-	if (set->tree.all || strncmp(uri, set->uri, len) != 0)
+	if (strncmp(uri, set->uri, len) != 0)
 		return false;
-	uri += len;
-	for (uint32_t l = 0; l < set->tree.depth; l++, uri += 2)
-		if (uri[0] != '*' || uri[1] != '/')
-			return false;
+	for (uri += len; uri[0] == '*' && uri[1] == '/'; uri += 2)
+		levels++;
+	if (levels > 0 && (set->tree.all || levels != set->tree.depth))
+		return false;
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		if (strcmp(uri, names[i]) == 0)
 			return true;

@@ -6,7 +6,9 @@
 /* Whether a uri that covers a set means all of it: only the directory part, or the name up to its digits, is
  * spelt out. */
 bool keyset_matches_all(const char *uri, const struct job_set *set);
-/* Whether a glob matches names as they would be without shards. */
+/* The name that an object would have without shards, or directories of a tree; and whether a glob matches the
+ * first one. */
+size_t keyset_flat_key(const struct job_set *set, uint64_t index, char *out);
 bool keyset_matches_flat(const char *uri, const struct job_set *set);
 
 /* The number (index, or directory) of key i of a part. */

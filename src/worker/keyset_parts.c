@@ -112,19 +112,18 @@ static void lay_out(struct keyset_part *p, const struct search *s)
 /* The numbers whose names a narrower pattern matches. */
 static int pick_matching(struct keyset_part *part, const char *uri)
 {
-	struct job_set named = *part->set->spec; /* as the pattern names it */
-	AUTO_FREE char *key = malloc(set_key_room(&named));
+	const struct job_set *set = part->set->spec;
+	const bool flat = keyset_matches_flat(uri, set); /* as the pattern names it */
+	AUTO_FREE char *key = malloc(set_key_room(set));
 	AUTO_FREE uint64_t *picked = NULL;
 	uint64_t cap = 0, n = 0;
 
 	if (!key)
 		return -ENOMEM;
-	if (keyset_matches_flat(uri, &named))
-		named.shards = 0;
 	for (uint64_t i = 0; i < part->n; i++) {
 		uint64_t number = keyset_number(part, i);
 
-		set_key(&named, number, key);
+		(flat ? keyset_flat_key : set_key)(set, number, key);
 		if (!text_match(uri, key, false))
 			continue;
 		if (n == cap) {

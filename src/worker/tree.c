@@ -75,14 +75,19 @@ size_t tree_dir(const struct job_tree *t, uint64_t dir, char *out)
 	return (size_t)(p - out);
 }
 
+size_t tree_file_name(uint64_t i, char *out)
+{
+	put_text(out, FILE_PREFIX, sizeof(FILE_PREFIX) - 1);
+	return sizeof(FILE_PREFIX) - 1 +
+	       names_put_index(out + sizeof(FILE_PREFIX) - 1, i);
+}
+
 size_t tree_file(const struct job_tree *t, uint64_t i, char *out)
 {
 	uint64_t first = job_tree_dirs(t) - job_tree_file_dirs(t);
 	size_t len = tree_dir(t, first + i / t->files_per_dir, out);
 
-	put_text(out + len, FILE_PREFIX, sizeof(FILE_PREFIX) - 1);
-	len += sizeof(FILE_PREFIX) - 1;
-	return len + names_put_index(out + len, i);
+	return len + tree_file_name(i, out + len);
 }
 
 /* A number that takes all of text[0..len). */

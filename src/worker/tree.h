@@ -33,6 +33,8 @@ size_t tree_room(const struct job_tree *t);
 size_t tree_dir(const struct job_tree *t, uint64_t dir, char *out);
 /* The same of file i, from its directory on. */
 size_t tree_file(const struct job_tree *t, uint64_t i, char *out);
+/* Its name alone, with a NUL; returns the length. out: tree_room bytes. */
+size_t tree_file_name(uint64_t i, char *out);
 /* Whether a name below the set's uri is a file of the tree, and which. */
 bool tree_file_index(const struct job_tree *t, const char *name, uint64_t *ret_i);
 /* Whether a name below the set's uri, with '/' at its end, is a directory of the tree, and which. */

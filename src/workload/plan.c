@@ -290,8 +290,7 @@ static void sum_up(const struct planner *p, struct plan *plan)
 
 		plan->prepare_objects += set->count * copies;
 		if (set->tree.depth && p->scheme->is_local)
-			plan->prepare_objects += job_tree_dirs(&set->tree) * copies;
-		plan->prepare_dirs += job_tree_dirs(&set->tree) * copies;
+			plan->prepare_dirs += job_tree_dirs(&set->tree) * copies;
 		plan->prepare_bytes += bytes < 1e18 ? (uint64_t)bytes : (uint64_t)1e18;
 	}
 }

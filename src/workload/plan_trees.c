@@ -154,11 +154,11 @@ static int check_rmdir(struct planner *p, const struct job *j, size_t i, struct 
 		if (j->ops[k].kind == OP_MKDIR &&
 			strcmp(j->ops[k].uri, j->ops[i].uri) == 0)
 			return 0;
-	if (workload_in_tree(j, j->ops[i].uri))
+	if (j->allow_foreign || workload_in_tree(j, j->ops[i].uri))
 		return 0;
 	return node_error(p->w->doc, at_key(op->node, "path"), err,
 		"rmdir '%s' has nothing to remove: it needs a mkdir of the same path, or "
-		"a directory_structure",
+		"a directory_structure, or --allow-foreign",
 		op->path);
 }
 

@@ -255,7 +255,7 @@ static void test_op_refusals(void)
 			"w.yaml:3:36: a get takes no 'recursive'"},
 		{OP("op: rmdir, path: a/, weight: 1"),
 			"w.yaml:3:23: rmdir 'a/' has nothing to remove: it needs a mkdir "
-			"of the same path, or a directory_structure"},
+			"of the same path, or a directory_structure, or --allow-foreign"},
 		{OP("op: list, path: a/, weight: 1, selection: zipf"),
 			"w.yaml:3:37: a list takes no 'selection'"},
 		{OP("op: delete, path: a/, weight: 1, selection: zipf"),
