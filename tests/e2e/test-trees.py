@@ -145,7 +145,7 @@ def test_the_first_lost_in_prepare(t, sshd):
     """Who makes the tree is gone: another one makes the rest, and all of it is cleaned up."""
     data = t.tmp / "data"
     text = "distributed: {shared_filesystem: true, tree_creation_mode: coordinator}"
-    t.write("w.yaml", tree(f"file://{data}/", width=6, files=200, more=text))
+    t.write("w.yaml", tree(f"file://{data}/", width=6, files=100, more=text))
     run = t.spawn(t.muster_argv("run", "w.yaml", "--hosts", inventory(t, sshd), "--output", "out"))
     run.wait_for("starting workload", 60)
     wait_until(lambda: len(found(data)) > 200, 60)
