@@ -30,7 +30,7 @@ struct io {
 			  * compress and block say, outside the timed part; content_check */
 	bool recursive; /* mkdir, rmdir */
 	bool may_exist; /* mkdir: that it is there already is as good */
-	bool in_place;  /* put: the object is there, with this size, and is written over as it lies */
+	bool in_place; /* put: the object is there, with this size, and is written over as it lies */
 	bool fsync;
 	uint32_t dedup, compress; /* of job_set; 0 or 1: no */
 	uint64_t block; /* dedup: number of the first block of the object (content.h) */
