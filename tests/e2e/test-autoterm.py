@@ -63,11 +63,11 @@ def test_ramps(t):
     done = never.wait(150)
     t.ends(done, 0)
     t.match(done.out, r"Note: autoterm: the load was not steady after a warm-up of 12s \(throughput moved "
-                      r"\d+ % in 10 s\): the results may hold some of its ramp")
+                      r"[\d.]+ % in 10 s\): the results may hold some of its ramp")
     results = Results(t.tmp / "never")
     t.check(any("not steady" in x for x in results.metadata["remarks"]), results.metadata["remarks"])
     t.check(abs(seconds_of(results, "measure")[1] - 12) < 0.5, "the duration is the bound")
-    t.match(done.err, r"warm-up, not steady yet \(throughput moved \d+ % in 10 s\)")
+    t.match(done.err, r"warm-up, not steady yet \(throughput moved [\d.]+ % in 10 s\)")
 
 
 def test_too_short(t):

@@ -9,7 +9,7 @@
 
 struct console;
 
-#define LIVE_LINES (OP_KINDS + 2)
+#define LIVE_LINES (OP_KINDS + 4)
 
 struct live_block {
 	struct buf lines[LIVE_LINES];
