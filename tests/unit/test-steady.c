@@ -239,7 +239,7 @@ static void test_text(void)
 		{1, 1000, 1120, 500, 500, "throughput moved 12 % in 10 s"},
 		{1, 1000, 400, 500, 900, "throughput moved 60 % in 10 s"},
 		{1, 1000, 1004, 500, 650, "p99 moved 30 % in 10 s"},
-		{1, 1000, 1004, 500, 500, "throughput moved 0.4 %, p99 0 % in 10 s"},
+		{1, 1000, 1004, 500, 500, "throughput moved 0.4 %, p99 0.0 % in 10 s"},
 		{20, 1000, 1500, 500, 500, "throughput of host3 moved 50 % in 10 s"},
 		{1, 0, 1000, 500, 500, "throughput moved 100 % in 10 s"},
 	};

@@ -288,10 +288,10 @@ void steady_judge(const struct steady *s, enum steady_how how, double from_s, do
 		!ret->throughput_bad && !ret->p99_bad && ret->worst_worker == SIZE_MAX;
 }
 
-/* "0.4", "12": two digits say enough. */
+/* "0.4", "12" */
 static void put_percent(struct buf *out, double part)
 {
-	buf_printf(out, part < 0.1 ? "%.2g %%" : "%.0f %%", part * 100);
+	buf_printf(out, part < 0.0995 ? "%.1f %%" : "%.0f %%", part * 100);
 }
 
 void steady_text(const struct steady_verdict *v, const char *name, struct buf *out)
