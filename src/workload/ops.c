@@ -58,8 +58,8 @@ const struct key entry_keys[] = {
 			"with verify: what objects hold that no ensure_objects "
 			"describes."},
 	{"fsync", KEY_BOOL, AT(fsync), .def = "false",
-		.help = "put, range_put: the object is on stable storage before the op "
-			"ends."},
+		.help = "put, range_put: fsync of the file (not of its directory) before "
+			"the op ends."},
 	{"dedup_factor", KEY_CUSTOM, AT(dedup), .fn = decode_factor, .def = "1",
 		.help = "As fill: of N blocks of 4 KiB one is new, the others repeat "
 			"it."},
