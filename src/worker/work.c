@@ -141,15 +141,19 @@ static void add_rate(struct work *w)
 static void judge_once(struct work *w)
 {
 	const struct once *once = &w->task->once;
+	const uint64_t begun_ns = gate_first_ns(&w->gate);
+	const bool measured = w->result.done > 0 || w->result.errors > 0;
 
 	w->result.left = once->total - once_done(once);
-	if (once->total == 0)
-		w->result.at_ns = gate_first_ns(&w->gate);
-	else if (w->result.left > 0)
+	/* nothing came to its end in measure, so it is as short as can be */
+	if (begun_ns && w->result.left == 0 && !measured)
+		w->result.at_ns = begun_ns +
+				  (w->phase == PHASE_WARMUP ? w->task->job.warmup_ns : 0);
+	if (w->result.left > 0)
 		w->result.text = text_printf(
 			"%s of %s objects were left when the load ended",
 			units_count(w->result.left).s, units_count(once->total).s);
-	else if (w->result.done == 0 && w->result.errors == 0)
+	else if (once->total > 0 && !measured)
 		w->result.text = text_printf("all %s objects were worked through before "
 					     "the warm-up was over",
 			units_count(once->total).s);
