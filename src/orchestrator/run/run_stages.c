@@ -187,7 +187,10 @@ static void show_ready(struct run *r)
 		in == r->n ? "All" : "The", in, in == 1 ? "" : "s");
 	run_prepare_text(p, &prepare);
 	if (prepare.len)
-		console_line(r->ctx.console, "Preparing %s", prepare.data);
+		console_line(r->ctx.console,
+			p->jobs[0].trust ? "Taking on trust (skip_verification): %s"
+					 : "Preparing %s",
+			prepare.data);
 }
 
 static void check_job(struct run *r)
@@ -266,6 +269,8 @@ static void show_prepared(struct run *r, const struct run_phase *p)
 	const struct units_text took =
 		units_duration((p->end_ns - p->start_ns) / NS_PER_MS * NS_PER_MS);
 
+	if (r->plan.jobs[0].trust)
+		return;
 	if (r->plan.prepare_objects == 0)
 		console_line(r->ctx.console, "Prepared directories in %s", took.s);
 	else
