@@ -26,6 +26,8 @@ NUMBERS = [  # what differs from run to run and machine to machine
     (r"[\d.]+(µs|ms|us)", "N"), (r"[\d,]+ operations", "N operations"),
     (r"(?<=operations, )[\d.]+ \w+", "N MiB"), (r"in [\d.]+ s", "in N s"),
     (r"Elapsed: [\d.]+ s, [\d.]+ s", "Elapsed: N s, N s"), (r"busiest core \d+% \(h\d\)", "busiest core N% (HOST)"),
+    # of the machine that the test runs on
+    (r" \(\w+ \d+% of [\d.]+ Gbit/s\)", ""), (r", disk \S+ busy \d+%", ""), (r"Verdict: .*", "Verdict: WHAT"),
     (r"muster-2\d{7}T\d{6}Z", "muster-TIME"), (r"Prepared ([\d,]+) objects \([^)]*\) in \w+(\.\d+)?\w*",
                                                r"Prepared \1 objects (N) in N"),
     (r"about [\d.]+ \w+", "about N"),

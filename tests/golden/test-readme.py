@@ -36,7 +36,7 @@ VARYING = [(re.compile(r"\d[\d.,]*(?= ?(?:[KMGT]i)?B\b)"), "N"), (re.compile(r" 
            (re.compile(r"[+-]?\d[\d,.]*"), "N"), (re.compile(r"\s+"), " ")]
 # Said or not, by what the machine was doing.
 # Rounds: node1 to node4 are one machine here.
-SOMETIMES = ("may have been the limit", "ended after the measured time", "one machine", "Plan: ")
+SOMETIMES = ("Verdict: ", "ended after the measured time", "one machine", "Plan: ")
 
 
 @fixture
