@@ -445,7 +445,43 @@ static void test_caps_move_no_choice(void)
 	}
 }
 
+/* However often a thread asks in vain, the next op is the one that was to come. */
+static void test_waiting_moves_no_choice(void)
+{
+	enum op_kind kinds[2][200];
+
+	for (int run = 0; run < 2; run++) {
+		struct job j = mixed_job();
+		struct slot s[4], more;
+
+		for (size_t i = 0; i < j.n_ops; i++)
+			j.ops[i].concurrency = 1;
+
+		struct task *t = must_task(&j);
+		void *thread = must_thread(t, 0, 1);
+
+		/* in one run as many as can be are in flight for a while */
+		for (unsigned k = 0; k < 4; k++) {
+			CHECK(next_op(thread, &s[k]) == NEXT_OP);
+			if (run == 0)
+				load_source.done(thread, &s[k].io);
+		}
+		for (unsigned k = 0; run == 1 && k < 7; k++)
+			CHECK(next_op(thread, &more) == NEXT_LATER);
+		for (unsigned k = 0; run == 1 && k < 4; k++)
+			load_source.done(thread, &s[k].io);
+		for (unsigned k = 0; k < 200; k++) {
+			CHECK(next_op(thread, &more) == NEXT_OP);
+			kinds[run][k] = more.io.kind;
+			load_source.done(thread, &more.io);
+		}
+		load_source.thread_fini(thread);
+		task_destroy(t);
+	}
+	CHECK(memcmp(kinds[0], kinds[1], sizeof(kinds[0])) == 0);
+}
+
 TEST_MAIN(TEST(test_each_object_once), TEST(test_trees_once),
 	TEST(test_listed_objects_once), TEST(test_others_go_on),
 	TEST(test_no_end_is_refused), TEST(test_a_seed_repeats_choices),
-	TEST(test_caps_move_no_choice))
+	TEST(test_caps_move_no_choice), TEST(test_waiting_moves_no_choice))
