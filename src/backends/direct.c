@@ -188,10 +188,10 @@ static const struct backend_option no_options[] = {{NULL}};
 	.schemes = "direct://", .options = no_options, .ops = DIRECT_OPS,                \
 	.job_size = sizeof(struct direct_job), .keeps = direct_keeps,                    \
 	.check = direct_check, .fit = direct_fit, .job_fini = direct_job_fini,           \
-	.list = file_list_all, .read_small = file_read_small,                            \
-	.write_small = file_write_small, .remove_small = file_remove_small,              \
-	.holder_missing = file_holder_missing, .holder_make = file_holder_make,          \
-	.holder_remove = file_holder_remove
+	.list = file_list_all, .list_dirs = file_list_dirs,                              \
+	.read_small = file_read_small, .write_small = file_write_small,                  \
+	.remove_small = file_remove_small, .holder_missing = file_holder_missing,        \
+	.holder_make = file_holder_make, .holder_remove = file_holder_remove
 
 const struct backend backend_direct_sync = {
 	.name = "direct-sync",
