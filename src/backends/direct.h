@@ -105,6 +105,13 @@ int direct_ring_init(struct direct_ring *r, uint32_t slots, size_t fixed_bytes,
 	uint32_t files, struct err *err);
 void direct_ring_fini(struct direct_ring *r);
 
+/* Sends off what is there; with no room for what it will come to, the kernel puts that first where it is seen. */
+static inline void direct_ring_send(struct direct_ring *r)
+{
+	if (io_uring_submit(&r->ring) < 0)
+		io_uring_get_events(&r->ring);
+}
+
 /* A request, to be filled; what is there already goes off when there is no room. */
 static inline struct io_uring_sqe *direct_ring_request(
 	struct direct_ring *r, uint64_t user_data)
@@ -112,7 +119,7 @@ static inline struct io_uring_sqe *direct_ring_request(
 	struct io_uring_sqe *sqe;
 
 	while (!(sqe = io_uring_get_sqe(&r->ring)))
-		io_uring_submit(&r->ring);
+		direct_ring_send(r);
 	io_uring_sqe_set_data64(sqe, user_data);
 	return sqe;
 }
@@ -121,7 +128,7 @@ static inline struct io_uring_sqe *direct_ring_request(
 static inline void direct_ring_room(struct direct_ring *r)
 {
 	while (io_uring_sq_space_left(&r->ring) < 2)
-		io_uring_submit(&r->ring);
+		direct_ring_send(r);
 }
 
 /* ---- direct_op.c: an op in the ring, step by step ---- */

@@ -97,7 +97,7 @@ static int open_file(struct direct_thread *t, struct open_file *f)
 {
 	int rc;
 
-	io_uring_submit(&t->ring.ring);
+	direct_ring_send(&t->ring);
 	rc = open_files_open(&t->open, f);
 	if (rc == 0)
 		register_file(t, (uint32_t)(f - t->open.files), f->fd);
@@ -131,7 +131,7 @@ static void drop_file(struct direct_thread *t, const struct direct_op *op)
 	struct open_file *f =
 		open_files_take(&t->open, file_path(op->io->uri), op->writes);
 
-	io_uring_submit(&t->ring.ring);
+	direct_ring_send(&t->ring);
 	if (f)
 		open_files_drop(&t->open, f);
 }
@@ -310,5 +310,5 @@ void direct_op_give_up(struct direct_thread *t)
 	/* whatever can be called back */
 	io_uring_prep_cancel64(direct_ring_request(&t->ring, DIRECT_NOBODY), 0,
 		IORING_ASYNC_CANCEL_ALL | IORING_ASYNC_CANCEL_ANY);
-	io_uring_submit(&t->ring.ring);
+	direct_ring_send(&t->ring);
 }

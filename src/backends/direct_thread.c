@@ -9,6 +9,14 @@
 #include "common/err.h"
 #include "common/units.h"
 
+/* Taken out of the ring at a time. */
+#define COMPLETIONS 64u
+
+struct completion {
+	uint64_t user_data;
+	int res;
+};
+
 static int make_ops(struct direct_thread *t, uint32_t n)
 {
 	t->ops = calloc(n, sizeof(*t->ops));
@@ -119,25 +127,42 @@ static void take_from_hands(struct direct_thread *t)
 	}
 }
 
-/* All that has come. */
-static void reap(struct direct_thread *t)
+/* What has come is taken out of the ring first: what ops begin next may need the room. */
+static unsigned take_some(struct direct_thread *t, struct completion came[COMPLETIONS])
 {
 	struct io_uring_cqe *cqe;
 	unsigned head, n = 0;
-	bool from_hands = false;
 
-	t->now_ns = clock_ns();
 	io_uring_for_each_cqe(&t->ring.ring, head, cqe)
 	{
-		n++;
-		if (cqe->user_data == DIRECT_EVENT)
-			from_hands = true;
-		else if (cqe->user_data != DIRECT_NOBODY)
-			direct_op_step(t, cqe->user_data, cqe->res);
+		if (n == COMPLETIONS)
+			break;
+		came[n++] = (struct completion){cqe->user_data, cqe->res};
 	}
 	io_uring_cq_advance(&t->ring.ring, n);
+	return n;
+}
+
+/* All that has come. */
+static void reap(struct direct_thread *t)
+{
+	struct completion came[COMPLETIONS];
+	bool from_hands = false;
+	unsigned n;
+
+	do {
+		t->now_ns = clock_ns();
+		n = take_some(t, came);
+		for (unsigned i = 0; i < n; i++) {
+			if (came[i].user_data == DIRECT_EVENT) {
+				from_hands = true;
+				t->event_read = false;
+			} else if (came[i].user_data != DIRECT_NOBODY) {
+				direct_op_step(t, came[i].user_data, came[i].res);
+			}
+		}
+	} while (n == COMPLETIONS);
 	if (from_hands) {
-		t->event_read = false;
 		read_event(t);
 		take_from_hands(t);
 	}
@@ -174,7 +199,7 @@ size_t direct_wait(void *thread, struct io **done, size_t max, uint64_t deadline
 
 	/* some have ended already: what was begun meanwhile goes off, and nobody waits */
 	if (t->done && io_uring_sq_ready(&t->ring.ring))
-		io_uring_submit(&t->ring.ring);
+		direct_ring_send(&t->ring);
 	while (!t->done) {
 		wait_until(t, deadline_ns);
 		reap(t);
