@@ -230,7 +230,9 @@ static int check_ops(
 	if (j->load && j->once && !load_has_end(t))
 		return err_set(err, ERR_INPUT,
 			"--once works through objects that are there, and no op of this "
-			"workload has any: put, list and mkdir never come to an end");
+			"workload has any (put, list and mkdir never come to an end): "
+			"add one "
+			"that reads or deletes, or leave --once out");
 	return 0;
 }
 
