@@ -239,10 +239,10 @@ void validate_show(const struct run *r)
 	if (p->jobs[0].rate.ops > 0 || p->jobs[0].once || p->jobs[0].verify)
 		run_load_text(p, &load);
 	console_line(con, "Load: %s%s%s%s on %zu worker%s%s%s",
-		p->autoterm ? "at most " : "", units_duration(p->duration_ns).s,
-		p->autoterm    ? " after a warm-up of at most "
-		: p->warmup_ns ? " after a warm-up of "
-			       : "",
+		p->autoterm > 0 ? "at most " : "", units_duration(p->duration_ns).s,
+		p->autoterm > 0 ? " after a warm-up of at most "
+		: p->warmup_ns  ? " after a warm-up of "
+				: "",
 		p->warmup_ns ? units_duration(p->warmup_ns).s : "", p->n,
 		p->n == 1 ? "" : "s", load.len ? ": " : "", load.len ? load.data : "");
 	console_always(con, "%s: valid", workload_name(r->workload));

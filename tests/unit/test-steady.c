@@ -127,7 +127,7 @@ static double steady_at(rate_fn *rate, rate_fn *p99, size_t workers, uint64_t se
 	struct rng r;
 
 	rng_seed(&r, seed);
-	for (int t = 1; s && !found && t <= 200; t++) {
+	for (int t = 1; s && found <= 0 && t <= 200; t++) {
 		double to = t, window = fmax(10, to / 3);
 
 		for (size_t w = 0; w < workers; w++)

@@ -96,7 +96,7 @@ static int make_dir(struct run *r, struct err *err)
 
 static char *warmup_text(const struct plan *p)
 {
-	if (p->autoterm)
+	if (p->autoterm > 0)
 		return text_printf(", after a warm-up of at most as much; both end when "
 				   "it is steady within %.3g %%",
 			p->autoterm * 100);
@@ -124,9 +124,9 @@ static void header(struct run *r)
 		p->isolated ? "shared, and a folder for each worker"
 		: p->shared ? "shared (all workers see the same)"
 			    : "local per worker");
-	console_line(con, "Duration: %s%s%s, seed %llu", p->autoterm ? "at most " : "",
-		units_duration(p->duration_ns).s, warm ? warm : "",
-		(unsigned long long)p->seed);
+	console_line(con, "Duration: %s%s%s, seed %llu",
+		p->autoterm > 0 ? "at most " : "", units_duration(p->duration_ns).s,
+		warm ? warm : "", (unsigned long long)p->seed);
 	run_show_load(r);
 	forward_show(&r->forwarded, con);
 	for (char **n = p->notes; n && *n; n++)
@@ -222,6 +222,7 @@ static void release(struct run *r)
 	free(r->members);
 	free(r->failure);
 	steady_destroy(r->steady);
+	first_done_destroy(r->first_done);
 	agg_destroy(r->agg);
 	console_set_copy(r->ctx.console, NULL, NULL);
 	rundir_close(r->dir, &ignored);

@@ -117,10 +117,11 @@ void run_begin_phase(struct run *r)
 		r->length_ns = p->duration_ns;
 		if (p->warmup_ns)
 			run_phase_begins(r, PHASE_WARMUP, r->start_ns, p->warmup_ns);
-		if (!p->autoterm)
+		if (p->autoterm <= 0)
 			run_phase_begins(r, PHASE_MEASURE, r->start_ns + p->warmup_ns,
 				p->duration_ns);
 		run_autoterm_begin(r);
+		run_once_begin(r);
 		r->phase_start_ns = r->start_ns;
 		run_set_states(r, WORKER_ARMED);
 		run_set_load_timer(r);

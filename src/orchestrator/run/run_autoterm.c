@@ -46,7 +46,7 @@ void run_set_load_timer(struct run *r)
 
 void run_autoterm_begin(struct run *r)
 {
-	if (!r->plan.autoterm)
+	if (r->plan.autoterm <= 0)
 		return;
 	r->steady = steady_create(r->n);
 	r->steady_for = WARMING;
