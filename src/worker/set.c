@@ -195,6 +195,9 @@ uint64_t set_size(const struct set *s, uint64_t index)
 {
 	if (s->owner == SET_OURS || set_was_made(s, index))
 		return sizes_at(&s->sizes, s->spec->id, index);
+	/* made by others, each may have any size, unless all have the same */
+	if (s->trusted && s->spec->size.type == SIZE_FIXED)
+		return s->spec->size.min;
 	return s->listed ? s->listed[index] : UINT64_MAX;
 }
 

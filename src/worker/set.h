@@ -23,6 +23,7 @@ struct set {
 	struct sizes sizes;
 	enum set_owner owner;
 	bool verify;        /* content goes by keys (job.verify) */
+	bool trusted;       /* nobody has looked: it is as the job says */
 	bool owner_written; /* the owner object is there */
 	bool made_holder;   /* muster made, or will make, what holds the objects */
 	/* a tree: the same of all its directories: none of level 1 was there before muster came */

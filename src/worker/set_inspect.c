@@ -130,6 +130,7 @@ static void take_on_trust(struct set *s, const struct storage *store)
 	const size_t words = (size_t)(s->spec->count / 64 + 1);
 
 	memset(s->complete, 0xff, words * sizeof(*s->complete));
+	s->trusted = true;
 	if (!s->owner_written && !store->backend->any_object)
 		s->owner = SET_FOREIGN;
 }

@@ -250,7 +250,8 @@ static void test_trust_and_overwrite(void)
 	j = tree_job(2, 1, 3);
 	j.trust = true;
 	t = must_task(&j);
-	CHECK(t->sets[0].to_make == 0 && t->sets[0].owner == SET_FOREIGN);
+	CHECK(t->sets[0].to_make == 0 && t->sets[0].owner == SET_FOREIGN &&
+		set_size(&t->sets[0], 1) == 100);
 	CHECK(run_phase(t, PHASE_PREPARE, &err).done == 0 && count("f") == 0);
 	task_destroy(t);
 
