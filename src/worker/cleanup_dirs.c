@@ -36,9 +36,10 @@ static void *remove_some(void *arg)
 static void remove_level(struct level *l, uint32_t threads)
 {
 	pthread_t ids[THREADS_MAX];
+	const uint64_t dirs = l->end - l->next;
 	uint32_t n = 0;
 
-	while (n + 1 < threads && n < l->end - l->next && n < THREADS_MAX &&
+	while (n + 1 < threads && n < dirs && n < THREADS_MAX &&
 		pthread_create(&ids[n], NULL, remove_some, l) == 0)
 		n++;
 	remove_some(l);
