@@ -17,6 +17,8 @@ BLOCK = 4096
 
 
 def run(t, name, text, rc=0, out=None, *options):
+    if "--once" in options:  # it ends by itself, however slow the machine is
+        text = text.replace("duration: 1s", "duration: 60s")
     t.write(f"{name}.yaml", text)
     done = t.muster("run", f"{name}.yaml", "--output", name, *options, timeout=90)
     t.ends(done, rc, out)
@@ -209,7 +211,7 @@ def test_overwritten_and_just_made(t):
 
 ONE = """
 target: "file://{data}/"
-duration: 300ms
+duration: 1s
 concurrency: 1
 verify: true
 workload:
@@ -230,13 +232,13 @@ def test_a_byte_is_flipped(t):
         expected, found = good[at:at + 8].hex(), bytes(bad[at:at + 8]).hex()
         for op, more in [("get", ""), ("range_get", ", range_size: 100001")]:
             get = ONE.format(data=data, op=op, path=f"a/{path.name}", more=more)
-            done, results = run(t, f"{op}{at}", get, 1)
-            t.match(done.out, rf"(?m)^    corrupt [\d,]+; first error: {op.upper()} .*{re.escape(path.name[-20:])}: corrupt at "
+            done, results = run(t, f"{op}{at}", get, 1, None, "--once")
+            t.match(done.out, rf"(?m)^    corrupt 1; first error: {op.upper()} .*{re.escape(path.name[-20:])}: corrupt at "
                               rf"offset {at}: expected 0x{expected} found 0x{found}$")
             row = next(r for r in results.json["ops"] if r["operation"] == op.upper())
-            t.eq([row["count"], list(row["errors"])], [0, ["corrupt"]])
+            t.eq([row["count"], row["errors"]], [0, {"corrupt": 1}])
     path.write_bytes(good)
-    run(t, "good", ONE.format(data=data, op="get", path=f"a/{path.name}", more=""))
+    run(t, "good", ONE.format(data=data, op="get", path=f"a/{path.name}", more=""), 0, None, "--once")
 
 
 def test_cut_and_strange(t):
@@ -244,7 +246,7 @@ def test_cut_and_strange(t):
     data = t.tmp / "data"
     text = """
 target: "file://{data}/"
-duration: 300ms
+duration: 1s
 concurrency: 1
 verify: true
 prepare:
@@ -256,16 +258,16 @@ workload:
 """
     (data / "theirs").mkdir(parents=True)
     (data / "theirs/x").write_bytes(b"x" * 1000)
-    done, results = run(t, "first", text.format(data=data, more=""), 1)
+    done, results = run(t, "first", text.format(data=data, more=""), 1, None, "--once")
     t.match(done.out, r"first error: GET .*/theirs/x: corrupt at offset 0: expected 0x[0-9a-f]{16} found 0x78{1}")
     (data / "theirs/x").unlink()
     (data / "theirs/x").write_bytes(b"")  # nothing in it is wrong
-    run(t, "empty", text.format(data=data, more=""))
+    run(t, "empty", text.format(data=data, more=""), 0, None, "--once")
     os.truncate(data / "s/prepared-00000003.dat", 19999)
-    done, results = run(t, "cut", text.format(data=data, more="skip_verification: true"))
-    t.match(done.out, r"short [\d,]+; first error: GET .*prepared-00000003.dat: 19999 bytes instead of 20000")
+    done, results = run(t, "cut", text.format(data=data, more="skip_verification: true"), 0, None, "--once")
+    t.match(done.out, r"short 1; first error: GET .*prepared-00000003.dat: 19999 bytes instead of 20000")
     # with somebody looking, it is made again before it is read
-    _, results = run(t, "mended", text.format(data=data, more=""), 0, r"Prepared 1 objects")
+    _, results = run(t, "mended", text.format(data=data, more=""), 0, r"Prepared 1 objects", "--once")
     t.eq(errors(results), {})
 
 
@@ -274,7 +276,7 @@ def test_sets_without(t):
     data = t.tmp / "data"
     text = """
 target: "file://{data}/"
-duration: 300ms
+duration: 1s
 concurrency: 1
 prepare: {{ensure_objects: [{{base_uri: "s/", count: 10, size_distribution: 20000}}]}}
 workload: [{{op: get, path: "s/*", weight: 1}}]
