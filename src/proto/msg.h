@@ -33,6 +33,7 @@ enum msg_type {
 	MSG_JOB,
 	MSG_START,
 	MSG_MEASURE,
+	MSG_REPORT,
 	MSG_HEARTBEAT,
 	MSG_STOP,
 	MSG_NET_OPEN,
@@ -231,6 +232,11 @@ struct msg_measure {
 	uint64_t at_ns, end_ns; /* the worker's clock */
 };
 
+/* Interval reports come now, and not with the interval. */
+struct msg_report {
+	uint32_t generation;
+};
+
 struct msg_stats {
 	uint32_t generation;
 	uint32_t seq; /* from 0, per generation */
@@ -381,6 +387,7 @@ struct msg {
 		struct msg_running running;
 		struct msg_stop stop;
 		struct msg_measure measure;
+		struct msg_report report;
 		struct msg_stats stats;
 		struct msg_phase phase;
 		struct msg_result result;

@@ -37,6 +37,11 @@ static const struct field measure_fields[] = {
 	MEMBERS_END,
 };
 
+static const struct field report_fields[] = {
+	MEMBER(msg_report, generation, FIELD_U32, .min = 1),
+	MEMBERS_END,
+};
+
 static const struct field heartbeat_fields[] = {
 	MEMBERS_END,
 };
@@ -94,6 +99,7 @@ const struct msg_def msg_defs_to_worker[MSG_TYPES] = {
 	[MSG_JOB] = {"job", job_fields, job_check, .digits = 17},
 	[MSG_START] = {"start", start_fields},
 	[MSG_MEASURE] = {"measure", measure_fields},
+	[MSG_REPORT] = {"report", report_fields},
 	[MSG_HEARTBEAT] = {"heartbeat", heartbeat_fields},
 	[MSG_STOP] = {"stop", stop_fields},
 	[MSG_NET_OPEN] = {"net_open", net_open_fields, net_open_check, .digits = 17},

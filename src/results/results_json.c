@@ -4,6 +4,7 @@
 
 #include "common/cleanup.h"
 #include "common/err.h"
+#include "results/first_done.h"
 #include "results/run_rate.h"
 #include "results/tables.h"
 #include "results/verdict.h"
@@ -148,6 +149,7 @@ int results_members(struct json_writer *w, struct agg *a, const struct run_info 
 	jw_real(w, "measured_s", (double)info->measured_ns / 1e9, 6);
 	run_rate_members(w, info);
 	verdict_members(w, info);
+	first_done_members(w, info, info->first_done);
 	if (info->object_store)
 		jw_bool(w, "tls_verified", info->tls_verified);
 	if (put_ops(w, a, info, AGG_ALL, err) < 0 ||

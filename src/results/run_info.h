@@ -9,6 +9,8 @@
 #include "proto/msg.h"
 #include "results/machine_seen.h"
 
+struct first_done_report;
+
 struct run_worker {
 	char *id, *host, *address, *transport, *login, *host_key;
 	struct msg_hello hello; /* facts; zeroed when it never said hello */
@@ -48,6 +50,8 @@ struct run_phase {
 
 struct run_info {
 	char *run, *name, *version, *config, *command_line, *hostname, *target;
+	const struct first_done_report
+		*first_done; /* the caller's; NULL: not such a run */
 	bool shared;
 	/* of object stores alone: whether it is one, and its certificate was verified where it has one */
 	bool object_store, tls_verified;

@@ -121,6 +121,8 @@ static void on_message(struct control *c, struct msg *m, uint64_t received_ns)
 		control_start(c, &m->u.start);
 	} else if (m->type == MSG_MEASURE) {
 		control_measure(c, &m->u.measure);
+	} else if (m->type == MSG_REPORT) {
+		control_report(c, &m->u.report);
 	} else if (m->type == MSG_STOP) {
 		if (m->u.stop.mode == STOP_QUIT)
 			control_end(c, "quit", 0);

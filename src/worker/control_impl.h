@@ -46,8 +46,8 @@ struct control {
 	bool at_answered;  /* armed was said for at_ns */
 	/* where measure was moved to; 0: it begins and ends as planned */
 	uint64_t measure_at_ns, measure_end_ns;
-	bool warm_over;    /* phase warmup was said */
-	bool stop_asked;   /* by stop: the phase ends as stopped */
+	bool warm_over;  /* phase warmup was said */
+	bool stop_asked; /* by stop: the phase ends as stopped */
 
 	/* what comes when the work that was cancelled has ended */
 	struct work *cancelled;
@@ -96,6 +96,7 @@ void control_moment(struct loop_timer *t, void *user);
 void control_stats(struct loop_timer *t, void *user);
 void control_warm_end(struct loop_timer *t, void *user);
 void control_measure(struct control *c, const struct msg_measure *m);
+void control_report(struct control *c, const struct msg_report *m);
 /* Goes on writing the outcome, as far as there is room. True when all is written. */
 bool control_phase_end(struct control *c);
 

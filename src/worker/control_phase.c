@@ -151,6 +151,13 @@ void control_stats(struct loop_timer *t, void *user)
 		send_all_stats(c);
 }
 
+void control_report(struct control *c, const struct msg_report *m)
+{
+	if (m->generation == c->generation && c->state == STATE_RUNNING && c->work &&
+		is_load(c->work) && !c->finishing)
+		send_all_stats(c);
+}
+
 /* Ends warm-up: where measure begins, when it does. */
 static void say_warm_over(struct control *c, bool stopped)
 {

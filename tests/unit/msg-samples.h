@@ -130,6 +130,7 @@ static struct msg samples[] = {
 			.phase = PHASE_WARMUP,
 			.at_ns = 88203000000000}},
 	{.type = MSG_MEASURE, .u.measure = {.generation = 1, .at_ns = 88210000000000}},
+	{.type = MSG_REPORT, .u.report = {.generation = 1}},
 	{.type = MSG_HEARTBEAT},
 	{.type = MSG_STOP, .u.stop = {.mode = STOP_DRAIN}},
 	{.type = MSG_HELLO,

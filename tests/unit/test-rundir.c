@@ -1,5 +1,6 @@
 /* test-rundir: a made-up run with a lost worker, a late one and awkward names, written to a directory and
  * compared with tests/golden/results (MUSTER_UPDATE_GOLDEN=1 writes it anew); names and clashes. */
+#include "results/first_done.h"
 #include "results/rundir.h"
 
 #include <sys/stat.h>
@@ -287,6 +288,16 @@ static struct run_info make_info(struct run_worker workers[WORKERS])
 {
 	static char *remarks[] = {(char *)"host \"rack\\7\" lost,\tat 4 s",
 		(char *)"\xc3\xa9 and \xff and \x1b[31m", NULL};
+	static const struct first_done_report done = {.first_ns = 2 * SECOND,
+		.last_ns = 4 * SECOND,
+		.last = 1,
+		.through = 2,
+		.workers = WORKERS,
+		.spread_ns = 250000,
+		.ops = {[OP_GET] = {true, {100, 409600}, {150, 614400}}},
+		.first_all = {100, 409600},
+		.last_all = {150, 614400},
+		.left = 0.25};
 	struct run_info info = {
 		.run = (char *)RUN_NAME,
 		.name = (char *)"mixed put/get",
@@ -309,6 +320,7 @@ static struct run_info make_info(struct run_worker workers[WORKERS])
 			{PHASE_MEASURE, START + SECOND, START + 6 * SECOND, 5 * SECOND, 0,
 				0, 0, 0}},
 		.n_phases = 2,
+		.first_done = &done,
 		.outcome = "degraded",
 		.exit_code = 1,
 		.remarks = remarks,

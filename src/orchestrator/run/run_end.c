@@ -304,6 +304,7 @@ static int show_results(struct run *r, struct err *err)
 	console_line(r->ctx.console, "Elapsed: %.1f s, %.1f s of them measured",
 		(double)(clock_ns() - r->began_ns) / 1e9, seconds);
 	run_show_rate(r, measured_ns(r));
+	run_once_show(r);
 	run_show_endpoints(r, seconds);
 	if (r->n > 1)
 		run_show_workers(r, seconds);
@@ -313,11 +314,14 @@ static int show_results(struct run *r, struct err *err)
 
 static int write_results(struct run *r, struct err *err)
 {
+	struct first_done_report done;
 	struct run_info info;
 	int res;
 
 	if (run_fill_info(r, &info, err) < 0)
 		return -1;
+	if (run_once_find(r, &done))
+		info.first_done = &done;
 	res = rundir_results(r->dir, r->agg, &info, err);
 	if (res == 0 && r->app->o.export_file)
 		res = export_results(r->app->o.export_file, r->agg, &info, err);

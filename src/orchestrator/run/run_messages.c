@@ -98,6 +98,10 @@ static void on_stats(struct run *r, struct run_member *m, struct msg *msg)
 		m->reported_ns = s->to_ns - (uint64_t)offset;
 	}
 	run_autoterm_stats(r, m, s, offset);
+	if (r->first_done && s->phase == PHASE_MEASURE)
+		first_done_stats(r->first_done, m->w->index,
+			s->from_ns - (uint64_t)offset, s->to_ns - (uint64_t)offset,
+			s->ops, s->n_ops);
 	rundir_stats(r->dir, m->w->index, s, offset, r->start_ns);
 	/* cleanup may belong to a later generation, whose numbers begin anew */
 	if (s->phase != PHASE_CLEANUP && agg_add_stats(r->agg, m->w->index, s, &err) < 0)
@@ -121,6 +125,7 @@ static void on_phase(struct run *r, struct run_member *m, struct msg *msg)
 		m->started = p->started;
 		m->never_started = p->never_started;
 		m->slots_busy = p->slots_busy;
+		run_once_ended(r, m, p);
 		fleet_resync(m->w);
 		run_set_state(r, m, WORKER_COMPLETED);
 	} else {

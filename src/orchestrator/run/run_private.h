@@ -11,6 +11,7 @@
  *   run_autoterm.c  --autoterm: where the measured part begins and ends
  *   run_end.c     run_info, the final report
  *   run_totals.c  its numbers: per operation, endpoint and worker
+ *   run_once.c    --once: the first that is through, and the last
  *   run_machines.c  what the machines did meanwhile: limits and verdict
  *   run_left.c    what was left behind
  *   run_registry.c  what `muster runs` says of it
@@ -25,6 +26,7 @@
 #include "orchestrator/run/steady.h"
 #include "orchestrator/runs/away.h"
 #include "results/agg.h"
+#include "results/first_done.h"
 #include "results/run_info.h"
 #include "results/rundir.h"
 #include "workload/store_config.h"
@@ -115,6 +117,7 @@ struct run {
 	uint64_t last_plain_ns;  /* when a plain progress line was printed */
 	bool cleanup_done;
 
+	struct first_done *first_done; /* --once: else NULL */
 	/* --autoterm, once the load runs; else NULL */
 	struct steady *steady;
 	struct steady_verdict verdict; /* the last one */
@@ -246,6 +249,14 @@ void run_show_totals(struct run *r, const struct agg_row *rows, size_t n, double
 /* Where a workload has endpoints: which of them took what, and how fast it was. */
 void run_show_endpoints(struct run *r, double seconds);
 void run_show_workers(struct run *r, double seconds);
+
+/* run_once.c: of a load that works through its objects once */
+void run_once_begin(struct run *r);
+/* A worker has ended measure. */
+void run_once_ended(struct run *r, const struct run_member *m, const struct msg_phase *p);
+/* True: there is something to say of first and last done. */
+bool run_once_find(const struct run *r, struct first_done_report *ret);
+void run_once_show(struct run *r);
 
 /* run_machines.c */
 /* Takes what ready says over, and releases it. */
