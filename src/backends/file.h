@@ -55,7 +55,7 @@ void file_fail(struct io *io, int errnum);
 void file_fail_short(struct io *io);
 
 /* The state that the ops below work on: what a thread has, but for its descriptor table. job outlives
- * it. finish takes what init left half done. */
+ * it. end takes what begin left half done. */
 int file_thread_begin(
 	struct file_thread *t, struct file_job *job, void *user, struct err *err);
 void file_thread_end(struct file_thread *t);

@@ -196,7 +196,7 @@ static void test_no_block_twice(void)
 
 		run_add_set(&j, "prepared", 10, 4u << 20, "null://x/s/");
 		op->size = size_copy(&sizes[i / 2]);
-		op->range_size = 12288 << i;
+		op->range_size = UINT64_C(12288) << i;
 		op->range_align = 4096;
 		t = must_task(&j);
 		thread = must_thread(t);
