@@ -115,7 +115,7 @@ extern const char *const cleanup_mode_names[]; /* NULL-terminated */
  * mkdir: a new directory, uri followed by RUN-WORKER-THREAD-SEQ; when uri covers a tree, in a directory
  * of the tree that is chosen as by get. rmdir: the oldest one that a mkdir of this worker with the same uri
  * has made; without such a mkdir uri covers a tree, and each of its directories is removed at most
- * once, the deepest first, shared out as the keys of a delete. */
+ * once, behind those in it, shared out as the keys of a delete. */
 struct job_op {
 	enum op_kind kind;
 	double weight;

@@ -14,13 +14,14 @@
 struct storage;
 struct err;
 
-/* Keys of a set: numbers first, first + step, ... (step may go down, by wrapping); or those of whole directories
+/* Keys of a set: numbers first, first + step, ...; or those of whole directories
  * of a tree; or those in indices. */
 struct keyset_part {
 	const struct set *set;
 	char *prefix; /* of all names: "<set uri>NAME-"; of a set in shards, or a tree: NULL */
 	size_t prefix_len;
 	bool dirs; /* the keys are directories of the tree, the numbers theirs */
+	bool last; /* each directory behind those in it: tree_dir_last */
 	uint64_t first, step, n;
 	/* By directories, per keys in each (0: not): those whose number mod share.count == share.index, or (others)
 	 * the first ones of the others, in an order that spread (0: none) and shift make of their own. */

@@ -81,12 +81,15 @@ static void divide(struct keyset_part *p, const struct search *s)
 	p->n = (p->others ? pick_others(p, s->job) : own) * p->per;
 }
 
-/* Directories that are removed: the deepest have the highest numbers. */
-static void deepest_first(struct keyset_part *p, struct share share, uint64_t dirs)
+/* Directories that are removed: each worker has some that lie together, so that few wait for another's. */
+static void deal_dirs(struct keyset_part *p, struct share share)
 {
-	p->n = share_size(share, dirs);
-	p->first = share.index + (p->n - 1) * share.count;
-	p->step = -(uint64_t)share.count;
+	const uint64_t dirs = job_tree_dirs(&p->set->spec->tree);
+
+	p->last = true;
+	p->step = 1;
+	p->first = dirs * share.index / share.count;
+	p->n = dirs * (share.index + 1) / share.count - p->first;
 }
 
 static void lay_out(struct keyset_part *p, const struct search *s)
@@ -97,7 +100,7 @@ static void lay_out(struct keyset_part *p, const struct search *s)
 
 	p->dirs = s->dirs;
 	if (s->dirs && s->remove) {
-		deepest_first(p, share, job_tree_dirs(&spec->tree));
+		deal_dirs(p, share);
 		return;
 	}
 	if (tree && divided(s->job)) {

@@ -135,32 +135,20 @@ static char *literal_prefix(const char *uri)
 	return strndup(uri, len);
 }
 
-static size_t depth(const char *uri)
-{
-	size_t n = 0;
-
-	for (; *uri; uri++)
-		n += *uri == '/';
-	return n;
-}
-
-static int compare_depth(const void *a, const void *b, void *names)
+static int compare_backwards(const void *a, const void *b, void *names)
 {
 	const char *text = names;
-	const char *of_a = text + *(const uint64_t *)a,
-		   *of_b = text + *(const uint64_t *)b;
-	size_t deep_a = depth(of_a), deep_b = depth(of_b);
 
-	if (deep_a != deep_b)
-		return deep_a < deep_b ? 1 : -1;
-	return strcmp(of_a, of_b);
+	return strcmp(text + *(const uint64_t *)b, text + *(const uint64_t *)a);
 }
 
+/* Each comes behind those in it, whose names begin with its own, and these lie together. */
 /* Nobody asks for sizes of directories. */
-static void sort_deepest_first(struct keyset *k)
+static void sort_dirs(struct keyset *k)
 {
 	if (k->n > 1)
-		qsort_r(k->offsets, k->n, sizeof(*k->offsets), compare_depth, k->names);
+		qsort_r(k->offsets, k->n, sizeof(*k->offsets), compare_backwards,
+			k->names);
 }
 
 static int list_keys(struct keyset *k, const struct job_op *op, const struct job *job,
@@ -180,7 +168,7 @@ static int list_keys(struct keyset *k, const struct job_op *op, const struct job
 	if (keyset_is_dirs(op)) {
 		if (storage_list_dirs(store, prefix, add_listed, &l, err) < 0)
 			return -1;
-		sort_deepest_first(k);
+		sort_dirs(k);
 	} else if (storage_list(store, prefix, add_listed, &l, err) < 0) {
 		return -1;
 	}

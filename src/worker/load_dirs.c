@@ -41,13 +41,24 @@ static void own_dir(struct load_op *made, char *out)
 	r->n--;
 }
 
+/* Keys are dealt out one by one to the threads; directories that lie together go to one thread, since each has to
+ * wait for those in it. */
+static uint64_t next_dir(struct load_op *op)
+{
+	const struct select *s = &op->select;
+	uint64_t taken = s->taken, each = s->limit / s->step, more = s->limit % s->step;
+
+	select_next(&op->select, &op->rng, 0);
+	return s->first * each + (s->first < more ? s->first : more) + taken;
+}
+
 static void dir_of_tree(struct load_op *op, char *out)
 {
 	uint64_t key = 0, size;
 	size_t len;
 
 	if (op->finite)
-		key = select_next(&op->select, &op->rng, 0);
+		key = next_dir(op);
 	keyset_key(op->keys, key, out, &size);
 	len = strlen(out);
 	if (out[len - 1] == '/')

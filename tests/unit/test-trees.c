@@ -465,7 +465,7 @@ static void test_refusals(void)
 	}
 }
 
-/* With leave, directories of strangers go too, the deepest first; what is in them does not without recursive. */
+/* With leave, directories of strangers go too, each after those in it; what is in them does not without recursive. */
 static void test_foreign_rmdir(void)
 {
 	AUTO_FREE char *uri = text_printf("%sdirs/", base);
