@@ -55,7 +55,7 @@ static void bin_clear(struct bin *b, size_t n)
 	}
 	memset(b->lengths_ns, 0, n * sizeof(b->lengths_ns[0]));
 	b->late_max_ns = 0;
-	b->busiest_core = b->cpu = b->worker_cpu = b->net_rx = b->net_tx = 0;
+	memset(b->machine, 0, sizeof(b->machine));
 }
 
 void series_destroy(struct series *s)
@@ -172,12 +172,6 @@ static int add_op(struct bin *b, const struct op_delta *d)
 	return 0;
 }
 
-static void raise_to(double *max, double v)
-{
-	if (v > *max)
-		*max = v;
-}
-
 /* Objects of prepare or cleanup. */
 struct done {
 	uint64_t count, bytes;
@@ -268,7 +262,7 @@ static bool find_span(const struct series *s, const struct msg_stats *stats,
 static int add_to_bin(struct bin *b, size_t worker, const struct msg_stats *stats,
 	const struct span *span)
 {
-	const struct machine_stats *m = &stats->machine;
+	double machine[SERIES_MACHINE];
 
 	for (size_t i = 0; i < stats->n_ops; i++)
 		if (add_op(b, &stats->ops[i]) < 0)
@@ -276,33 +270,26 @@ static int add_to_bin(struct bin *b, size_t worker, const struct msg_stats *stat
 	b->lengths_ns[worker] += (uint64_t)(span->to - span->from);
 	if (stats->late_max_ns > b->late_max_ns)
 		b->late_max_ns = stats->late_max_ns;
-	raise_to(&b->busiest_core, m->busiest_core);
-	raise_to(&b->cpu, m->cpu);
-	raise_to(&b->worker_cpu, m->worker_cpu);
-	raise_to(&b->net_rx, (double)m->net_rx_bytes / span->seconds);
-	raise_to(&b->net_tx, (double)m->net_tx_bytes / span->seconds);
+	series_machine_of(&stats->machine, span->seconds, machine);
+	series_machine_merge(b->machine, machine);
 	return 0;
 }
 
 static struct series_row worker_row(const struct series *s, const struct place *w,
 	const struct msg_stats *stats, const struct span *span)
 {
-	const struct machine_stats *m = &stats->machine;
-
-	return (struct series_row){
+	struct series_row row = {
 		.time_s = idx_time(s, span->idx),
 		.interval_s = span->seconds,
 		.worker = w->id,
 		.phase = stats->phase,
 		.state = "ok",
 		.late_max_ns = stats->late_max_ns,
-		.busiest_core = m->busiest_core,
-		.cpu = m->cpu,
-		.worker_cpu = m->worker_cpu,
-		.net_rx = (double)m->net_rx_bytes / span->seconds,
-		.net_tx = (double)m->net_tx_bytes / span->seconds,
 		.workers = 1,
 	};
+
+	series_machine_of(&stats->machine, span->seconds, row.machine);
+	return row;
 }
 
 /* Objects since the worker's last delta of a phase that is not load. */

@@ -1,5 +1,7 @@
 /* series_close: an interval is closed when all workers have gone on: its gaps and its sums are
  * written, and its bin is kept for the next one. */
+#include <string.h>
+
 #include "results/series_row.h"
 #include "results/series_state.h"
 
@@ -71,14 +73,10 @@ static struct series_row sum_row(const struct series *s, const struct bin *b)
 		.phase = s->groups[b->group].phase,
 		.state = "ok",
 		.late_max_ns = b->late_max_ns,
-		.busiest_core = b->busiest_core,
-		.cpu = b->cpu,
-		.worker_cpu = b->worker_cpu,
-		.net_rx = b->net_rx,
-		.net_tx = b->net_tx,
 	};
 	uint64_t longest = 0;
 
+	memcpy(row.machine, b->machine, sizeof(row.machine));
 	for (size_t i = 0; i < s->n; i++) {
 		row.workers += b->lengths_ns[i] > 0;
 		longest = b->lengths_ns[i] > longest ? b->lengths_ns[i] : longest;

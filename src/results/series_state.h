@@ -5,6 +5,7 @@
 
 #include "common/buf.h"
 #include "results/series.h"
+#include "results/series_row.h"
 
 #define NO_OP                                                                            \
 	OP_KINDS /* behind the ops: the objects of prepare and cleanup, or nothing */
@@ -34,7 +35,7 @@ struct bin {
 	struct cell ops[OP_KINDS + 1]; /* the last: NO_OP */
 	uint64_t *lengths_ns;          /* per worker; 0: not in it */
 	uint64_t late_max_ns;
-	double busiest_core, cpu, worker_cpu, net_rx, net_tx;
+	double machine[SERIES_MACHINE];
 };
 
 struct place {
