@@ -9,6 +9,7 @@ sys.path[:0] = [__file__.rsplit("/", 1)[0]]
 
 from harness import *  # noqa: E402,F403
 from runs import Results  # noqa: E402
+from workerline import MS, SECOND, Worker, count_of, now, op  # noqa: E402
 
 # A store that becomes fast, or would if there were time; the same for each of its workers.
 WORKLOAD = """target: "null://latency=1ms,ramp=%s/"
@@ -68,6 +69,63 @@ def test_ramps(t):
     t.check(any("not steady" in x for x in results.metadata["remarks"]), results.metadata["remarks"])
     t.check(abs(seconds_of(results, "measure")[1] - 12) < 0.5, "the duration is the bound")
     t.match(done.err, r"warm-up, not steady yet \(throughput moved [\d.]+ % in 10 s\)")
+
+
+def begin_load(t, **members):
+    """A worker in a warm-up of a minute, and when that began."""
+    w = Worker(t)
+    w.job(ops=[op("stat", "null://latency=1ms/x/*")], load=True, warmup_ns=60 * SECOND,
+          duration_ns=60 * SECOND, **members)
+    w.say("measure", generation=1, at_ns=now())     # nothing runs: it is dropped
+    at = w.start("warmup")["at_ns"]
+    w.get("running", phase="warmup")
+    return w, at
+
+
+def test_measure_moves_the_ends(t):
+    for rate in ({}, {"rate": {"ops": 400.0}}, {"rate": {"ops": 0.01}}):
+        w, _ = begin_load(t, open_warmup=True, **rate)
+        w.get("stats", phase="warmup")
+        at = now() + SECOND
+        w.say("measure", generation=2, at_ns=now())  # of another job
+        w.say("measure", generation=1, at_ns=at)
+        over = w.get("phase", phase="warmup")
+        t.eq(over["at_ns"], at)
+        t.check(not over.get("stopped"))
+        t.eq(w.get("running", phase="measure")["at_ns"], at)
+        t.check(now() >= at, "it was said when it was so")
+        end = at + 700 * MS if now() < at + 400 * MS else now() + 500 * MS
+        w.say("measure", generation=1, end_ns=end)
+        done = w.get("phase", phase="measure")
+        t.eq(done["at_ns"], end)
+        t.check(not done.get("stopped"))
+        counted = sum(m.get("count", 0) for m in w.results() if m["kind"] == "totals")
+        told = sum(o["count"] for m in w.seen if m["type"] == "stats" and m["phase"] == "measure"
+                   for o in m.get("ops", []))
+        t.eq(told, counted, "deltas and results of the measured part agree")
+        t.check(counted > 50 or rate.get("rate", {}).get("ops") == 0.01, counted)
+
+
+def test_moments_that_have_passed(t):
+    w, at = begin_load(t, open_warmup=True)
+    w.get("stats", phase="warmup")
+    before = now()
+    w.say("measure", generation=1, at_ns=at)
+    over = w.get("phase", phase="warmup")
+    t.check(before <= over["at_ns"] <= now(), "what has passed is now")
+    w.say("measure", generation=1, end_ns=at)
+    done = w.get("phase", phase="measure")
+    t.check(over["at_ns"] < done["at_ns"] <= now(), done)
+    w.results()
+
+
+def test_measure_is_for_open_warmups(t):
+    w, _ = begin_load(t)
+    w.say("measure", generation=1, at_ns=now(), end_ns=now())
+    stats = [w.get("stats") for _ in range(5)]
+    t.eq({s["phase"] for s in stats}, {"warmup"})
+    w.say("stop", mode="now")
+    t.check(w.get("phase", phase="measure")["stopped"])
 
 
 def test_too_short(t):
