@@ -110,7 +110,8 @@ struct run {
 	bool checking,
 		check_again; /* run_check is at work; something changed meanwhile */
 	bool refused, aborted, failed, degraded, measured;
-	int exit_code; /* decided early; -1: by what happened */
+	bool left_behind; /* cleanup did, and nobody said that it may */
+	int exit_code;    /* decided early; -1: by what happened */
 
 	struct run_phase phases[8];
 	size_t n_phases;
