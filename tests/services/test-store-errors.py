@@ -103,7 +103,8 @@ def test_azure_expired_signature(t, az):
 
 
 def test_gcs_wrong_bucket(t, gcs):
-    refused(t, attempt(t, "gs://no-such-bucket/", gcs.env), r"no-such-bucket", r"404|notFound|does not exist")
+    refused(t, attempt(t, "gs://no-such-bucket/", gcs.env), r"no-such-bucket", r"404|notFound|does not exist",
+            r"make the bucket first")
 
 
 def test_gcs_expired_token(t, gcs):

@@ -207,6 +207,9 @@ void gcs_error(struct object_op *op, struct object_error *ret)
 	text_sanitize_inplace(ret->code);
 	text_sanitize_inplace(ret->message);
 	object_error_by_code(reasons, ret);
+	/* one reason is for both */
+	if (ret->error == OP_ERR_NOT_FOUND && strstr(ret->message, "bucket"))
+		ret->hint = "make the bucket first: muster never does";
 	if (op->ex.status == 401)
 		refused(op, ret);
 }
