@@ -37,8 +37,10 @@ larger, as the goal says. A row without a goal is for information.
   the cores of one machine, and the span says how its scheduler deals with them.
 - **tcp and udp over loopback** are two workers, the client's end bound to one processor and the server's to
   another, and so are both ends of iperf3 (`-A`), sockperf (`taskset`) and the bare loop. CPU is that of the
-  processes of both ends in the window, iperf3's as it reports it. Both streams send 128 KiB a call, both udp
-  streams 1472 bytes a datagram, as fast as they can; counted is what came. iperf3 knows no batches: the goal is for what
+  processes of both ends in the window, iperf3's as it reports it; of tcp streams both count from the first byte.
+  Both send 128 KiB a call and receive as much into a buffer of their own, by copying; what muster saves is waking
+  up (docs/networks.md, "How a stream is received"). Both udp
+  streams send 1472 bytes a datagram, as fast as they can; counted is what came. iperf3 knows no batches: the goal is for what
   `--gsro` is there for, and one by one stands below it. The bare loop (`bench/net_pingpong.c`) does nothing but
   send and recv, with one clock read for each round trip.
 - **1000 flows against 32** is muster against itself, on one thread: what a transaction costs its client when

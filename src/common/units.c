@@ -299,9 +299,11 @@ struct units_text units_bytes(uint64_t bytes)
 
 struct units_text units_mib_per_s(double bytes_per_s)
 {
+	double mib_per_s = bytes_per_s / 1048576;
 	struct units_text t;
 
-	snprintf(t.s, sizeof(t.s), "%.1f MiB/s", bytes_per_s / 1048576);
+	snprintf(t.s, sizeof(t.s), "%.*f MiB/s", mib_per_s > 0 && mib_per_s < 1 ? 3 : 1,
+		mib_per_s);
 	return t;
 }
 

@@ -25,7 +25,7 @@ struct units_text {
 
 struct units_text units_duration(uint64_t ns);         /* "30s" "1m30s" "500ms" "1.5s" */
 struct units_text units_bytes(uint64_t bytes);         /* "512 B" "4.0 KiB" "1.5 GiB" */
-struct units_text units_mib_per_s(double bytes_per_s); /* "19.4 MiB/s" */
+struct units_text units_mib_per_s(double bytes_per_s); /* "19.4 MiB/s", "0.026 MiB/s" */
 struct units_text units_count(uint64_t n);             /* "10,000" */
 /* Latency in microseconds as the console shows it: "95µs" (or "95us" when utf8 is 0),
  * one decimal below 10, three below 1, "1.25ms", "2.50s" for larger ones. */

@@ -10,6 +10,7 @@
 
 #include "net/address.h"
 #include "net/cpu.h"
+#include "net/gather.h"
 #include "net/hello.h"
 #include "net/pair.h"
 #include "net/remarks.h"
@@ -93,8 +94,9 @@ struct net_thread {
 	uint8_t *buffer; /* to receive into */
 	size_t buffer_size;
 	struct hist latency, connect, idle;
-	uint32_t calls; /* to send, of a stream */
-	void *state;    /* of the method */
+	uint32_t calls;       /* to send, of a stream */
+	struct gather gather; /* of the one flow of a blocking thread that receives */
+	void *state;          /* of the method */
 };
 
 /* A test, for one side. Steps never block in a thread of many flows, whose sockets do not. */

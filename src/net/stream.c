@@ -128,8 +128,12 @@ static enum step stream_in(struct net_thread *t, struct flow *f)
 	if (n > 0) {
 		count(&f->in.bytes, (uint64_t)n);
 		count(&f->in.calls, 1);
+		if (net_blocking(t))
+			gather_came(&t->gather, f->fd, (uint64_t)n, t->buffer_size);
 		return STEP_MORE;
 	}
+	if (n < 0 && errno == EAGAIN && net_blocking(t))
+		gather_came(&t->gather, f->fd, 0, t->buffer_size);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return STEP_WAIT;
 	if (n < 0)

@@ -123,6 +123,7 @@ static void lay_out(struct net_pair *p, bool blocking)
 		if (!alone && p->method->lanes == (LANE_IN | LANE_OUT))
 			t->lane = i - probe < flows ? LANE_OUT : LANE_IN;
 		t->wake_fd = t->epoll_fd = -1;
+		gather_init(&t->gather);
 		hist_init(&t->latency, 3);
 		hist_init(&t->connect, 3);
 		hist_init(&t->idle, 3);

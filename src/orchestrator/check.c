@@ -47,7 +47,8 @@ static void describe(const struct check *k, const struct fleet_worker *w, struct
 	if (w->host->container.image)
 		buf_printf(out, "in %s %s, ", fleet_container_runtime(w),
 			w->host->container.image);
-	if (clock_sync_at(&w->clock, clock_ns(), &offset, &bound))
+	/* setup does not wait for it */
+	if (!k->setup && clock_sync_at(&w->clock, clock_ns(), &offset, &bound))
 		buf_printf(out, "rtt %.3f ms, clock %+.3f ms ±%.3f ms, ",
 			(double)w->clock.rtt_ns / 1e6, (double)offset / 1e6,
 			(double)bound / 1e6);

@@ -16,6 +16,8 @@ TIMINGS = [(r"\b\d+(\.\d+)? ?(ns|us|µs|ms|s)\b", r"N \2"),
            (r"\b\d{8}T\d{6}Z\b", "DATE")]
 HASHES = [(r"\bSHA256:[A-Za-z0-9+/]{43}", "SHA256:HASH"), (r"\b[0-9a-f]{64}\b", "HASH"),
           (r"\bw-[0-9a-f]{16}\b", "w-HASH")]
+# How far it is, which is only said where that takes long.
+PROGRESS = [(r"(?m)^  \d+/\d+ hosts answered.*\n", "")]
 
 
 def paths(**folders):

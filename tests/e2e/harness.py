@@ -193,7 +193,7 @@ class Case:
     def golden(self, name, text, rules=()):
         """text must be what tests/golden/NAME says; see golden.py for rules. The test's own folders
         are normalised always."""
-        rules = [*golden.paths(TMP=self.tmp, HOME=self.home, SOURCE=SOURCE), *rules]
+        rules = [*golden.PROGRESS, *golden.paths(TMP=self.tmp, HOME=self.home, SOURCE=SOURCE), *rules]
         difference = golden.compare(SOURCE / "tests/golden" / name, golden.normalise(text, rules),
                                     _Options.update)
         if difference:

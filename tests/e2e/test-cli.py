@@ -295,7 +295,7 @@ def test_run(t, sshd):
     ready = sorted(line for line in done.out.splitlines() if line.startswith("✅ h"))
     t.eq(ready, ["✅ h1 ready", "✅ h2 ready"])
     t.golden("cli/run.txt", "\n".join(line for line in done.out.splitlines()
-                                      if not line.startswith(("✅ h", "Note: the load gen", "Note: PUT")))
+                                      if not line.startswith(("✅ h", "Note: the load gen", "Note: operations that ended")))
              + "\n", NUMBERS)
 
 

@@ -287,9 +287,10 @@ def test_slow_reader(t):
     say("start", generation=1, phase="measure", at_ns=now() + 50 * MS)
     wait_until(lambda: threads() > idle + 1, what="threads of the load")
     wait_until(lambda: threads() <= idle, 60, what="the end of the load")
-    seen = []
+    seen, stats_bytes = [], 0
     for line in lines:
         seen.append(json.loads(line))
+        stats_bytes += len(line) if seen[-1]["type"] == "stats" else 0
         if seen[-1].get("kind") == "totals" and seen[-1]["op"] == "stat":
             break
     say("stop", mode="quit")
@@ -297,8 +298,8 @@ def test_slow_reader(t):
     child.stdin.close()
     child.stdout.close()
     stats = [m for m in seen if m["type"] == "stats"]
-    # a slow build of the worker may not have filled the queue
-    t.check(len(stats) < 500 or sum(m.get("dropped", 0) for m in stats) > 0, "some were folded")
+    # a slow build or machine may not have filled the queue
+    t.check(stats_bytes < 512 * 1024 or sum(m.get("dropped", 0) for m in stats) > 0, "some were folded")
     t.eq([m["seq"] for m in stats], list(range(len(stats))))
     for kind in ("get", "put", "stat"):
         count = [m["count"] for m in seen if m.get("kind") == "totals" and m["op"] == kind]

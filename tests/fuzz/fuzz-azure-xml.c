@@ -31,7 +31,7 @@ static bool take(void *user, const char *name, size_t len, uint64_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const char *text = (const char *)data;
-	struct azure_page all = {.next = NULL}, some = {.next = NULL};
+	struct object_page all = {.next = NULL}, some = {.next = NULL};
 	struct seen every = {.most = UINT64_MAX}, two = {.most = 2};
 	struct azure_fault fault;
 	struct err err = ERR_INIT;
@@ -44,12 +44,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		require(*err.text && !all.next);
 		return 0;
 	}
-	require(every.n == all.blobs && (!all.next || *all.next));
+	require(every.n == all.objects && (!all.next || *all.next));
 	free(all.next);
 	/* ended early: never more, and no next page */
 	require(azure_page_parse(text, size, take, &two, &some, &err) == 0);
-	require(two.n == (all.blobs < 2 ? all.blobs : 2));
-	require(all.blobs < 2 || !some.next);
+	require(two.n == (all.objects < 2 ? all.objects : 2));
+	require(all.objects < 2 || !some.next);
 	free(some.next);
 	return 0;
 }

@@ -15,12 +15,12 @@ static void require(bool ok)
 		abort();
 }
 
-static bool take(void *user, const char *name, uint64_t size)
+static bool take(void *user, const char *name, size_t len, uint64_t size)
 {
 	uint64_t *n = user;
 
 	(void)size;
-	require(name != NULL);
+	require(name != NULL && strlen(name) == len);
 	++*n;
 	return true;
 }
@@ -42,7 +42,7 @@ static void rewrite(const char *text, size_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const char *text = (const char *)data;
-	struct gcs_page page = {.next = NULL};
+	struct object_page page = {.next = NULL};
 	struct gcs_fault fault;
 	struct err err = ERR_INIT;
 	uint64_t n = 0;
@@ -55,7 +55,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		require(*err.text && !page.next);
 		return 0;
 	}
-	require(n == page.items && (!page.next || *page.next));
+	require(n == page.objects && (!page.next || *page.next));
 	free(page.next);
 	return 0;
 }

@@ -25,7 +25,7 @@ static bool count(void *user, const char *key, size_t len, uint64_t size)
 
 static void read_page(const char *text, size_t len)
 {
-	struct s3_page page = {0}, counted = {0};
+	struct object_page page = {0}, counted = {0};
 	struct err err = ERR_INIT;
 	uint64_t n = 0;
 

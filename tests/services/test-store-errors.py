@@ -103,7 +103,8 @@ def test_azure_expired_signature(t, az):
 
 
 def test_gcs_wrong_bucket(t, gcs):
-    refused(t, attempt(t, "gs://no-such-bucket/", gcs.env), r"no-such-bucket", r"404|notFound|does not exist")
+    refused(t, attempt(t, "gs://no-such-bucket/", gcs.env), r"no-such-bucket", r"404|notFound|does not exist",
+            r"make the bucket first")
 
 
 def test_gcs_expired_token(t, gcs):
@@ -227,7 +228,7 @@ def test_what_cannot_be_removed_can_be_later(t, s3):
         front.rule("answer", match=r"^POST .*delete|^DELETE .*prepared-00000001\.dat", head=refused)
         done = t.muster("run", "w.yaml", "--target", s3.target, "--output", "out", "--workers", "3", env=env,
                         timeout=60)
-        t.match(done.out, r"Note: cleanup left 1 objects behind: local-2 \(muster clean --data out\)")
+        t.ends(done, 1, r"Note: cleanup left 1 objects behind: local-2 \(muster clean --data out\)")
         t.eq(sorted(s3.store().objects("data/")), ["data/.muster-owner", "data/prepared-00000001.dat"])
         front.clear()
         t.ends(t.muster("clean", "--data", "out", env=env, timeout=60), 0, r"Result: 1 objects removed, 3/3 workers")

@@ -122,6 +122,21 @@ static inline enum object_next rig_response(
 	return r->job.store->response(r->op, &err);
 }
 
+/* The objects of the page that was answered last: what object_page_tell returns. */
+static inline int rig_tell(
+	struct object_rig *r, const char *bucket_uri, list_fn *fn, void *user)
+{
+	struct object_extra extra = {.fn = fn, .user = user, .bucket_uri = bucket_uri};
+	struct err err = ERR_INIT;
+	int rc;
+
+	r->op->extra = &extra;
+	rc = object_page_tell(r->op, &err);
+	r->op->extra = NULL;
+	CHECK(rc >= 0, "%s", err.text);
+	return rc;
+}
+
 static inline struct object_error rig_error(
 	struct object_rig *r, int status, const char *fields, const char *body)
 {

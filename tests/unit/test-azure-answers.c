@@ -37,7 +37,6 @@ static void test_pages(void)
 {
 	const struct io list = {.kind = OP_LIST, .uri = "az://acc/box/"};
 	struct buf found CLEANUP(buf_finish) = BUF_INIT;
-	struct err err = ERR_INIT;
 	struct object_rig r;
 
 	set_environment("", NULL, ENDPOINT);
@@ -47,11 +46,11 @@ static void test_pages(void)
 	CHECK(rig_response(&r, 200, "", page) == OBJECT_AGAIN);
 	CHECK(r.io.entries == 3);
 	CHECK_STR(r.op->token, "m1");
-	CHECK(r.job.store->entries(r.op, "az://acc/box/", take, &found, &err) == 1);
+	CHECK(rig_tell(&r, "az://acc/box/", take, &found) == 1);
 	CHECK_STR(found.data, "az://acc/box/a/b & c 5\n"
 			      "az://acc/box/x\xef\xbf\xbe 18446744073709551615\n");
 	buf_clear(&found);
-	CHECK(r.job.store->entries(r.op, "az://acc/box/", take_one, &found, &err) == 0);
+	CHECK(rig_tell(&r, "az://acc/box/", take_one, &found) == 0);
 	CHECK_STR(found.data, "az://acc/box/a/b & c 5\n");
 	CHECK(rig_response(&r, 200, "",
 		      "<EnumerationResults><Blobs/><NextMarker/></EnumerationResults>") ==
@@ -75,7 +74,7 @@ static void test_pages_refused(void)
 		"<a><a><a><a><a><a><a><a><a><a><a><a><a><a><a><a><a>"};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct azure_page p = {.next = NULL};
+		struct object_page p = {.next = NULL};
 		struct err err = ERR_INIT;
 
 		CHECK(azure_page_parse(rows[i], strlen(rows[i]), NULL, NULL, &p, &err) <

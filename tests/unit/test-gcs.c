@@ -246,7 +246,6 @@ static void test_pages(void)
 		"\"prefixes\":[\"p/\"],\"nextPageToken\":\"t1\"}";
 	const struct io list = {.kind = OP_LIST, .uri = "gs://box/"};
 	struct buf found CLEANUP(buf_finish) = BUF_INIT;
-	struct err err = ERR_INIT;
 	struct object_rig r;
 
 	set_environment(NULL, NULL, ENDPOINT);
@@ -256,11 +255,11 @@ static void test_pages(void)
 	CHECK(rig_response(&r, 200, "", page) == OBJECT_AGAIN);
 	CHECK(r.io.entries == 3);
 	CHECK_STR(r.op->token, "t1");
-	CHECK(r.job.store->entries(r.op, "gs://box/", take, &found, &err) == 1);
+	CHECK(rig_tell(&r, "gs://box/", take, &found) == 1);
 	CHECK_STR(
 		found.data, "gs://box/a/b \xc3\xbc 5\ngs://box/c 18446744073709551615\n");
 	buf_clear(&found);
-	CHECK(r.job.store->entries(r.op, "gs://box/", take_one, &found, &err) == 0);
+	CHECK(rig_tell(&r, "gs://box/", take_one, &found) == 0);
 	CHECK_STR(found.data, "gs://box/a/b \xc3\xbc 5\n");
 	CHECK(rig_response(&r, 200, "", "{}") == OBJECT_DONE);
 	CHECK(r.io.entries == 3 && !r.op->token && r.io.error == OP_OK);
@@ -278,7 +277,7 @@ static void test_pages_refused(void)
 		"{\"items\":[{\"name\":\"a\",\"size\":\"99999999999999999999\"}]}"};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct gcs_page p = {.next = NULL};
+		struct object_page p = {.next = NULL};
 		struct err err = ERR_INIT;
 
 		CHECK(gcs_page_parse(rows[i], strlen(rows[i]), NULL, NULL, &p, &err) < 0,

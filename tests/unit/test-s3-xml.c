@@ -61,7 +61,7 @@ static void test_pages(void)
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct buf seen = {0};
-		struct s3_page page = {0}, counted = {0};
+		struct object_page page = {0}, counted = {0};
 		struct err err = ERR_INIT;
 		size_t len = strlen(rows[i].text);
 
@@ -87,7 +87,7 @@ static void test_page_ended(void)
 		"<Contents><Key>b</Key><Size>1</Size></Contents>"
 		"<NextContinuationToken>t</NextContinuationToken></ListBucketResult>";
 	struct buf seen = {0};
-	struct s3_page page = {0};
+	struct object_page page = {0};
 	struct err err = ERR_INIT;
 
 	CHECK(s3_page_parse(text, strlen(text), note_one, &seen, &page, &err) == 0, "%s",
@@ -122,7 +122,7 @@ static void test_no_pages(void)
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct s3_page page = {0};
+		struct object_page page = {0};
 		struct buf seen = {0};
 		struct err err = ERR_INIT;
 

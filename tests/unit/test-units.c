@@ -220,6 +220,8 @@ static void test_show(void)
 	CHECK_STR(units_bytes(UINT64_C(3) << 29).s, "1.5 GiB");
 	CHECK_STR(units_bytes(UINT64_MAX).s, "16.0 EiB");
 	CHECK_STR(units_mib_per_s(20342374.4).s, "19.4 MiB/s");
+	CHECK_STR(units_mib_per_s(27000).s, "0.026 MiB/s");
+	CHECK_STR(units_mib_per_s(0).s, "0.0 MiB/s");
 	CHECK_STR(units_count(0).s, "0");
 	CHECK_STR(units_count(999).s, "999");
 	CHECK_STR(units_count(10000).s, "10,000");

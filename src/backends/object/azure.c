@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backends/object/azure_xml.h"
 #include "backends/object/object_backend.h"
 #include "cloud/environment.h"
 #include "common/cleanup.h"
@@ -306,7 +307,7 @@ static const struct store store_azure = {
 	.request = azure_request,
 	.response = azure_response,
 	.error = azure_error,
-	.entries = azure_entries,
+	.page = azure_page_parse,
 	.probe = azure_probe,
 };
 

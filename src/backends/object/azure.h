@@ -44,5 +44,3 @@ int azure_batch_fault(const struct object_op *op, struct azure_fault *ret);
 /* azure_response.c */
 enum object_next azure_response(struct object_op *op, struct err *err);
 void azure_error(struct object_op *op, struct object_error *ret);
-int azure_entries(struct object_op *op, const char *bucket_uri, list_fn *fn, void *user,
-	struct err *err);

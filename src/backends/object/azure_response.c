@@ -19,22 +19,6 @@
 
 /* --- responses */
 
-static enum object_next response_list(struct object_op *op)
-{
-	struct azure_page page;
-	struct err err = ERR_INIT;
-
-	if (azure_page_parse(op->answer.data, op->answer.len, NULL, NULL, &page, &err) <
-		0) {
-		object_fail(op, OP_ERR_OTHER, "the page cannot be read: %s", err.text);
-		return OBJECT_DONE;
-	}
-	op->io->entries += page.blobs + page.prefixes;
-	free(op->token);
-	op->token = page.next;
-	return op->token ? OBJECT_AGAIN : OBJECT_DONE;
-}
-
 static bool header_is(const struct object_op *op, const char *name, const char *want)
 {
 	size_t len;
@@ -80,7 +64,7 @@ enum object_next azure_response(struct object_op *op, struct err *err)
 		return response_part(op);
 	switch (op->io->kind) {
 	case OP_LIST:
-		return response_list(op);
+		return object_page_done(op);
 	case OP_COPY:
 		return response_copy(op);
 	case OP_DELETE:
@@ -88,19 +72,6 @@ enum object_next azure_response(struct object_op *op, struct err *err)
 	default:
 		return OBJECT_DONE;
 	}
-}
-
-/* --- entries */
-
-int azure_entries(struct object_op *op, const char *bucket_uri, list_fn *fn, void *user,
-	struct err *err)
-{
-	struct object_listing l = {.bucket_uri = bucket_uri, .fn = fn, .user = user};
-	struct azure_page page = {.next = NULL};
-	int rc = azure_page_parse(
-		op->answer.data, op->answer.len, object_listing_add, &l, &page, err);
-
-	return object_listing_end(&l, op, rc, page.next, err);
 }
 
 /* --- errors */

@@ -24,9 +24,9 @@ struct page_reader {
 	bool encoded, named, is_directory;
 	struct buf name;
 	uint64_t size;
-	azure_blob_fn *fn;
+	object_key_fn *fn;
 	void *user;
-	struct azure_page page;
+	struct object_page page;
 };
 
 static bool is_encoded(const char **attributes)
@@ -100,7 +100,7 @@ static void take_entry(struct page_reader *p)
 	/* of accounts with a hierarchical namespace: it comes and goes with what is in it */
 	if (p->is_directory)
 		return;
-	p->page.blobs++;
+	p->page.objects++;
 	if (p->fn &&
 		!p->fn(p->user, p->name.data ? p->name.data : "", p->name.len, p->size))
 		xml_stop(&p->r, NULL);
@@ -139,8 +139,8 @@ static void page_close(struct xml_reader *r)
 		}
 }
 
-int azure_page_parse(const char *text, size_t len, azure_blob_fn *fn, void *user,
-	struct azure_page *ret, struct err *err)
+int azure_page_parse(const char *text, size_t len, object_key_fn *fn, void *user,
+	struct object_page *ret, struct err *err)
 {
 	struct page_reader p = {
 		.r = {.open = page_open, .close = page_close}, .fn = fn, .user = user};

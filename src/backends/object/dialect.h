@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "backends/object/object.h"
+#include "backends/object/page.h"
 
 /* Error of a store: what its body and fields say. */
 struct object_error {
@@ -61,11 +62,7 @@ struct store {
 	/* Reads any other response: ret comes with the class and retry that the status alone gives; codes
 	 * and words of the body say more. */
 	void (*error)(struct object_op *op, struct object_error *ret);
-	/* Lists a page for list/cleanup/globs: calls fn for each object of op->answer (no prefixes). 1 more
-	 * pages (token set), 0 that was the last (or fn wants no more), or -1 with err. URIs are bucket_uri,
-	 * which ends with '/', and the key. */
-	int (*entries)(struct object_op *op, const char *bucket_uri, list_fn *fn,
-		void *user, struct err *err);
+	object_page_fn *page;
 	/* As request: whether the bucket is there and may be listed: a list of one entry below
 	 * op->place.key. */
 	int (*probe)(struct object_op *op, struct err *err);
@@ -142,21 +139,8 @@ int object_place_at(struct object_job *job, struct object_endpoint *e,
 	struct object_place *place, struct err *err);
 /* The response to a delete of several that went as a batch (batch.h): how many are gone, and whether all are. */
 enum object_next object_batch_done(struct object_op *op);
-/* The objects of a page, as store.entries tells them. Zero but for the first three. */
-struct object_listing {
-	const char *bucket_uri;
-	list_fn *fn;
-	void *user;
-	struct buf uri;
-	bool ended, no_memory;
-};
-/* One of them; listing is the struct. False ends the reading. A key with a NUL is passed over: no URI can name
- * it. */
-bool object_listing_add(void *listing, const char *key, size_t len, uint64_t size);
-/* The end of a page that was read with rc (and err): what store.entries returns. next, where the next page begins,
- * becomes op->token. */
-int object_listing_end(struct object_listing *l, struct object_op *op, int rc, char *next,
-	struct err *err);
+/* The response to a list: counts the page of op->answer and takes its token. */
+enum object_next object_page_done(struct object_op *op);
 /* Adds a remark (backend.remark), once. */
 void object_remark(struct object_job *job, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backends/object/gcs_json.h"
 #include "backends/object/object_backend.h"
 #include "cloud/environment.h"
 #include "common/cleanup.h"
@@ -122,7 +123,7 @@ static const struct store store_json = {
 	.request = gcs_request,
 	.response = gcs_response,
 	.error = gcs_error,
-	.entries = gcs_entries,
+	.page = gcs_page_parse,
 	.probe = gcs_probe,
 };
 

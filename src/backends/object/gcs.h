@@ -40,5 +40,3 @@ int gcs_probe(struct object_op *op, struct err *err);
 /* gcs_response.c */
 enum object_next gcs_response(struct object_op *op, struct err *err);
 void gcs_error(struct object_op *op, struct object_error *ret);
-int gcs_entries(struct object_op *op, const char *bucket_uri, list_fn *fn, void *user,
-	struct err *err);

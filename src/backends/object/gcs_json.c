@@ -33,8 +33,8 @@ static json_t *read_object(const char *text, size_t len, struct err *err)
 /* --- pages */
 
 /* Sizes are strings of digits: JSON's numbers end at 2^53. */
-static int read_item(
-	const json_t *item, gcs_item_fn *fn, void *user, bool *ret_go_on, struct err *err)
+static int read_item(const json_t *item, object_key_fn *fn, void *user, bool *ret_go_on,
+	struct err *err)
 {
 	const char *name = json_string_value(json_object_get(item, "name"));
 	const char *digits = json_string_value(json_object_get(item, "size"));
@@ -49,16 +49,16 @@ static int read_item(
 		if (errno || *end || *digits < '0' || *digits > '9')
 			return err_set(err, ERR_FAILED, "a size in it is no number");
 	}
-	*ret_go_on = !fn || fn(user, name, size);
+	*ret_go_on = !fn || fn(user, name, strlen(name), size);
 	return 0;
 }
 
-int gcs_page_parse(const char *text, size_t len, gcs_item_fn *fn, void *user,
-	struct gcs_page *ret, struct err *err)
+int gcs_page_parse(const char *text, size_t len, object_key_fn *fn, void *user,
+	struct object_page *ret, struct err *err)
 {
 	json_t *page AUTO_JSON = read_object(text, len, err);
 	json_t *items, *item, *token;
-	struct gcs_page p = {.next = NULL};
+	struct object_page p = {.next = NULL};
 	bool go_on = true;
 	size_t i;
 
@@ -71,7 +71,7 @@ int gcs_page_parse(const char *text, size_t len, gcs_item_fn *fn, void *user,
 	{
 		if (read_item(item, fn, user, &go_on, err) < 0)
 			return -1;
-		p.items++;
+		p.objects++;
 		if (!go_on)
 			break;
 	}

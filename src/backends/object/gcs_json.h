@@ -6,20 +6,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "backends/object/page.h"
+
 struct err;
 
-struct gcs_page {
-	uint64_t items, prefixes;
-	char *next; /* token of the next page, malloc; NULL: this is the last */
-};
-
-/* An object of a page. Returns false to end the reading. */
-typedef bool gcs_item_fn(void *user, const char *name, uint64_t size);
-
-/* Reads a page of objects.list. fn may be NULL: objects are counted alone. ret is filled on success; -1 with err
- * when text is no such page. When fn ends the reading, that is a success without a next page. */
-int gcs_page_parse(const char *text, size_t len, gcs_item_fn *fn, void *user,
-	struct gcs_page *ret, struct err *err);
+/* A page of objects.list. */
+object_page_fn gcs_page_parse;
 
 /* Reads an answer of objects.rewrite: whether the copy is done, else the token with which it goes on (malloc). -1
  * with err. */

@@ -24,19 +24,6 @@ static enum object_next unreadable(
 	return OBJECT_DONE;
 }
 
-static enum object_next response_list(struct object_op *op)
-{
-	struct gcs_page page;
-	struct err err = ERR_INIT;
-
-	if (gcs_page_parse(op->answer.data, op->answer.len, NULL, NULL, &page, &err) < 0)
-		return unreadable(op, "the page", &err);
-	op->io->entries += page.items + page.prefixes;
-	free(op->token);
-	op->token = page.next;
-	return op->token ? OBJECT_AGAIN : OBJECT_DONE;
-}
-
 static enum object_next response_copy(struct object_op *op)
 {
 	struct err err = ERR_INIT;
@@ -134,7 +121,7 @@ enum object_next gcs_response(struct object_op *op, struct err *err)
 		return response_part(op);
 	switch (op->io->kind) {
 	case OP_LIST:
-		return response_list(op);
+		return object_page_done(op);
 	case OP_COPY:
 		return response_copy(op);
 	case OP_DELETE:
@@ -142,24 +129,6 @@ enum object_next gcs_response(struct object_op *op, struct err *err)
 	default:
 		return op->ex.status == RESUME_INCOMPLETE ? OBJECT_FAILED : OBJECT_DONE;
 	}
-}
-
-/* --- entries */
-
-static bool take_item(void *user, const char *name, uint64_t size)
-{
-	return object_listing_add(user, name, strlen(name), size);
-}
-
-int gcs_entries(struct object_op *op, const char *bucket_uri, list_fn *fn, void *user,
-	struct err *err)
-{
-	struct object_listing l = {.bucket_uri = bucket_uri, .fn = fn, .user = user};
-	struct gcs_page page = {.next = NULL};
-	int rc = gcs_page_parse(
-		op->answer.data, op->answer.len, take_item, &l, &page, err);
-
-	return object_listing_end(&l, op, rc, page.next, err);
 }
 
 /* --- errors */
@@ -238,6 +207,9 @@ void gcs_error(struct object_op *op, struct object_error *ret)
 	text_sanitize_inplace(ret->code);
 	text_sanitize_inplace(ret->message);
 	object_error_by_code(reasons, ret);
+	/* one reason is for both */
+	if (ret->error == OP_ERR_NOT_FOUND && strstr(ret->message, "bucket"))
+		ret->hint = "make the bucket first: muster never does";
 	if (op->ex.status == 401)
 		refused(op, ret);
 }

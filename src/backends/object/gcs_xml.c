@@ -7,6 +7,7 @@
 
 #include "backends/object/gcs.h"
 #include "backends/object/s3.h"
+#include "backends/object/s3_xml.h"
 #include "common/err.h"
 #include "common/text.h"
 
@@ -91,6 +92,6 @@ const struct store gcs_store_xml = {
 	.request = s3_request,
 	.response = s3_response,
 	.error = s3_error,
-	.entries = s3_entries,
+	.page = s3_page_parse,
 	.probe = s3_probe,
 };

@@ -37,6 +37,10 @@ bool object_op_begin(struct object_op *op);
 bool object_op_request(struct object_op *op);
 bool object_op_ended(struct object_op *op);
 
+/* object_list.c: the page of a listing outside the measured path (op->extra): its fn is called for each object. 1:
+ * there are more pages (op->token), 0: that was the last, or fn wants no more, or -1 with err. */
+int object_page_tell(struct object_op *op, struct err *err);
+
 /* object_error.c: what a response, or its absence, means. */
 void object_error_of_http(const struct object_op *op, struct object_error *ret);
 /* Writes io->error and error_text. */

@@ -10,34 +10,62 @@
 #include "common/err.h"
 #include "common/text.h"
 
-bool object_listing_add(void *listing, const char *key, size_t len, uint64_t size)
+enum object_next object_page_done(struct object_op *op)
 {
-	struct object_listing *l = listing;
+	struct object_page page = {.next = NULL};
+	struct err err = ERR_INIT;
+
+	if (op->thread->job->store->page(
+		    op->answer.data, op->answer.len, NULL, NULL, &page, &err) < 0) {
+		object_fail(op, OP_ERR_OTHER, "the page cannot be read: %s", err.text);
+		return OBJECT_DONE;
+	}
+	op->io->entries += page.objects + page.prefixes;
+	free(op->token);
+	op->token = page.next;
+	return op->token ? OBJECT_AGAIN : OBJECT_DONE;
+}
+
+struct listing {
+	const struct object_extra *extra;
+	struct buf uri;
+	bool ended, no_memory;
+};
+
+/* A key with a NUL is passed over: no URI can name it. */
+static bool add_key(void *user, const char *key, size_t len, uint64_t size)
+{
+	struct listing *l = user;
 	struct list_entry e = {.size = size};
 
 	if (memchr(key, '\0', len))
 		return true;
 	buf_clear(&l->uri);
-	if (buf_puts(&l->uri, l->bucket_uri) < 0 || buf_append(&l->uri, key, len) < 0) {
+	if (buf_puts(&l->uri, l->extra->bucket_uri) < 0 ||
+		buf_append(&l->uri, key, len) < 0) {
 		l->no_memory = true;
 		return false;
 	}
 	e.uri = l->uri.data;
-	l->ended = !l->fn(&e, l->user);
+	l->ended = !l->extra->fn(&e, l->extra->user);
 	return !l->ended;
 }
 
-int object_listing_end(struct object_listing *l, struct object_op *op, int rc, char *next,
-	struct err *err)
+int object_page_tell(struct object_op *op, struct err *err)
 {
-	buf_finish(&l->uri);
+	struct listing l = {.extra = op->extra, .uri = BUF_INIT};
+	struct object_page page = {.next = NULL};
+	int rc = op->thread->job->store->page(
+		op->answer.data, op->answer.len, add_key, &l, &page, err);
+
+	buf_finish(&l.uri);
 	if (rc < 0)
 		return err_prefix(err, "the page cannot be read");
 	free(op->token);
-	op->token = next;
-	if (l->no_memory)
+	op->token = page.next;
+	if (l.no_memory)
 		return err_sys(err, ENOMEM, "no memory");
-	return op->token && !l->ended;
+	return op->token && !l.ended;
 }
 
 int object_list(void *state, const char *uri, list_fn *fn, void *user, struct err *err)

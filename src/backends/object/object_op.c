@@ -318,9 +318,8 @@ static uint64_t token_hash(const struct object_op *op)
 
 static enum object_next listed(struct object_op *op)
 {
-	const struct object_extra *x = op->extra;
 	struct err err = ERR_INIT;
-	int rc = op->thread->job->store->entries(op, x->bucket_uri, x->fn, x->user, &err);
+	int rc = object_page_tell(op, &err);
 
 	if (rc < 0)
 		object_fail(op, OP_ERR_OTHER, "%s", err.text);

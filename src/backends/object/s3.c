@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "backends/object/object_backend.h"
+#include "backends/object/s3_xml.h"
 #include "cloud/environment.h"
 #include "common/err.h"
 
@@ -87,7 +88,7 @@ static const struct store s3 = {
 	.request = s3_request,
 	.response = s3_response,
 	.error = s3_error,
-	.entries = s3_entries,
+	.page = s3_page_parse,
 	.probe = s3_probe,
 };
 

@@ -114,5 +114,3 @@ int s3_probe(struct object_op *op, struct err *err);
 /* s3_response.c */
 enum object_next s3_response(struct object_op *op, struct err *err);
 void s3_error(struct object_op *op, struct object_error *ret);
-int s3_entries(struct object_op *op, const char *bucket_uri, list_fn *fn, void *user,
-	struct err *err);

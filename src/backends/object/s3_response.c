@@ -142,25 +142,9 @@ static bool is_error(const struct object_op *op)
 	return s3_fault_parse(op->answer.data, op->answer.len, &fault);
 }
 
-/* Takes the page's token; whether there are more. */
-static bool take_token(struct object_op *op, struct s3_page *page)
-{
-	free(op->token);
-	op->token = page->next;
-	return op->token != NULL;
-}
-
 static enum object_next response_list(struct object_op *op)
 {
-	struct s3_page page;
-	struct err err = ERR_INIT;
-
-	if (is_error(op))
-		return OBJECT_FAILED;
-	if (s3_page_parse(op->answer.data, op->answer.len, NULL, NULL, &page, &err) < 0)
-		return no_sense(op, "the page", err.text);
-	op->io->entries += page.objects + page.prefixes;
-	return take_token(op, &page) ? OBJECT_AGAIN : OBJECT_DONE;
+	return is_error(op) ? OBJECT_FAILED : object_page_done(op);
 }
 
 static enum object_next response_delete(struct object_op *op)
@@ -295,17 +279,4 @@ enum object_next s3_response(struct object_op *op, struct err *err)
 	if (op->step != OBJECT_SINGLE)
 		return steps[op->step](op);
 	return singles[op->io->kind] ? singles[op->io->kind](op) : OBJECT_DONE;
-}
-
-/* ---- pages, outside the measured path ---- */
-
-int s3_entries(struct object_op *op, const char *bucket_uri, list_fn *fn, void *user,
-	struct err *err)
-{
-	struct object_listing l = {.bucket_uri = bucket_uri, .fn = fn, .user = user};
-	struct s3_page page = {.next = NULL};
-	int rc = s3_page_parse(
-		op->answer.data, op->answer.len, object_listing_add, &l, &page, err);
-
-	return object_listing_end(&l, op, rc, page.next, err);
 }

@@ -20,9 +20,9 @@ struct page_reader {
 	bool is_page, encoded, has_key;
 	struct buf key;
 	uint64_t size;
-	s3_object_fn *fn;
+	object_key_fn *fn;
 	void *user;
-	struct s3_page page;
+	struct object_page page;
 };
 
 static void page_open(struct xml_reader *r)
@@ -122,8 +122,8 @@ static bool says_encoded(const char *text, size_t len)
 	return len && memmem(text, len, element, sizeof(element) - 1) != NULL;
 }
 
-int s3_page_parse(const char *text, size_t len, s3_object_fn *fn, void *user,
-	struct s3_page *ret, struct err *err)
+int s3_page_parse(const char *text, size_t len, object_key_fn *fn, void *user,
+	struct object_page *ret, struct err *err)
 {
 	struct page_reader p = {
 		.r = {.open = page_open, .close = page_close},

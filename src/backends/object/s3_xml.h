@@ -6,20 +6,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "backends/object/page.h"
+
 struct err;
 
-struct s3_page {
-	uint64_t objects, prefixes;
-	char *next; /* continuation token, malloc; NULL: this is the last page */
-};
-
-/* An object of a page: its key, decoded. Returns false to end the reading. */
-typedef bool s3_object_fn(void *user, const char *key, size_t len, uint64_t size);
-
-/* Reads a page (ListBucketResult). fn may be NULL: they are counted alone. ret is filled on success; when fn
- * ends the reading, that is a success without a next page. -1 with err when text is no such page. */
-int s3_page_parse(const char *text, size_t len, s3_object_fn *fn, void *user,
-	struct s3_page *ret, struct err *err);
+/* A ListBucketResult. */
+object_page_fn s3_page_parse;
 
 /* An <Error>; what is not there is "". Texts that do not fit are cut. */
 struct s3_fault {

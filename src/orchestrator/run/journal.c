@@ -3,6 +3,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/buf.h"
 #include "common/cleanup.h"
@@ -115,10 +116,12 @@ int journal_read(const char *dir, struct journal *ret, struct err *err)
 	int r;
 
 	*ret = (struct journal){0};
+	if (!path || access(path, F_OK) < 0)
+		return err_set(err, ERR_INPUT,
+			"%s is no results directory of muster: it has no " JOURNAL, dir);
 	root = json_load_file(path, 0, &je);
 	if (!root)
-		return err_set(err, ERR_INPUT,
-			"%s: %s (is this a results directory of muster?)", path, je.text);
+		return err_set(err, ERR_INPUT, "%s: %s", path, je.text);
 	ret->shared = json_is_true(json_object_get(root, "shared"));
 	r = read_entries(json_object_get(root, "workers"), ret, err);
 	json_decref(root);

@@ -44,7 +44,7 @@ int run_exit_code(const struct run *r)
 		return 128 + r->signo;
 	if (r->exit_code >= 0)
 		return r->exit_code;
-	return r->degraded || r->failed || r->corrupt ? 1 : 0;
+	return r->degraded || r->failed || r->corrupt || r->left_behind ? 1 : 0;
 }
 
 static const char *outcome(const struct run *r)

@@ -70,6 +70,7 @@ static void note_behind(struct run *r, const char *dir)
 	}
 	display_names(&list, names, n, MOST_NAMES);
 	free(names);
+	r->left_behind = n && r->plan.jobs[0].cleanup_mode != CLEANUP_BEST_EFFORT;
 	if (n)
 		run_remark(r,
 			"cleanup left %" PRIu64

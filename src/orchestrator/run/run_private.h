@@ -134,8 +134,9 @@ struct run {
 	bool checking,
 		check_again; /* run_check is at work; something changed meanwhile */
 	bool refused, aborted, failed, degraded, measured;
-	bool corrupt;  /* reads found other content than was written */
-	int exit_code; /* decided early; -1: by what happened */
+	bool corrupt;     /* reads found other content than was written */
+	bool left_behind; /* cleanup did, and nobody said that it may */
+	int exit_code;    /* decided early; -1: by what happened */
 
 	struct run_phase phases[8];
 	size_t n_phases;
