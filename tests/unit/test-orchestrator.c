@@ -103,8 +103,8 @@ static void test_command_lines(void)
 			"muster check: unknown option"},
 		{{"muster", "run", "--durration", "1s"}, NULL,
 			"unknown option '--durration'"},
-		{{"muster", "run", "w.yaml", "--rate", "5"}, NULL,
-			"option '--rate' is not supported yet"},
+		{{"muster", "run", "w.yaml", "--users", "5"}, NULL,
+			"option '--users' is not supported yet"},
 		{{"muster", "run", "a", "b"}, NULL,
 			"muster run takes WORKLOAD.yaml, not 'b'"},
 	};
