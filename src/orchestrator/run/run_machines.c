@@ -12,6 +12,8 @@
 
 /* A shorter interval says nothing about how busy anything was. */
 #define INTERVAL_MIN_S 0.1
+/* So much a second, of all workers together, is more than what they say to us. */
+#define TRAFFIC_BYTES (1024.0 * 1024.0)
 
 void run_keep_ready(struct run_member *m, struct msg_ready *ready)
 {
@@ -113,32 +115,77 @@ static double busiest(const struct run_member *m)
 static void show_machines(struct run *r)
 {
 	struct console *con = r->ctx.console;
-	AUTO_BUF struct buf line = BUF_INIT;
 	const struct run_member *m = NULL;
-	const struct seen_card *card;
 
 	for (size_t i = 0; i < r->n; i++)
 		if (r->members[i].machine.seconds > 0 &&
 			(!m || busiest(&r->members[i]) > busiest(m)))
 			m = &r->members[i];
-	if (!m)
-		return;
-	buf_printf(&line,
-		"Machines: busiest core %.0f%% (%s), network up to %s out, %s in",
-		busiest(m), m->w->id,
-		units_mib_per_s(machine_seen_max(&m->machine, SEEN_NET_TX)).s,
-		units_mib_per_s(machine_seen_max(&m->machine, SEEN_NET_RX)).s);
-	card = machine_seen_card(&m->machine);
-	if (card)
-		buf_printf(&line, " (%s %.0f%% of %g Gbit/s)", card->name,
-			seen_mean(&m->machine, &card->share),
-			(double)card->speed_mbps / 1e3);
-	for (size_t i = 0; i < m->machine.n_disks; i++)
-		buf_printf(&line, ", disk %s busy %.0f%%", m->machine.disks[i].name,
-			seen_mean(&m->machine, &m->machine.disks[i].busy));
-	buf_printf(&line, ", largest lateness %s",
-		units_latency((double)m->late_max_ns / 1e3, console_utf8(con)).s);
-	console_line(con, "%s", line.data);
+	if (m)
+		console_line(con,
+			"Machines: busiest core %.0f%% (%s), network up to %s out, %s "
+			"in, largest lateness %s",
+			busiest(m), m->w->id,
+			units_mib_per_s(machine_seen_max(&m->machine, SEEN_NET_TX)).s,
+			units_mib_per_s(machine_seen_max(&m->machine, SEEN_NET_RX)).s,
+			units_latency((double)m->late_max_ns / 1e3, console_utf8(con)).s);
+}
+
+/* The busiest card of all machines, or that nobody knows which that is though there was traffic. */
+static void put_card(const struct run *r, struct buf *line)
+{
+	const struct run_member *at = NULL;
+	const struct seen_card *most = NULL;
+	double share = 0, moved = 0;
+
+	for (size_t i = 0; i < r->n; i++) {
+		const struct run_member *m = &r->members[i];
+		const struct seen_card *c = machine_seen_card(&m->machine);
+
+		moved += machine_seen_mean(&m->machine, SEEN_NET_TX) +
+			 machine_seen_mean(&m->machine, SEEN_NET_RX);
+		if (!c || (most && seen_mean(&m->machine, &c->share) <= share))
+			continue;
+		most = c;
+		at = m;
+		share = seen_mean(&m->machine, &c->share);
+	}
+	if (most)
+		buf_printf(line, "busiest card %s %.0f%% of %g Gbit/s (%s)", most->name,
+			share, (double)most->speed_mbps / 1e3, at->w->id);
+	else if (moved >= TRAFFIC_BYTES)
+		buf_puts(line, "no network card knows its speed");
+}
+
+static void put_disk(const struct run *r, struct buf *line)
+{
+	const struct run_member *at = NULL;
+	const struct seen_disk *most = NULL;
+	double busy = 0;
+
+	for (size_t i = 0; i < r->n; i++) {
+		const struct run_member *m = &r->members[i];
+		const struct seen_disk *d = machine_seen_disk(&m->machine);
+
+		if (!d || (most && seen_mean(&m->machine, &d->busy) <= busy))
+			continue;
+		most = d;
+		at = m;
+		busy = seen_mean(&m->machine, &d->busy);
+	}
+	if (most)
+		buf_printf(line, "%sbusiest disk %s %.0f%% (%s)", line->len ? ", " : "",
+			most->name, busy, at->w->id);
+}
+
+static void show_devices(struct run *r)
+{
+	AUTO_BUF struct buf line = BUF_INIT;
+
+	put_card(r, &line);
+	put_disk(r, &line);
+	if (line.len)
+		console_line(r->ctx.console, "Devices: %s", line.data);
 }
 
 /* What is told of a run as a whole, from what its machines did. */
@@ -168,5 +215,6 @@ void run_show_rate(struct run *r, uint64_t measured_ns)
 void run_show_verdict(struct run *r, uint64_t measured_ns)
 {
 	show_machines(r);
+	show_devices(r);
 	show_brief(r, measured_ns, "Verdict", verdict_text);
 }
