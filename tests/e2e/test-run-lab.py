@@ -245,6 +245,34 @@ def test_a_worker_that_goes_mad_is_cut_off_alone(t, lab):
     wait_until(lambda: not workers(lab, "h1"), 20, "the mad worker to end")
 
 
+def test_speed_of_virtual_cards_is_not_known(t, lab):
+    """veth says that it does 10 Gbit/s, whatever it does; a run there is never bound by its network."""
+    begin(t, lab, null(duration="2s"), hosts=["h1", "h2"]).wait(40)
+    results = Results(t.tmp / "out")
+    for worker in results.metadata["workers"]:
+        cards = worker["cards"]
+        t.check(cards and all(c["speed_mbps"] is None and c["share_pct"] is None for c in cards), cards)
+        t.check(any(c["tx_bytes_per_sec"] > 0 for c in cards), cards)
+    t.check(results.metadata["verdict"]["bound"] != "network", results.metadata["verdict"])
+
+
+def test_a_slow_host_is_the_tail(t, lab):
+    """--once over hosts whose clocks are an hour apart: one of them has a slow store."""
+    each = {"h2": {"target_override": "null://latency=8ms,size=4KiB/"}}
+    workload = ('target: "null://latency=2ms,size=4KiB/"\nduration: 60s\nconcurrency: 4\nprepare:\n'
+                "  ensure_objects:\n    - {base_uri: s/, count: 600, size_distribution: 4096}\n"
+                "workload:\n  - {op: get, path: s/*, weight: 1}\n")
+    run = begin(t, lab, workload, "--once", hosts=["h1", "h2", "h3"], each=each)
+    done = run.wait(60)
+    t.eq(done.rc, 0, done.err)
+    t.match(done.out, r"(?m)^Tail: h2 ended [\d.]+ s after h[13], and had [\d.]+ % of its operations left then$")
+    first = Results(t.tmp / "out").json["first_done"]
+    t.eq((first["last"]["worker"], first["workers_through"]), ("h2", 3))
+    # two of three were nearly through then
+    t.check(900 < first["all"]["first"]["count"] < 1800 == first["all"]["last"]["count"], first)
+    t.check(first["spread_s"] < 0.5, first)
+
+
 def test_several_workers_on_one_host(t, lab):
     # more than one connection's worth of channels
     t.ends(begin(t, lab, null(duration="1s", concurrency=1), hosts=["h1", "h2"],
