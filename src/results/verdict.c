@@ -51,13 +51,23 @@ static const char *processors(const struct run_worker *rw)
 		       : "all processors";
 }
 
-/* Of what the processors that it may use did, the part of muster's workers on that host, in %. */
+/* Hosts may be one machine. */
+static bool same_machine(const struct run_worker *a, const struct run_worker *b)
+{
+	const char *one = a->hello.machine_id, *other = b->hello.machine_id;
+
+	if (one && other && *one && *other)
+		return strcmp(one, other) == 0;
+	return strcmp(a->host, b->host) == 0;
+}
+
+/* Of what the processors that it may use did, the part of muster's workers on that machine, in %. */
 static double own_part(const struct run_info *info, const struct run_worker *rw)
 {
 	double used = 0, busy = machine_seen_mean(rw->machine, SEEN_OWN_CPU);
 
 	for (size_t i = 0; i < info->n_workers; i++)
-		if (strcmp(info->workers[i].host, rw->host) == 0)
+		if (same_machine(&info->workers[i], rw))
 			used += machine_seen_mean(
 				info->workers[i].machine, SEEN_WORKER_CPU);
 	return busy > 0 && rw->hello.cpus ? 100 * used / (busy * rw->hello.cpus) : 100;
@@ -275,11 +285,11 @@ bool limit_reached(const struct run_info *info, const struct run_worker *rw,
 
 /* ---- the verdict ---- */
 
-/* Several workers of a host share its limits. */
-static bool host_before(const struct run_info *info, size_t i, enum limit_kind kind)
+/* Several workers of a machine share its limits. */
+static bool machine_before(const struct run_info *info, size_t i, enum limit_kind kind)
 {
 	for (size_t k = 0; k < i; k++)
-		if (strcmp(info->workers[k].host, info->workers[i].host) == 0 &&
+		if (same_machine(&info->workers[k], &info->workers[i]) &&
 			limit_reached(info, &info->workers[k], kind, NULL))
 			return true;
 	return false;
@@ -295,7 +305,7 @@ static bool find_limit(
 
 		if (!limit_reached(info, rw, kind, &value))
 			continue;
-		ret->n += !host_before(info, i, kind);
+		ret->n += !machine_before(info, i, kind);
 		if (ret->worker && value <= ret->value)
 			continue;
 		ret->worker = rw;

@@ -57,7 +57,7 @@ struct verdict {
 	const struct run_worker *worker; /* where; NULL: all of them alike, or nowhere */
 	enum limit_kind limit;           /* of worker */
 	double value;
-	size_t n; /* hosts that reached that limit */
+	size_t n; /* machines that reached that limit */
 };
 
 /* When nothing reached a limit and the slots of a closed loop waited for the store, the store is what is

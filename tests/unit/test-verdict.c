@@ -165,6 +165,10 @@ static void several(void)
 	verdict_text(&info, &text);
 	CHECK_STR(text.data, "generator bound: c (and 1 more): all processors were 99 % "
 			     "busy; more hosts, or fewer slots");
+	/* one machine by two names */
+	workers[1].hello.machine_id = workers[2].hello.machine_id = (char *)"m";
+	verdict_find(&info, &v);
+	CHECK(v.worker == &workers[2] && v.n == 1, "%zu", v.n);
 	info.measured_ns = 0;
 	buf_clear(&text);
 	verdict_text(&info, &text);
