@@ -83,7 +83,7 @@ static double others_value(const struct run_info *info, const struct run_worker 
 static void others_why(const struct run_info *info, const struct run_worker *rw,
 	double value, struct buf *out)
 {
-	buf_printf(out, "%s were %.0f %% busy, and other programs had %.0f %% of that",
+	buf_printf(out, "%s were %.0f %% busy, and %.0f %% of that was not muster's",
 		processors(rw), value, 100 - own_part(info, rw));
 }
 

@@ -36,7 +36,7 @@ static const struct {
 		.limit = "cpu",
 		.says = "generator bound: h1: all processors were 98 % busy;"},
 	{"other programs", {FULL, .worker_cpu = 80}, 1, 1, .bound = BOUND_GENERATOR,
-		.limit = "others", .says = "and other programs had 80 % of that"},
+		.limit = "others", .says = "and 80 % of that was not muster's"},
 	{"the processors it may use", {.cpu = 25, .own_cpu = 99, .worker_cpu = 390}, 1, 1,
 		.bound = BOUND_GENERATOR, .limit = "cpu",
 		.says = "the processors that the worker may use were 99 % busy"},
