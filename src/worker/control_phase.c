@@ -95,7 +95,8 @@ void control_moment(struct loop_timer *t, void *user)
 		loop_timer_set(c->warm_end, warm_end_ns(c) + WARM_SETTLE_NS, 0);
 }
 
-static void send_stats(struct control *c, enum part part, enum phase phase)
+static void send_stats(
+	struct control *c, enum part part, enum phase phase, uint64_t least_ns)
 {
 	struct buf line = BUF_INIT;
 	struct report_stats ask = {
@@ -104,7 +105,7 @@ static void send_stats(struct control *c, enum part part, enum phase phase)
 		.total = __atomic_load_n(&c->work->total, __ATOMIC_RELAXED),
 		.through = is_load(c->work) ? work_through(c->work) : 0,
 		.until_ns = end_ns(c),
-		.least_ns = near_ns(c),
+		.least_ns = least_ns,
 		.room = writer_has_room(c->writer),
 	};
 
@@ -120,8 +121,8 @@ static void send_stats(struct control *c, enum part part, enum phase phase)
 }
 
 /* Of the load's two parts the one that runs has something to say each time, warm-up later only when
- * something came late. */
-static void send_all_stats(struct control *c)
+ * something came late. What is shorter than least_ns and empty is left out. */
+static void send_all_stats(struct control *c, uint64_t least_ns)
 {
 	enum phase phase =
 		c->work->phase == PHASE_WARMUP ? PHASE_MEASURE : c->work->phase;
@@ -132,9 +133,9 @@ static void send_all_stats(struct control *c)
 	if (phase == PHASE_CLEANUP)
 		c->report.parts[PART_MEASURE].done = work_removed(c->work);
 	if (!c->warm_over || report_pending(&c->report, PART_WARMUP))
-		send_stats(c, PART_WARMUP, PHASE_WARMUP);
+		send_stats(c, PART_WARMUP, PHASE_WARMUP, least_ns);
 	if (c->warm_over)
-		send_stats(c, PART_MEASURE, phase);
+		send_stats(c, PART_MEASURE, phase, least_ns);
 }
 
 void control_stats(struct loop_timer *t, void *user)
@@ -148,14 +149,14 @@ void control_stats(struct loop_timer *t, void *user)
 
 	if (!is_load(c->work) || (!is_near(now, warm_end_ns(c), near_ns(c)) &&
 					 !is_near(now, end_ns(c), near_ns(c))))
-		send_all_stats(c);
+		send_all_stats(c, near_ns(c));
 }
 
 void control_report(struct control *c, const struct msg_report *m)
 {
 	if (m->generation == c->generation && c->state == STATE_RUNNING && c->work &&
 		is_load(c->work) && !c->finishing)
-		send_all_stats(c);
+		send_all_stats(c, 0); /* that nothing happened is an answer, too */
 }
 
 /* Ends warm-up: where measure begins, when it does. */
@@ -188,7 +189,7 @@ void control_warm_end(struct loop_timer *t, void *user)
 	(void)t;
 	if (!c->work || c->finishing || c->warm_over || c->state != STATE_RUNNING)
 		return;
-	send_all_stats(c);
+	send_all_stats(c, near_ns(c));
 	say_warm_over(c, false);
 }
 
@@ -273,10 +274,10 @@ bool control_phase_end(struct control *c)
 	if (!c->phase_said) {
 		if (!writer_has_room(c->writer))
 			return false;
-		send_all_stats(c);
+		send_all_stats(c, near_ns(c));
 		if (!c->warm_over) {
 			say_warm_over(c, w->result.at_ns < warm_end_ns(c));
-			send_all_stats(c);
+			send_all_stats(c, near_ns(c));
 		}
 		say_phase(c);
 	}

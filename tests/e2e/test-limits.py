@@ -15,6 +15,7 @@ sys.path[:0] = [__file__.rsplit("/", 1)[0]]
 
 from harness import *  # noqa: E402,F403
 from runs import Results  # noqa: E402
+from workerline import *  # noqa: E402,F403
 
 
 def workload(target, op="{op: get, path: \"s/*\", weight: 1}", duration="2s", slots=4, count=2000):
@@ -175,6 +176,29 @@ def test_nobody_was_through(t):
                        "--hosts", two_hosts(t), "--once")
     t.eq(first_done(results), None)
     t.check("FIRST DONE" not in out, out)
+
+
+# ---- the worker in its own words ----
+
+def test_reports_when_asked(t):
+    w = Worker(t)
+    w.job(load=True, duration_ns=60 * SECOND, stats_interval_ns=30 * SECOND,
+          ops=[op("get", "null://latency=2ms,size=4KiB/*")])
+    w.start("measure")
+    begun = w.get("running")["at_ns"]
+    w.say("report", generation=99)
+    w.say("report", generation=1)
+    first = w.get("stats")
+    w.say("report", generation=1)
+    second = w.get("stats")
+    t.check(first["to_ns"] < begun + 20 * SECOND, (begun, first["to_ns"]))
+    t.eq((second["from_ns"], second["seq"]), (first["to_ns"], first["seq"] + 1))
+    machine = second["machine"]
+    t.check(machine["available_bytes"] > 0 and machine["rss_bytes"] > 0, machine)
+    t.check(all(0 <= machine.get(name, 0) <= 100 for name in
+                ("cpu", "own_cpu", "user", "system", "iowait", "steal")), machine)
+    w.say("stop", mode="now")
+    w.get("phase")
 
 
 if __name__ == "__main__":
