@@ -103,13 +103,21 @@ int direct_ring_fit(uint32_t threads, struct err *err);
 /* files: how many there may be to be registered. */
 int direct_ring_init(struct direct_ring *r, uint32_t slots, size_t fixed_bytes,
 	uint32_t files, struct err *err);
-void direct_ring_fini(struct direct_ring *r);
+/* leave: the kernel may still write to the buffers, which stay where they are. */
+void direct_ring_fini(struct direct_ring *r, bool leave);
 
 /* Sends off what is there; with no room for what it will come to, the kernel puts that first where it is seen. */
 static inline void direct_ring_send(struct direct_ring *r)
 {
 	if (io_uring_submit(&r->ring) < 0)
 		io_uring_get_events(&r->ring);
+}
+
+/* All of it: the kernel may stop behind a request that it refuses, but not for ever. */
+static inline void direct_ring_send_all(struct direct_ring *r)
+{
+	for (unsigned tries = 0; tries < 64 && io_uring_sq_ready(&r->ring) > 0; tries++)
+		direct_ring_send(r);
 }
 
 /* A request, to be filled; what is there already goes off when there is no room. */
@@ -136,7 +144,7 @@ static inline void direct_ring_room(struct direct_ring *r)
 enum direct_step {
 	DIRECT_OPEN,
 	DIRECT_MOVE, /* a piece is read or written */
-	DIRECT_SYNC,
+	DIRECT_SYNC, /* a range_put with fsync */
 	DIRECT_CLOSE,
 };
 /* A request's user_data: its op and its step; or one of these. */
@@ -153,6 +161,7 @@ struct direct_op {
 	uint32_t moving;        /* bytes of the piece in flight; then those that came */
 	int fd;                 /* or index of a registered file */
 	int errnum;
+	struct open_file *syncs; /* in the step of that name */
 	bool fixed_file;
 	bool writes;
 	bool closing; /* its close is in the ring already, behind its read */
@@ -167,6 +176,7 @@ struct direct_thread {
 	struct direct_op *ops; /* job->slots of them */
 	struct direct_op *free;
 	struct open_files open; /* of range_get and range_put */
+	uint32_t in_ring;       /* requests of ops that the ring has not ended */
 	bool *fixed; /* by index of open, below ring.fixed_files: this file is registered */
 	uint64_t event_count; /* what is read of hands.event */
 	bool event_read;      /* that read is in the ring */

@@ -11,6 +11,7 @@
 static struct io_uring_sqe *request(
 	struct direct_thread *t, struct direct_op *op, enum direct_step step)
 {
+	t->in_ring++;
 	return direct_ring_request(&t->ring, (uintptr_t)op | step);
 }
 
@@ -92,13 +93,10 @@ static bool register_file(struct direct_thread *t, uint32_t index, int fd)
 	return t->fixed[index];
 }
 
-/* Another file may be closed for this one's sake: what is to go to it goes off before. */
 static int open_file(struct direct_thread *t, struct open_file *f)
 {
-	int rc;
+	int rc = open_files_open(&t->open, f);
 
-	direct_ring_send(&t->ring);
-	rc = open_files_open(&t->open, f);
 	if (rc == 0)
 		register_file(t, (uint32_t)(f - t->open.files), f->fd);
 	return rc;
@@ -131,7 +129,6 @@ static void drop_file(struct direct_thread *t, const struct direct_op *op)
 	struct open_file *f =
 		open_files_take(&t->open, file_path(op->io->uri), op->writes);
 
-	direct_ring_send(&t->ring);
 	if (f)
 		open_files_drop(&t->open, f);
 }
@@ -176,6 +173,24 @@ static void next_piece(struct direct_thread *t, struct direct_op *op)
 		begin_range(t, op);
 }
 
+/* The file may have been closed for another's sake since it was written; and is not until this has ended, since
+ * it is a thread of the kernel's that looks the descriptor up. */
+static void begin_sync(struct direct_thread *t, struct direct_op *op)
+{
+	struct io_uring_sqe *sqe;
+
+	op->errnum = take_file(t, op);
+	if (op->errnum) {
+		finish(t, op);
+		return;
+	}
+	op->syncs = open_files_take(&t->open, file_path(op->io->uri), true);
+	op->syncs->busy++;
+	sqe = request(t, op, DIRECT_SYNC);
+	io_uring_prep_fsync(sqe, op->fd, 0);
+	sqe->flags |= op->fixed_file ? IOSQE_FIXED_FILE : 0;
+}
+
 /* Nothing more is to be moved. */
 static void end_moves(struct direct_thread *t, struct direct_op *op)
 {
@@ -186,10 +201,7 @@ static void end_moves(struct direct_thread *t, struct direct_op *op)
 	if (io->kind == OP_GET) {
 		begin_close(t, op);
 	} else if (io->fsync && op->writes && !op->errnum) {
-		struct io_uring_sqe *sqe = request(t, op, DIRECT_SYNC);
-
-		io_uring_prep_fsync(sqe, op->fd, 0);
-		sqe->flags |= op->fixed_file ? IOSQE_FIXED_FILE : 0;
+		begin_sync(t, op);
 	} else {
 		if (op->errnum || io->bytes < io->size)
 			drop_file(t, op);
@@ -238,6 +250,8 @@ static void opened(struct direct_thread *t, struct direct_op *op, int res)
 
 static void synced(struct direct_thread *t, struct direct_op *op, int res)
 {
+	/* 0: something went wrong with it meanwhile, and it is another one's */
+	op->syncs->busy -= op->syncs->busy > 0;
 	if (res < 0) {
 		op->errnum = -res;
 		drop_file(t, op);
@@ -268,6 +282,7 @@ void direct_op_step(struct direct_thread *t, uint64_t user_data, int res)
 	struct direct_op *op =
 		(struct direct_op *)(uintptr_t)(user_data & ~(uint64_t)DIRECT_STEP_MASK);
 
+	t->in_ring--;
 	if (__builtin_expect(op->io != NULL, 1))
 		steps[step](t, op, res);
 	else if (step == DIRECT_OPEN && res >= 0)

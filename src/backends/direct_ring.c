@@ -222,11 +222,11 @@ int direct_ring_init(struct direct_ring *r, uint32_t slots, size_t fixed_bytes,
 	return 0;
 }
 
-void direct_ring_fini(struct direct_ring *r)
+void direct_ring_fini(struct direct_ring *r, bool leave)
 {
 	if (r->made)
 		io_uring_queue_exit(&r->ring);
-	if (r->buffers)
+	if (r->buffers && !leave)
 		munmap(r->buffers, r->buffers_bytes);
 	*r = (struct direct_ring){0};
 }

@@ -32,15 +32,10 @@ static int make_ops(struct direct_thread *t, uint32_t n)
 	return 0;
 }
 
-void direct_thread_fini(void *thread)
+/* A request in the ring names its file by a descriptor, until the kernel has it. */
+static void send_all(void *ring)
 {
-	struct direct_thread *t = thread;
-
-	direct_hands_fini(&t->hands);
-	direct_ring_fini(&t->ring);
-	open_files_finish(&t->open);
-	free(t->ops);
-	free(t->fixed);
+	direct_ring_send_all(ring);
 }
 
 static int ring_init(struct direct_thread *t, struct err *err)
@@ -51,8 +46,11 @@ static int ring_init(struct direct_thread *t, struct err *err)
 		    &t->ring, job->slots, job->fixed_bytes, job->file.keeps, err) < 0 ||
 		direct_hands_init(&t->hands, job, job->slots, err) < 0)
 		return -1;
-	if (open_files_init(&t->open, job->file.keeps, O_DIRECT) < 0 ||
-		make_ops(t, job->slots) < 0)
+	if (open_files_init(&t->open, job->file.keeps, O_DIRECT) < 0)
+		return err_sys(err, ENOMEM, "no memory for open files");
+	t->open.closing = send_all;
+	t->open.user = &t->ring;
+	if (make_ops(t, job->slots) < 0)
 		return err_sys(err, ENOMEM, "no memory for %u slots", job->slots);
 	return 0;
 }
@@ -178,6 +176,31 @@ static void wait_until(struct direct_thread *t, uint64_t deadline_ns)
 	struct io_uring_cqe *cqe;
 
 	io_uring_submit_and_wait_timeout(&t->ring.ring, &cqe, 1, &ts, NULL);
+}
+
+/* How long the kernel has to end what was given up. */
+#define GIVEN_UP_NS (100 * NS_PER_MS)
+
+static void end_given_up(struct direct_thread *t)
+{
+	const uint64_t until = clock_ns() + GIVEN_UP_NS;
+
+	while (t->in_ring > 0 && clock_ns() < until) {
+		wait_until(t, until);
+		reap(t);
+	}
+}
+
+void direct_thread_fini(void *thread)
+{
+	struct direct_thread *t = thread;
+
+	end_given_up(t);
+	direct_hands_fini(&t->hands);
+	direct_ring_fini(&t->ring, t->in_ring > 0);
+	open_files_finish(&t->open);
+	free(t->ops);
+	free(t->fixed);
 }
 
 static size_t give(struct direct_thread *t, struct io **done, size_t max)

@@ -93,6 +93,16 @@ static uint32_t index_of(const struct open_files *o, const struct open_file *f)
 	return (uint32_t)(f - o->files);
 }
 
+static void close_file(struct open_files *o, struct open_file *f)
+{
+	if (f->fd < 0)
+		return;
+	if (o->closing)
+		o->closing(o->user);
+	close(f->fd);
+	f->fd = -1;
+}
+
 void open_files_drop(struct open_files *o, struct open_file *f)
 {
 	uint32_t *link = &o->chains[f->hash & o->mask];
@@ -100,23 +110,24 @@ void open_files_drop(struct open_files *o, struct open_file *f)
 	while (*link != index_of(o, f) + 1)
 		link = &o->files[*link - 1].next;
 	*link = f->next;
-	if (f->fd >= 0)
-		close(f->fd);
-	f->fd = -1;
+	close_file(o, f);
 	f->len = 0;
+	f->busy = 0;
 	f->next = o->free;
 	o->free = index_of(o, f) + 1;
 	o->n--;
 }
 
-/* Closes one that was not used lately, and is not spared. False: there is none. */
+/* Closes one that was not used lately, and is not spared. False: there is none. Twice round for marks, and once more
+ * when all are busy. */
 static bool make_room(struct open_files *o, const struct open_file *spared)
 {
-	for (uint64_t turns = 0; turns < 2 * (uint64_t)o->touched; turns++) {
+	for (uint64_t turns = 0; turns < 3 * (uint64_t)o->touched; turns++) {
 		struct open_file *f = &o->files[o->hand];
 
 		o->hand = o->hand + 1 < o->touched ? o->hand + 1 : 0;
-		if (f == spared || f->fd < 0)
+		if (f == spared || f->fd < 0 ||
+			(f->busy && turns < 2 * (uint64_t)o->touched))
 			continue;
 		if (!f->used) {
 			open_files_drop(o, f);
@@ -181,8 +192,7 @@ struct open_file *open_files_take(struct open_files *o, const char *path, bool w
 		if (f->hash == hash && f->len == len && memcmp(f->path, path, len) == 0) {
 			f->used = true;
 			if (__builtin_expect(writable && !f->writable, 0)) {
-				close(f->fd);
-				f->fd = -1;
+				close_file(o, f);
 				f->writable = true;
 			}
 			return f;

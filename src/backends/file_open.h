@@ -19,6 +19,7 @@ struct open_file {
 	uint32_t next;      /* in its chain, index + 1; 0: the last */
 	int fd;             /* -1: to be opened */
 	bool writable, used;
+	uint32_t busy; /* its user's: as long as it is not 0, others are closed first */
 };
 
 struct open_files {
@@ -31,6 +32,9 @@ struct open_files {
 	uint32_t free;    /* of those in use no more, index + 1 */
 	uint32_t hand;    /* of the clock that finds one to close */
 	int flags; /* for open(2), besides those of the access; O_NOATIME until it is refused */
+	/* called before a descriptor is closed while others go on: what names it goes off before; or NULL */
+	void (*closing)(void *user);
+	void *user;
 };
 
 /* How many files a thread may keep open: bound by RLIMIT_NOFILE, of which the threads have a share each

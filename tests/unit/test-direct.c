@@ -1,6 +1,7 @@
 /* direct://, op by op, with a ring and without: sizes to the byte, content, many at once, what is given up. */
 #include <errno.h>
 #include <limits.h>
+#include <pthread.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -32,7 +33,8 @@ static void count_page(
 	n_pages++;
 }
 
-static void begin(const struct backend *backend)
+/* keeps: files that stay open at most; 0: as many as the machine lets it. */
+static void begin_with(const struct backend *backend, uint32_t keeps)
 {
 	struct backend_config cfg = {.data = &run_data,
 		.concurrency = SLOTS,
@@ -45,7 +47,14 @@ static void begin(const struct backend *backend)
 	thread = aligned_alloc(64, (direct->thread_size + 63) / 64 * 64);
 	memset(thread, 0, direct->thread_size);
 	CHECK(direct->job_init(job, &cfg, &err) == 0, "%s", err.text);
+	if (keeps)
+		((struct direct_job *)job)->file.keeps = keeps;
 	CHECK(direct->thread_init(job, thread, &n_pages, &err) == 0, "%s", err.text);
+}
+
+static void begin(const struct backend *backend)
+{
+	begin_with(backend, 0);
 }
 
 static void end(void)
@@ -366,6 +375,56 @@ static void test_ops_in_the_ring(void)
 	end();
 }
 
+/* A file is closed for another's sake, or to be opened for writing, while ranges of it have still to go off; with
+ * files that the kernel knows by their index, and (as before Linux 5.19) without. */
+static void *check_closed_early(void *user)
+{
+	const bool fixed = user != NULL;
+	struct direct_thread *t;
+	struct op ops[SLOTS];
+	char name[20];
+
+	begin_with(backend_for("direct:///x"), 2);
+	t = thread;
+	if (!fixed)
+		t->ring.fixed_files = 0;
+	for (unsigned i = 0; i < SLOTS; i++) {
+		struct io io = {.size = 8192, .data_at = 64u * i, .object_size = 8192};
+
+		snprintf(name, sizeof(name), "closed/%u", i);
+		CHECK(!run_op(OP_PUT, name, io).error);
+	}
+	for (unsigned i = 0; i < SLOTS; i++) {
+		unsigned file = i < SLOTS / 2 ? 0 : i;
+		struct io io = {.size = 4096,
+			.offset = 4096,
+			.data_at = 64u * file,
+			.object_size = 8192};
+
+		snprintf(name, sizeof(name), "closed/%u", file);
+		io.verify = io.fsync = true;
+		ops[i] = make(i % 2 ? OP_RANGE_PUT : OP_RANGE_GET, name, io);
+	}
+	run_all(ops, SLOTS, false);
+	for (unsigned i = 0; i < SLOTS; i++)
+		CHECK(!ops[i].io.error, "%s", ops[i].io.error_text);
+	end();
+	return NULL;
+}
+
+/* By threads of their own: the kernel's workers for a thread have the descriptors that it had at first. */
+static void test_files_closed_early(void)
+{
+	static bool fixed = true;
+	pthread_t id;
+
+	for (unsigned round = 0; ring() && round < 20; round++) {
+		CHECK(pthread_create(&id, NULL, check_closed_early,
+			      round % 2 ? &fixed : NULL) == 0);
+		pthread_join(id, NULL);
+	}
+}
+
 /* A wait ends when it should, and at once when its time has passed. */
 static void test_deadlines(void)
 {
@@ -423,4 +482,5 @@ static void test_tear_down(void)
 TEST_MAIN(TEST(test_set_up), TEST(test_lengths), TEST(test_content), TEST(test_judgement),
 	TEST(test_memory_is_refused), TEST(test_registered_buffers),
 	TEST(test_ops_by_blocking_calls), TEST(test_ops_in_the_ring),
-	TEST(test_deadlines), TEST(test_given_up), TEST(test_tear_down))
+	TEST(test_files_closed_early), TEST(test_deadlines), TEST(test_given_up),
+	TEST(test_tear_down))
