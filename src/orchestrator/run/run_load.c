@@ -78,7 +78,8 @@ static int take_autoterm(struct run *r, struct err *err)
 		(int)(strlen(text) - (text_ends_with(text, "%") ? 1 : 0)), text);
 	if (*text && (units_parse_double(number, &pct) < 0 || !(pct > 0 && pct <= 100)))
 		return err_set(err, ERR_INPUT,
-			"--autoterm wants per cent above 0, such as 5, not '%.50s'",
+			"--autoterm wants per cent above 0 and up to 100, such as 5, not "
+			"'%.50s'",
 			text);
 	r->overrides.autoterm = pct / 100;
 	return 0;
