@@ -67,6 +67,13 @@ static inline __attribute__((always_inline)) enum next begin_op(
 	return next;
 }
 
+/* Nothing is in flight, and the source has nothing: one that says later then would never be asked again. */
+static void run_out(struct engine_thread *t)
+{
+	if (!t->ended)
+		__atomic_store_n(&t->ran_out, 1, __ATOMIC_RELAXED);
+}
+
 /* Closed loop: every free slot begins an op. */
 static void fill_slots(struct engine_thread *t)
 {
@@ -195,12 +202,11 @@ static void run_closed(struct engine_thread *t)
 			fill_slots(t);
 		if (t->n_batch > 0)
 			backend->submit(t->backend, t->batch, t->n_batch);
-		/* nothing in flight, and nothing to come: a source that says later with nothing in
-		 * flight would never be asked again */
 		if (t->n_free == t->n_slots)
-			return;
+			break;
 		reap(t, t->now_ns + LOOK_UP_NS);
 	}
+	run_out(t);
 }
 
 /* All slots are in use: notes for how long an op that was due had to wait for one. */
@@ -261,7 +267,7 @@ static void run_open(struct engine_thread *t)
 			backend->submit(t->backend, t->batch, t->n_batch);
 		if (t->n_free == t->n_slots) {
 			if (t->ended || later)
-				return;
+				break;
 			wait_for_due(t);
 		} else if (t->n_free == 0 && !t->ended) {
 			reap_full(t);
@@ -269,6 +275,7 @@ static void run_open(struct engine_thread *t)
 			reap(t, next_moment(t, later));
 		}
 	}
+	run_out(t);
 }
 
 /* Tells engine_create how it went. */
