@@ -107,12 +107,13 @@ static void engine_free(struct engine *e)
 
 static struct engine *engine_alloc(const struct engine_config *cfg)
 {
-	struct engine *e = calloc(1, sizeof(*e));
+	/* its schedule has a cache line of its own */
+	struct engine *e = aligned_alloc(_Alignof(struct engine), sizeof(*e));
 	pthread_condattr_t attr;
 
 	if (!e)
 		return NULL;
-	e->cfg = *cfg;
+	*e = (struct engine){.cfg = *cfg};
 	e->stop_ns = UINT64_MAX;
 	e->planned_end_ns = UINT64_MAX;
 	if (cfg->pacing)
