@@ -29,6 +29,15 @@ static void note_holders(struct task *t, const struct job_set *spec)
 	}
 }
 
+static void warn_foreign(struct task *t, const struct set *s)
+{
+	const char *what = s->trusted ? "nothing says that muster made the objects there"
+				      : "holds objects that muster did not make";
+
+	task_warn(t, text_printf("%s%s %s: they are used and stay", s->spec->uri,
+			     s->trusted ? ":" : "", what));
+}
+
 static int inspect_sets(
 	struct task *t, const char **at, const uint32_t *cancel, struct err *err)
 {
@@ -57,11 +66,7 @@ static int inspect_sets(
 				j->sets[i].uri, s->to_make ? s->to_make : s->dirs_to_make,
 				s->to_make ? "objects" : "directories");
 		if (s->owner == SET_FOREIGN)
-			task_warn(t,
-				text_printf("%s holds objects that muster did not make: "
-					    "they are "
-					    "used and stay",
-					j->sets[i].uri));
+			warn_foreign(t, s);
 	}
 	return 0;
 }

@@ -209,6 +209,16 @@ def test_on_an_object_store(t):
         t.eq(store.objects, {})
 
 
+def test_trust_without_a_mark(t):
+    """Nobody has looked, and so nobody says what is there."""
+    t.write("w.yaml", f'target: "file://{t.tmp}/data/"\nduration: 100ms\nconcurrency: 1\nprepare:\n'
+                      '  skip_verification: true\n  ensure_objects: [{base_uri: "s/", count: 10_000_000, size_spec: 1KiB}]\n'
+                      'workload: [{op: stat, path: "s/*", weight: 1}]\n')
+    done = t.muster("run", "w.yaml", "--rate", "100")
+    t.ends(done, 0, out=r"Note: .*/s/: nothing says that muster made the objects there: they are used and stay")
+    t.check("holds objects" not in done.out + done.err)
+
+
 def test_foreign(t):
     """What is not muster's is touched with leave alone, and the run says so."""
     data = t.tmp / "data"
