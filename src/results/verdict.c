@@ -32,16 +32,19 @@ static bool is_known(const struct run_worker *rw)
 
 /* ---- what machines reached ---- */
 
-/* Waiting for due times may take whole processors: in an open loop that is no limit. */
-static double cpu_value(const struct run_info *info, const struct run_worker *rw)
+static double busy(const struct run_worker *rw)
 {
 	double all = machine_seen_mean(rw->machine, SEEN_CPU);
 	double own = machine_seen_mean(rw->machine, SEEN_OWN_CPU);
 
-	(void)info;
-	if (!is_known(rw) || is_open(rw))
-		return -1;
 	return own > all ? own : all;
+}
+
+/* Waiting for due times may take whole processors: in an open loop that is no limit. */
+static double cpu_value(const struct run_info *info, const struct run_worker *rw)
+{
+	(void)info;
+	return is_known(rw) && !is_open(rw) ? busy(rw) : -1;
 }
 
 static const char *processors(const struct run_worker *rw)
@@ -348,6 +351,25 @@ void verdict_find(const struct run_info *info, struct verdict *ret)
 		ret->bound = BOUND_STORAGE;
 }
 
+/* An open loop: that the rate was kept does not say that each operation began when it was due. */
+static void why_kept(const struct run_info *info, struct buf *out)
+{
+	const struct run_worker *full = NULL;
+
+	for (size_t i = 0; i < info->n_workers; i++) {
+		const struct run_worker *rw = &info->workers[i];
+
+		if (is_known(rw) && busy(rw) >= limit_rules[LIMIT_CPU].from &&
+			(!full || busy(rw) > busy(full)))
+			full = rw;
+	}
+	if (full)
+		buf_printf(out, "the rate was kept, while %s of %s were %.0f %% busy",
+			processors(full), full->host, busy(full));
+	else
+		buf_puts(out, "no machine was at a limit, and the rate was kept");
+}
+
 static void why(const struct run_info *info, const struct verdict *v, struct buf *out)
 {
 	struct run_rate rate;
@@ -369,9 +391,10 @@ static void why(const struct run_info *info, const struct verdict *v, struct buf
 			"no machine was at a limit, and slots waited for the store %.0f "
 			"%% of the time alone",
 			v->value);
+	else if (rate.missed)
+		buf_puts(out, "no machine was at a limit");
 	else
-		buf_printf(out, "no machine was at a limit%s",
-			rate.missed ? "" : ", and the rate was kept");
+		why_kept(info, out);
 }
 
 static const char *advice(const struct verdict *v)

@@ -81,7 +81,12 @@ static const struct {
 		.says = "it was too short to tell"},
 	{"a rate that was kept, by spinning", {FULL, .worker_cpu = 400}, 1, 0.9,
 		.rate = 100, .started = 1000, .bound = BOUND_NONE,
-		.says = "and the rate was kept"},
+		.says = "no limit seen: the rate was kept, while all processors of h1 "
+			"were 98 % busy"},
+	{"a rate that was kept", {CALM}, 1, 0.9, .rate = 100, .started = 1000,
+		.bound = BOUND_NONE,
+		.says = "no limit seen: no machine was at a limit, and the rate was "
+			"kept"},
 	{"a rate that the generator missed", {FULL}, 1, 0.9, .rate = 100, .started = 900,
 		.bound = BOUND_GENERATOR, .limit = "lateness",
 		.says = "10.0 % of the rate were missed while slots were free"},
