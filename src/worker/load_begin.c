@@ -33,6 +33,22 @@ void load_end(void *state)
 	free(l);
 }
 
+/* Caps may leave a thread next to nothing for an op that has objects to work through, and these are this thread's: it
+ * keeps half of what was asked for. */
+static void keep_once(struct load_thread *l, const double *asked)
+{
+	double total = 0;
+
+	for (uint32_t i = 0; i < l->n_ops; i++)
+		total += asked[i];
+	for (uint32_t i = 0; i < l->n_ops; i++) {
+		const double least = asked[i] / total / 2;
+
+		if (l->ops[i].finite && l->weights[i] > 0 && l->weights[i] < least)
+			l->weights[i] = least;
+	}
+}
+
 /* This thread's row of the weights, and its share of each cap. */
 static int share_weights(
 	struct load_thread *l, const struct task *t, uint32_t index, uint32_t n)
@@ -51,6 +67,8 @@ static int share_weights(
 	if (mix_spread(asked, caps, (uint32_t)n_ops, n, all) < 0)
 		return -ENOMEM;
 	memcpy(l->weights, all + index * n_ops, n_ops * sizeof(*all));
+	if (t->job.once)
+		keep_once(l, asked);
 	for (uint32_t i = 0; i < n_ops; i++) {
 		struct load_op *op = &l->ops[i];
 		uint32_t runners = 0;
