@@ -97,7 +97,10 @@ static int add_content(
 		s->distribution, s->dir_mask);
 }
 
-/* What tells a set from another one at the same place: all but the count. */
+#define DIRECT "direct://"
+
+/* What tells a set from another one at the same place: all but the count. direct:// is another way to the files
+ * of file://. */
 static int set_id(const struct planner *p, const struct set_spec *spec, const char *name,
 	uint64_t *ret)
 {
@@ -105,6 +108,7 @@ static int set_id(const struct planner *p, const struct set_spec *spec, const ch
 	AUTO_FREE char *base = NULL;
 	const char *path = spec->base_uri ? spec->base_uri : "";
 	const struct size_spec *size = &spec->size;
+	bool direct;
 	int r;
 
 	if (uri_is_absolute(path) || p->target)
@@ -113,9 +117,11 @@ static int set_id(const struct planner *p, const struct set_spec *spec, const ch
 		base = strdup(path);
 	if (!base)
 		return -ENOMEM;
-	r = buf_printf(&b, "%s|%s|%d|%d|%llu|%llu|%.17g|%.17g", base, name, spec->fill,
-		(int)size->type, (unsigned long long)size->min,
-		(unsigned long long)size->max, size->mean, size->std_dev);
+	direct = text_starts_with(base, DIRECT);
+	r = buf_printf(&b, "%s%s|%s|%d|%d|%llu|%llu|%.17g|%.17g", direct ? "file://" : "",
+		base + (direct ? strlen(DIRECT) : 0), name, spec->fill, (int)size->type,
+		(unsigned long long)size->min, (unsigned long long)size->max, size->mean,
+		size->std_dev);
 	if (r == 0 && p->w->prepare.shards) /* names are others then */
 		r = buf_printf(&b, "|%u", p->w->prepare.shards);
 	if (r == 0)

@@ -69,11 +69,16 @@ static const struct node *at_key(const struct node *map, const char *key)
 	return n ? n : map;
 }
 
-/* Objects are no files: they lie in no directories, and change as a whole. */
+/* Objects are no files: they lie in no directories, and change as a whole. Files have no copies that their store
+ * makes, and no parts. */
 static int check_kind(struct planner *p, const struct op_spec *op, struct err *err)
 {
 	const struct node *n = at_key(op->node, "op");
 
+	if (p->scheme->is_local && (op->kind == OP_COPY || op->kind == OP_MULTIPART_PUT))
+		return node_error(p->w->doc, n, err,
+			"%s has no %s: that is for s3://, az://, gs:// and null://",
+			p->scheme->prefix, op_infos[op->kind].name);
 	if (!p->scheme->containers)
 		return 0;
 	if (op->kind == OP_MKDIR || op->kind == OP_RMDIR)

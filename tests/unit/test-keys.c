@@ -274,6 +274,13 @@ static void test_op_refusals(void)
 		{"target: s3://b/\nworkload: [{op: mkdir, path: a/, weight: 1}]",
 			"w.yaml:2:17: s3:// has no directories: mkdir is for file://, "
 			"direct:// and null://"},
+		{OP("op: copy, path: a/*, weight: 1"),
+			"w.yaml:3:10: file:// has no copy: that is for s3://, az://, "
+			"gs:// and null://"},
+		{"target: direct:///t\nworkload: [{op: multipart_put, path: a/, weight: "
+		 "1, object_size: 1}]",
+			"w.yaml:2:17: direct:// has no multipart_put: that is for s3://, "
+			"az://, gs:// and null://"},
 		{"target: az://a/c/\nworkload: [{op: range_put, path: a/, weight: 1, "
 		 "range_size: 1}]",
 			"w.yaml:2:17: an object of az:// changes as a whole: range_put "

@@ -496,6 +496,8 @@ static void test_ids(void)
 		CHECK(id_of(other[i], NULL) != id, "%s", other[i]);
 	CHECK(id_of("base_uri: a/, count: 1, min_size: 1, max_size: 2", "file:///u") !=
 		id);
+	CHECK(id_of("base_uri: a/, count: 1, min_size: 1, max_size: 2", "direct:///t") ==
+		id);
 }
 
 TEST_MAIN(TEST(test_defaults), TEST(test_fields), TEST(test_deadline), TEST(test_paths),

@@ -184,8 +184,9 @@ static void test_entries(void)
 			"w.yaml:3:41: a copy takes a prefix to copy to, not a glob"},
 		{OP("op: copy, path: a/, weight: 1, to: \"\""),
 			"w.yaml:3:41: to: it is empty"},
-		{OP("op: copy, path: a/, weight: 1, to: ../b"),
-			"w.yaml:3:41: '..' cannot stand in a path"},
+		{"target: null://\nworkload: [{op: copy, path: a/, weight: 1, to: "
+		 "../b}]\n",
+			"w.yaml:2:48: '..' cannot stand in a path"},
 		{OP("op: copy, path: a/, weight: 1, to: \"null://b\""),
 			"w.yaml:3:41: 'null://b/' is null://, while target is file://: a "
 			"workload has one scheme"},
