@@ -183,8 +183,9 @@ static void put(struct file_thread *t, struct io *io)
 	}
 	io->end_ns = file_clock(t);
 	direct_judge(job_of(t), io, rc);
-	if (rc && fd >= 0)
-		unlink(path); /* nobody shall take the half of it for an object */
+	/* nobody shall take the half of it for an object; what is written over as it lies stays one */
+	if (rc && fd >= 0 && !io->in_place)
+		unlink(path);
 }
 
 /* ---- ranges of files that stay open ---- */

@@ -138,8 +138,9 @@ void file_put(struct file_thread *t, struct io *io)
 	io->end_ns = file_clock(t);
 	if (rc) {
 		file_fail(io, rc);
-		if (fd >= 0)
-			unlink(path); /* nobody shall take the half of it for an object */
+		/* nobody shall take the half of it for an object; what is written over as it lies stays one */
+		if (fd >= 0 && !io->in_place)
+			unlink(path);
 	}
 }
 

@@ -1,7 +1,9 @@
 /* Parts of files, directories and the page cache, op by op through the file backend. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -207,6 +209,24 @@ static void test_range_errors(void)
 	part.size = 4096;
 	CHECK(run_op(OP_RANGE_GET, "short", part).error == OP_ERR_SHORT);
 	CHECK(run_op(OP_RANGE_GET, "short", part).error == OP_ERR_NOT_FOUND);
+}
+
+/* A put that fails leaves no half of an object; but what was there, and is written over as it lies, stays. */
+static void test_failed_puts(void)
+{
+	struct io whole = {.size = 2 * MIB};
+	struct rlimit before, small;
+
+	CHECK(!run_op(OP_PUT, "over", whole).error);
+	signal(SIGXFSZ, SIG_IGN);
+	CHECK(getrlimit(RLIMIT_FSIZE, &before) == 0);
+	small = (struct rlimit){MIB, before.rlim_max};
+	CHECK(setrlimit(RLIMIT_FSIZE, &small) == 0);
+	whole.in_place = true;
+	CHECK(run_op(OP_PUT, "over", whole).error != OP_OK && exists("over"));
+	whole.in_place = false;
+	CHECK(run_op(OP_PUT, "over", whole).error != OP_OK && !exists("over"));
+	CHECK(setrlimit(RLIMIT_FSIZE, &before) == 0);
 }
 
 static void test_full(void)
@@ -420,6 +440,6 @@ static void test_tear_down(void)
 }
 
 TEST_MAIN(TEST(test_set_up), TEST(test_verified), TEST(test_ranges),
-	TEST(test_range_errors), TEST(test_full), TEST(test_mkdir_and_rmdir),
-	TEST(test_rmdir_of_trees), TEST(test_rmdir_denied), TEST(test_check),
-	TEST(test_page_cache), TEST(test_tear_down))
+	TEST(test_range_errors), TEST(test_failed_puts), TEST(test_full),
+	TEST(test_mkdir_and_rmdir), TEST(test_rmdir_of_trees), TEST(test_rmdir_denied),
+	TEST(test_check), TEST(test_page_cache), TEST(test_tear_down))
