@@ -12,6 +12,7 @@
 #include "common/rng.h"
 #include "common/text.h"
 #include "worker/keyset_impl.h"
+#include "worker/permute.h"
 #include "worker/tree.h"
 
 /* What is looked for. */
@@ -37,17 +38,6 @@ static bool divided(const struct job *job)
 	return job->path_selection != PATHS_RANDOM && share_of(job).count > 1;
 }
 
-static uint64_t common_divisor(uint64_t a, uint64_t b)
-{
-	while (b > 0) {
-		uint64_t rest = a % b;
-
-		a = b;
-		b = rest;
-	}
-	return a;
-}
-
 /* partitioned: some of the others' directories, the same ones all the time. Which they are is the beginning of a
  * permutation of all. */
 static uint64_t pick_others(struct keyset_part *p, const struct job *job)
@@ -57,11 +47,7 @@ static uint64_t pick_others(struct keyset_part *p, const struct job *job)
 	if (job->path_selection != PATHS_PARTITIONED)
 		return p->n_others;
 	if (p->n_others > 1) {
-		/* near the golden ratio: any few in a row lie far apart */
-		p->spread = (uint64_t)((double)p->n_others * 0.6180339887) | 1;
-		while (common_divisor(p->spread, p->n_others) != 1)
-			p->spread += 2;
-		p->spread %= p->n_others;
+		p->spread = permute_step(p->n_others) % p->n_others;
 		p->shift = seed % p->n_others;
 	}
 	return (uint64_t)llround((double)p->n_others * job->partition_overlap);

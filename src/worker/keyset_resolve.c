@@ -142,8 +142,8 @@ static int compare_backwards(const void *a, const void *b, void *names)
 	return strcmp(text + *(const uint64_t *)b, text + *(const uint64_t *)a);
 }
 
-/* Each comes behind those in it, whose names begin with its own, and these lie together. */
-/* Nobody asks for sizes of directories. */
+/* Each comes behind those in it, whose names begin with its own, and these lie together. Nobody asks for
+ * sizes of directories. */
 static void sort_dirs(struct keyset *k)
 {
 	if (k->n > 1)

@@ -27,3 +27,24 @@ static inline uint64_t permute(uint64_t i, uint64_t n, uint64_t key)
 	} while (i >= n);
 	return i;
 }
+
+static inline uint64_t permute_common_divisor(uint64_t a, uint64_t b)
+{
+	while (b > 0) {
+		uint64_t rest = a % b;
+
+		a = b;
+		b = rest;
+	}
+	return a;
+}
+
+/* A step that goes through all numbers modulo n, near their golden section: any few in a row lie far apart. */
+static inline uint64_t permute_step(uint64_t n)
+{
+	uint64_t step = (uint64_t)((double)n * 0.6180339887498949) | 1;
+
+	while (permute_common_divisor(n, step) != 1)
+		step++;
+	return step;
+}

@@ -20,27 +20,6 @@ uint64_t select_span(const struct job *j, const struct keyset *keys)
 	return is_weighted(j, keys) ? keys->own : keys->n;
 }
 
-static uint64_t common_divisor(uint64_t a, uint64_t b)
-{
-	while (b > 0) {
-		uint64_t rest = a % b;
-
-		a = b;
-		b = rest;
-	}
-	return a;
-}
-
-/* Near the golden section of n: neighbours in rank come to lie far from each other. */
-static uint64_t spread_of(uint64_t n)
-{
-	uint64_t spread = (uint64_t)((double)n * 0.6180339887498949) | 1;
-
-	while (common_divisor(n, spread) != 1)
-		spread++;
-	return spread;
-}
-
 /* Ranks over n keys. */
 static void init_ranks(
 	struct zipf *z, uint64_t *spread, const struct job_op *op, uint64_t n)
@@ -48,7 +27,7 @@ static void init_ranks(
 	if (n == 0)
 		return;
 	zipf_init(z, n, op->theta > 0 ? op->theta : 1);
-	*spread = spread_of(n);
+	*spread = permute_step(n);
 }
 
 /* Of fewer keys than lanes each begins with another one and goes round. */
