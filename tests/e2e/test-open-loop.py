@@ -4,6 +4,7 @@ still holds up is seen; known latencies come out as they are."""
 
 import math
 import os
+import re
 import shutil
 import signal
 import socketserver
@@ -101,6 +102,10 @@ def test_workers_share_the_rate(t):
     for worker in results.metadata["workers"]:
         t.eq(worker["rate"]["asked_ops_per_sec"], 300.0)
         t.eq(worker["rate"]["started"] + worker["rate"]["never_started"], 300)
+    number, unit = re.search(r"largest lateness ([\d.]+)(µs|ms|s)\n", (results.path / "console.log").read_text()).groups()
+    late = float(number) * {"µs": 1, "ms": 1e3, "s": 1e6}[unit]
+    most = max(worker["maxima"]["late_max_us"] for worker in results.metadata["workers"])
+    t.check(abs(late - most) <= max(1, most / 100), (late, most))
 
 
 def hosts(t):

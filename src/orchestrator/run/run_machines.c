@@ -1,4 +1,5 @@
 /* run_machines: what the machines did while a run measured, and what that says of its numbers. */
+#include <math.h>
 #include <stdlib.h>
 
 #include "common/buf.h"
@@ -111,24 +112,33 @@ static double busiest(const struct run_member *m)
 	return machine_seen_mean(&m->machine, SEEN_BUSIEST_CORE);
 }
 
-/* The machine whose core was the busiest stands for all. */
+/* The most of any machine. */
 static void show_machines(struct run *r)
 {
 	struct console *con = r->ctx.console;
-	const struct run_member *m = NULL;
+	const struct run_member *most = NULL;
+	double out = 0, in = 0;
+	uint64_t late_ns = 0;
 
-	for (size_t i = 0; i < r->n; i++)
-		if (r->members[i].machine.seconds > 0 &&
-			(!m || busiest(&r->members[i]) > busiest(m)))
-			m = &r->members[i];
-	if (m)
+	for (size_t i = 0; i < r->n; i++) {
+		const struct run_member *m = &r->members[i];
+
+		if (m->late_max_ns > late_ns)
+			late_ns = m->late_max_ns;
+		if (m->machine.seconds <= 0)
+			continue;
+		if (!most || busiest(m) > busiest(most))
+			most = m;
+		out = fmax(out, machine_seen_max(&m->machine, SEEN_NET_TX));
+		in = fmax(in, machine_seen_max(&m->machine, SEEN_NET_RX));
+	}
+	if (most)
 		console_line(con,
 			"Machines: busiest core %.0f%% (%s), network up to %s out, %s "
 			"in, largest lateness %s",
-			busiest(m), m->w->id,
-			units_mib_per_s(machine_seen_max(&m->machine, SEEN_NET_TX)).s,
-			units_mib_per_s(machine_seen_max(&m->machine, SEEN_NET_RX)).s,
-			units_latency((double)m->late_max_ns / 1e3, console_utf8(con)).s);
+			busiest(most), most->w->id, units_mib_per_s(out).s,
+			units_mib_per_s(in).s,
+			units_latency((double)late_ns / 1e3, console_utf8(con)).s);
 }
 
 /* The busiest card of all machines, or that nobody knows which that is though there was traffic. */
