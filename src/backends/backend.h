@@ -29,6 +29,8 @@ struct io {
 	bool verify; /* get, range_get: what is read is compared with what data_at, stamp, fill, dedup,
 			  * compress and block say, outside the timed part; content_check */
 	bool recursive; /* mkdir, rmdir */
+	bool others; /* rmdir, recursive: links, sockets and the like go too, which muster never makes; without it
+		      * the op fails where it finds one */
 	bool may_exist; /* mkdir: that it is there already is as good */
 	bool in_place; /* put: the object is there, with this size, and is written over as it lies */
 	bool fsync;

@@ -55,6 +55,7 @@ void file_mkdir(struct file_thread *t, struct io *io)
 
 struct removal {
 	struct file_thread *t;
+	bool others; /* io.others */
 	dev_t dev;
 	struct {
 		int fd;
@@ -93,9 +94,21 @@ static void leave(struct removal *r)
 	close(r->level[--r->depth].fd);
 }
 
-/* 0 when it is gone, ENOTEMPTY for a directory with something in it, or another errno. */
-static int remove_entry(int at, const struct dirent64 *e)
+static bool is_file_or_dir(int at, const struct dirent64 *e)
 {
+	struct stat st;
+
+	if (e->d_type != DT_UNKNOWN)
+		return e->d_type == DT_REG || e->d_type == DT_DIR;
+	return fstatat(at, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+	       S_ISREG(st.st_mode) || S_ISDIR(st.st_mode);
+}
+
+/* 0 when it is gone, ENOTEMPTY for a directory with something in it, or another errno. */
+static int remove_entry(const struct removal *r, int at, const struct dirent64 *e)
+{
+	if (!r->others && !is_file_or_dir(at, e))
+		return EPERM;
 	if (e->d_type != DT_DIR && unlinkat(at, e->d_name, 0) == 0)
 		return 0;
 	if (e->d_type != DT_DIR && errno != EISDIR && errno != EPERM)
@@ -124,7 +137,7 @@ static int empty_level(struct removal *r)
 			return n < 0 ? errno : 0;
 		for (size_t at = 0; at < (size_t)n;) {
 			const struct dirent64 *e = (const void *)(r->t->chunk + at);
-			int rc = is_dots(e->d_name) ? 0 : remove_entry(fd, e);
+			int rc = is_dots(e->d_name) ? 0 : remove_entry(r, fd, e);
 
 			if (rc == ENOTEMPTY)
 				return enter(r, fd, e->d_name);
@@ -178,9 +191,9 @@ static int remove_levels(struct removal *r, int at)
 }
 
 /* 0 or errno. */
-static int remove_all(struct file_thread *t, const char *path)
+static int remove_all(struct file_thread *t, const char *path, bool others)
 {
-	struct removal r = {.t = t};
+	struct removal r = {.t = t, .others = others};
 	char above[PATH_MAX];
 	size_t len = strlen(path), name;
 	int rc;
@@ -219,7 +232,7 @@ void file_rmdir(struct file_thread *t, struct io *io)
 	if (rmdir(path) < 0)
 		rc = errno;
 	if (io->recursive && (rc == ENOTEMPTY || rc == EEXIST))
-		rc = remove_all(t, path);
+		rc = remove_all(t, path, io->others);
 	io->end_ns = file_clock(t);
 	if (rc)
 		file_fail(io, rc);

@@ -74,4 +74,5 @@ void load_fill_rmdir(
 	else
 		dir_of_tree(op, uri);
 	io->recursive = op->spec->recursive;
+	io->others = l->contents->job->allow_foreign;
 }

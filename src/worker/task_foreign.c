@@ -3,6 +3,7 @@
 #include "worker/task_foreign.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "common/err.h"
 #include "worker/task.h"
@@ -51,7 +52,40 @@ int task_check_place(const struct task *t, size_t i, struct err *err)
 		op->uri);
 }
 
-static int check_set(const struct job_op *op, const struct set *s, struct err *err)
+/* Directories below a set that are none of its tree's. */
+struct others {
+	const struct job_set *spec;
+	uint64_t n;
+};
+
+static bool count_other(const struct list_entry *e, void *user)
+{
+	struct others *o = user;
+	const size_t len = strlen(o->spec->uri);
+	uint64_t dir;
+
+	if (strncmp(e->uri, o->spec->uri, len) == 0 && e->uri[len])
+		o->n += !tree_dir_index(&o->spec->tree, e->uri + len, &dir);
+	return true;
+}
+
+static int check_dirs(const struct task *t, const struct set *s, struct err *err)
+{
+	struct others o = {.spec = s->spec};
+
+	if (storage_list_dirs(&t->store, s->spec->uri, count_other, &o, err) < 0)
+		return -1;
+	if (o.n == 0)
+		return 0;
+	return err_set(err, ERR_INPUT,
+		"the directories of the tree in %s hold %" PRIu64
+		" directories that are none of the tree's, and they are removed with "
+		"--allow-foreign alone",
+		s->spec->uri, o.n);
+}
+
+static int check_set(const struct task *t, const struct job_op *op, const struct set *s,
+	struct err *err)
 {
 	const char *uri = s->spec->uri;
 
@@ -80,7 +114,7 @@ static int check_set(const struct job_op *op, const struct set *s, struct err *e
 			"hold (skip_verification, force_overwrite): leave that out, or "
 			"say --allow-foreign",
 			uri);
-	return 0;
+	return op->recursive ? check_dirs(t, s, err) : 0;
 }
 
 int task_check_keys(const struct task *t, size_t i, struct err *err)
@@ -88,7 +122,7 @@ int task_check_keys(const struct task *t, size_t i, struct err *err)
 	const struct keyset *k = &t->keys[i];
 
 	for (size_t p = 0; p < k->n_parts && !anything_goes(t, i); p++)
-		if (check_set(&t->job.ops[i], k->parts[p].set, err) < 0)
+		if (check_set(t, &t->job.ops[i], k->parts[p].set, err) < 0)
 			return -1;
 	return 0;
 }
@@ -103,7 +137,7 @@ bool task_is_foreign(const struct task *t, size_t i)
 	if (k->n_parts == 0)
 		return k->n > 0;
 	for (size_t p = 0; p < k->n_parts; p++)
-		if (check_set(&t->job.ops[i], k->parts[p].set, &ignored) < 0)
+		if (check_set(t, &t->job.ops[i], k->parts[p].set, &ignored) < 0)
 			return true;
 	return false;
 }

@@ -296,6 +296,7 @@ static void test_rmdir_of_trees(void)
 		       *tree = path_of("tree");
 	char deep[600] = "deep";
 	size_t len = 4;
+	struct stat st;
 
 	make_files("outside", 3);
 	make_files("tree/a/b", 10);
@@ -312,6 +313,10 @@ static void test_rmdir_of_trees(void)
 	CHECK(exists("tree/a/b/file-with-a-long-name-00000009"));
 	struct io io = run_op(OP_RMDIR, "tree/", (struct io){.recursive = true});
 
+	CHECK(io.error == OP_ERR_DENIED, "%s",
+		io.error_text); /* links are nobody's here */
+	CHECK(lstat(up, &st) == 0);
+	io = run_op(OP_RMDIR, "tree/", (struct io){.recursive = true, .others = true});
 	CHECK(!io.error, "%s", io.error_text);
 	CHECK(!exists("tree") && exists("outside/file-with-a-long-name-00000002"));
 

@@ -490,16 +490,24 @@ static void test_foreign_rmdir(void)
 /* A recursive rmdir would take what others have put into the tree. */
 static void test_recursive_rmdir(void)
 {
-	for (int trust = 0; trust < 2; trust++) {
+	static const struct {
+		const char *theirs, *why;
+	} rows[] = {
+		{"touch t/tree/d1_w1/theirs", "hold 1 objects"},
+		{"mkdir -p t/tree/d1_w1/theirs/too", "hold 2 directories"},
+		{NULL, "nobody has looked"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct job j = tree_job(2, 1, 2);
 
 		must_prepare(tree_job(2, 1, 2));
-		if (!trust)
-			shell("touch t/tree/d1_w1/theirs");
+		if (rows[i].theirs)
+			shell(rows[i].theirs);
 		run_add_op(&j, OP_RMDIR, 1, tree_uri)->recursive = true;
 		j.load = true;
-		j.trust = trust;
-		refused(&j, trust ? "nobody has looked" : "hold 1 objects");
+		j.trust = !rows[i].theirs;
+		refused(&j, rows[i].why);
 		clear();
 	}
 }
