@@ -152,7 +152,7 @@ def test_refusals(t):
     t.write("w.yaml", WORKLOAD % ("2ms:1ms:1s", "1s"))
     for value in ("0", "x", "101", "-5"):
         t.ends(t.muster("run", "w.yaml", f"--autoterm={value}"), 2,
-               err=f"--autoterm wants per cent above 0, such as 5, not '{value}'$")
+               err=f"--autoterm wants per cent above 0 and up to 100, such as 5, not '{value}'$")
     t.ends(t.muster("run", "w.yaml", "--autoterm", "--once"), 2,
            err="--once ends with the last object, and --autoterm when the load is steady: leave one of them out")
 
