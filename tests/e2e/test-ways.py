@@ -125,6 +125,34 @@ def test_a_worker_that_was_not_ready_for_a_start(t):
     t.ends(t.muster("run", load(t), "--hosts", hosts), 0, out="All 1 worker completed")
 
 
+SLOW_TO_HEAR = """#!/usr/bin/env python3
+import os, re, subprocess, sys, time
+child = subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE)
+held = [b"prepare", b"cleanup"]
+while data := os.read(0, 65536):
+    start = re.search(rb'"type":"start".*"phase":"(prepare|cleanup)","at_ns":([0-9]+)', data)
+    if start and start.group(1) in held:
+        held.remove(start.group(1))
+        while time.monotonic_ns() < int(start.group(2)):
+            time.sleep(0.01)
+    child.stdin.write(data)
+    child.stdin.flush()
+child.stdin.close()
+sys.exit(child.wait())
+"""
+
+
+def test_a_worker_that_hears_too_late_of_prepare_and_cleanup(t):
+    """The next moment is one to come."""
+    way = t.write("way.py", SLOW_TO_HEAR)
+    way.chmod(0o755)
+    hosts = t.write("hosts.yaml", f"hosts: [{{name: slow, transport: command, command: [{way}]}}]\n")
+    work = t.write("work.yaml", f"target: file://{t.tmp}/set/\nduration: 100ms\nprepare:\n  cleanup: true\n"
+                   "  ensure_objects: [{base_uri: s/, count: 2, size_spec: 1KiB}]\n"
+                   "workload: [{op: get, path: s/*, weight: 1}]\n")
+    t.ends(t.muster("run", work, "--hosts", hosts), 0, out="All 1 worker completed")
+
+
 if __name__ == "__main__":
     private_mounts()
     main()

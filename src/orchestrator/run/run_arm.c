@@ -25,17 +25,17 @@
 #define GRACE_NS                                                                         \
 	(10 * NS_PER_SEC) /* beyond the op time-out, until a phase must have ended */
 
-static uint64_t lead(const struct run *r)
+static uint64_t lead(const struct run *r, unsigned tries)
 {
 	uint64_t rtt = 0;
 
 	for (size_t i = 0; i < r->n; i++)
 		if (r->members[i].in && r->members[i].w->clock.rtt_ns > rtt)
 			rtt = r->members[i].w->clock.rtt_ns;
-	return (ARM_LEAD_NS + 4 * rtt) << r->arm_tries;
+	return (ARM_LEAD_NS + 4 * rtt) << tries;
 }
 
-static void send_start(struct run *r, struct run_member *m)
+static void send_start(struct run *r, struct run_member *m, uint64_t start_ns)
 {
 	struct msg msg = {.type = MSG_START,
 		.u.start = {.generation = r->generation, .phase = r->phase}};
@@ -45,7 +45,7 @@ static void send_start(struct run *r, struct run_member *m)
 	if (!clock_sync_at(&m->w->clock, clock_ns(), &offset, &bound))
 		offset = 0;
 	m->armed = false;
-	msg.u.start.at_ns = m->at_ns = r->start_ns + (uint64_t)offset;
+	msg.u.start.at_ns = m->at_ns = start_ns + (uint64_t)offset;
 	fleet_send(m->w, &msg);
 }
 
@@ -56,7 +56,7 @@ static bool is_load(enum phase phase)
 
 static void arm(struct run *r)
 {
-	uint64_t now = clock_ns(), ahead = lead(r);
+	uint64_t now = clock_ns(), ahead = lead(r, r->arm_tries);
 
 	r->stage = RUN_ARM;
 	r->start_ns = now + ahead + (is_load(r->phase) ? r->plan.start_delay_ns : 0);
@@ -66,7 +66,7 @@ static void arm(struct run *r)
 		loop_timer_set(r->timer, r->start_ns - ahead / 3, 0);
 	for (size_t i = 0; i < r->n; i++)
 		if (r->members[i].in)
-			send_start(r, &r->members[i]);
+			send_start(r, &r->members[i], r->start_ns);
 	run_check(r);
 }
 
@@ -74,17 +74,29 @@ void run_arm_phase(struct run *r, enum phase phase)
 {
 	r->phase = phase;
 	r->arm_tries = 0;
-	for (size_t i = 0; i < r->n; i++)
+	for (size_t i = 0; i < r->n; i++) {
 		r->members[i].done = false;
+		r->members[i].late = 0;
+	}
 	arm(r);
+}
+
+static void give_up(struct run_member *m)
+{
+	fleet_fail(m->w, WORKER_ERROR,
+		"it could not be armed for the common start: its answers take too long "
+		"(an "
+		"overloaded host, or a slow way to it)");
 }
 
 void run_arm_late(struct run *r, struct run_member *late)
 {
 	if (is_load(r->phase))
 		run_arm_timeout(r);
+	else if (++late->late < ARM_TRIES)
+		send_start(r, late, clock_ns() + lead(r, late->late));
 	else
-		send_start(r, late);
+		give_up(late);
 }
 
 void run_arm_timeout(struct run *r)
@@ -95,10 +107,7 @@ void run_arm_timeout(struct run *r)
 	}
 	for (size_t i = 0; i < r->n; i++)
 		if (r->members[i].in && !r->members[i].armed)
-			fleet_fail(r->members[i].w, WORKER_ERROR,
-				"it could not be armed for the common start: its answers "
-				"take too long (an overloaded host, or a slow way to "
-				"it)");
+			give_up(&r->members[i]);
 }
 
 void run_begin_phase(struct run *r)

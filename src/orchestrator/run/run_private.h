@@ -49,6 +49,7 @@ struct run_member {
 	bool untold; /* gone, and people have not been told yet */
 	bool ready, armed, done, bye;
 	uint64_t at_ns;  /* the start last sent to it, in its own clock */
+	unsigned late;   /* starts of prepare or cleanup that it heard of too late */
 	uint64_t listed; /* objects, while its job is checked */
 	char **warnings; /* of ready */
 	char *target;
