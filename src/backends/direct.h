@@ -161,7 +161,6 @@ struct direct_op {
 	uint32_t moving;        /* bytes of the piece in flight; then those that came */
 	int fd;                 /* or index of a registered file */
 	int errnum;
-	struct open_file *syncs; /* in the step of that name */
 	bool fixed_file;
 	bool writes;
 	bool closing; /* its close is in the ring already, behind its read */

@@ -173,22 +173,25 @@ static void next_piece(struct direct_thread *t, struct direct_op *op)
 		begin_range(t, op);
 }
 
-/* The file may have been closed for another's sake since it was written; and is not until this has ended, since
- * it is a thread of the kernel's that looks the descriptor up. */
+/* The file may have been closed for another's sake since it was written, and may be so before this has ended: it is a
+ * thread of the kernel's that looks the descriptor up, when it comes to it. So it gets one of its own. */
 static void begin_sync(struct direct_thread *t, struct direct_op *op)
 {
-	struct io_uring_sqe *sqe;
+	struct open_file *f;
 
 	op->errnum = take_file(t, op);
 	if (op->errnum) {
 		finish(t, op);
 		return;
 	}
-	op->syncs = open_files_take(&t->open, file_path(op->io->uri), true);
-	op->syncs->busy++;
-	sqe = request(t, op, DIRECT_SYNC);
-	io_uring_prep_fsync(sqe, op->fd, 0);
-	sqe->flags |= op->fixed_file ? IOSQE_FIXED_FILE : 0;
+	f = open_files_take(&t->open, file_path(op->io->uri), true);
+	op->fd = fcntl(f->fd, F_DUPFD_CLOEXEC, 0);
+	if (op->fd < 0) {
+		op->errnum = errno;
+		finish(t, op);
+		return;
+	}
+	io_uring_prep_fsync(request(t, op, DIRECT_SYNC), op->fd, 0);
 }
 
 /* Nothing more is to be moved. */
@@ -250,8 +253,7 @@ static void opened(struct direct_thread *t, struct direct_op *op, int res)
 
 static void synced(struct direct_thread *t, struct direct_op *op, int res)
 {
-	/* 0: something went wrong with it meanwhile, and it is another one's */
-	op->syncs->busy -= op->syncs->busy > 0;
+	close(op->fd);
 	if (res < 0) {
 		op->errnum = -res;
 		drop_file(t, op);
@@ -287,6 +289,8 @@ void direct_op_step(struct direct_thread *t, uint64_t user_data, int res)
 		steps[step](t, op, res);
 	else if (step == DIRECT_OPEN && res >= 0)
 		close(res); /* of one that was given up */
+	else if (step == DIRECT_SYNC)
+		close(op->fd);
 }
 
 void direct_op_begin(struct direct_thread *t, struct io *io)

@@ -112,22 +112,19 @@ void open_files_drop(struct open_files *o, struct open_file *f)
 	*link = f->next;
 	close_file(o, f);
 	f->len = 0;
-	f->busy = 0;
 	f->next = o->free;
 	o->free = index_of(o, f) + 1;
 	o->n--;
 }
 
-/* Closes one that was not used lately, and is not spared. False: there is none. Twice round for marks, and once more
- * when all are busy. */
+/* Closes one that was not used lately, and is not spared. False: there is none. Twice round for marks. */
 static bool make_room(struct open_files *o, const struct open_file *spared)
 {
-	for (uint64_t turns = 0; turns < 3 * (uint64_t)o->touched; turns++) {
+	for (uint64_t turns = 0; turns < 2 * (uint64_t)o->touched; turns++) {
 		struct open_file *f = &o->files[o->hand];
 
 		o->hand = o->hand + 1 < o->touched ? o->hand + 1 : 0;
-		if (f == spared || f->fd < 0 ||
-			(f->busy && turns < 2 * (uint64_t)o->touched))
+		if (f == spared || f->fd < 0)
 			continue;
 		if (!f->used) {
 			open_files_drop(o, f);

@@ -19,7 +19,6 @@ struct open_file {
 	uint32_t next;      /* in its chain, index + 1; 0: the last */
 	int fd;             /* -1: to be opened */
 	bool writable, used;
-	uint32_t busy; /* its user's: as long as it is not 0, others are closed first */
 };
 
 struct open_files {
