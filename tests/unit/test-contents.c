@@ -7,42 +7,15 @@
 #include "common/err.h"
 #include "common/rng.h"
 #include "common/text.h"
-#include "worker-run.h"
-#include "worker/load.h"
+#include "load-run.h"
 
-#define MORE 65536
 /* Blocks of a measurement at most. */
 #define BLOCKS 10000u
 
-struct slot {
-	struct io io;
-	char uri[ENGINE_URI], more[MORE];
-};
-
-static struct task *must_task(struct job *j)
+/* Begun and ended. */
+static void whole_op(void *thread, struct slot *s)
 {
-	struct err err = ERR_INIT;
-	char *place = NULL;
-	struct task *t = run_task(j, NULL, &place, &err);
-
-	if (!CHECK(t != NULL, "%s", err.text))
-		abort();
-	return t;
-}
-
-static void *must_thread(struct task *t)
-{
-	struct err err = ERR_INIT;
-	void *state = NULL;
-
-	CHECK(load_source.thread_init(t, 0, 1, 4, &state, &err) == 0, "%s", err.text);
-	return state;
-}
-
-static void next_op(void *thread, struct slot *s)
-{
-	s->io = (struct io){.uri = s->uri};
-	CHECK(load_source.next(thread, &s->io, s->uri, s->more) == NEXT_OP);
+	CHECK(next_op(thread, s) == NEXT_OP);
 	load_source.done(thread, &s->io);
 }
 
@@ -165,9 +138,9 @@ static void test_puts(void)
 		op->size = size_copy(&sizes[i / ARRAY_LEN(factors)]);
 		op->dedup = factor;
 		t = must_task(&j);
-		thread = must_thread(t);
+		thread = must_thread(t, 0, 1);
 		for (int k = 0; store && k < 1000; k++) {
-			next_op(thread, &s);
+			whole_op(thread, &s);
 			add(store, &s.io);
 		}
 		if (store) {
@@ -199,9 +172,9 @@ static void test_no_block_twice(void)
 		op->range_size = UINT64_C(12288) << i;
 		op->range_align = 4096;
 		t = must_task(&j);
-		thread = must_thread(t);
+		thread = must_thread(t, 0, 1);
 		for (int k = 0; store && k < 1000; k++) {
-			next_op(thread, &s);
+			whole_op(thread, &s);
 			add(store, &s.io);
 		}
 		CHECK(store && store->n > 0 && ratio(store) == 1.0, "row %zu", i);
@@ -229,9 +202,9 @@ static void test_range_puts(void)
 		op->range_align = 4096;
 		op->dedup = factor;
 		t = must_task(&j);
-		thread = must_thread(t);
+		thread = must_thread(t, 0, 1);
 		for (int k = 0; store && k < 1000; k++) {
-			next_op(thread, &s);
+			whole_op(thread, &s);
 			add(store, &s.io);
 		}
 		if (store) {
@@ -282,7 +255,7 @@ static void test_written_and_read(void)
 	run_add_set(&j, "prepared", 10, 9000, "null://x/s/")->dedup = 3;
 
 	struct task *t = must_task(&j);
-	void *thread = must_thread(t);
+	void *thread = must_thread(t, 0, 1);
 
 	for (int k = 0; k < 20; k++) {
 		struct job other = {.target = (char *)"s3://bucket/", .verify = true};
@@ -291,7 +264,7 @@ static void test_written_and_read(void)
 		struct io io = {.kind = OP_GET, .size = 9000};
 		uint8_t read[9000];
 
-		next_op(thread, &s);
+		whole_op(thread, &s);
 		content_build(&run_data, &s.io, 0, read, sizeof(read));
 		uri = text_printf("s3://bucket/%s", s.uri + strlen("null://x/"));
 		io.uri = uri;
@@ -339,14 +312,14 @@ static void test_reads_of_sets(void)
 		set->compress = 3;
 
 		struct task *t = must_task(&j);
-		void *thread = must_thread(t);
+		void *thread = must_thread(t, 0, 1);
 
 		for (int k = 0; k < 500; k++) {
 			AUTO_FREE uint8_t *whole = calloc(1, 25 * 4096);
 			struct io made = {.kind = OP_PUT};
 			uint64_t i;
 
-			next_op(thread, &s);
+			whole_op(thread, &s);
 			CHECK(set_index(&t->job.sets[0], strstr(s.uri, "prepared"), &i),
 				"%s", s.uri);
 			made.size = sizes_at(&t->sets[0].sizes, t->job.sets[0].id, i);
@@ -385,11 +358,11 @@ static void test_seeds(void)
 		op->size = size_copy(&sizes[3]);
 		op->fill = FILL_UNIQUE;
 		t[i] = must_task(&j);
-		thread[i] = must_thread(t[i]);
+		thread[i] = must_thread(t[i], 0, 1);
 	}
 	for (int k = 0; k < 100; k++) {
-		next_op(thread[0], &s[0]);
-		next_op(thread[1], &s[1]);
+		whole_op(thread[0], &s[0]);
+		whole_op(thread[1], &s[1]);
 		CHECK(s[0].io.size == s[1].io.size && s[0].io.stamp == s[1].io.stamp &&
 			s[0].io.data_at == s[1].io.data_at);
 	}

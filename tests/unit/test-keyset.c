@@ -30,18 +30,6 @@ static struct job tree_job(uint32_t width, uint32_t depth, uint32_t files, bool 
 	return j;
 }
 
-static struct task *must_task(struct job *j)
-{
-	struct err err = ERR_INIT;
-	char *place = NULL;
-	struct task *t = run_task(j, NULL, &place, &err);
-
-	CHECK(t != NULL, "%s", err.text);
-	if (!t)
-		abort();
-	return t;
-}
-
 /* Counts the keys of op 0, by their numbers in the tree. */
 static void count_keys(const struct task *t, bool dirs, unsigned *seen, uint64_t n)
 {

@@ -4,45 +4,9 @@
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/text.h"
-#include "worker-run.h"
+#include "load-run.h"
 #include "worker/cleanup.h"
 #include "worker/endpoints.h"
-#include "worker/load.h"
-
-#define MORE 65536
-
-/* A slot of a thread that nobody runs. */
-struct slot {
-	struct io io;
-	char uri[ENGINE_URI], more[MORE];
-};
-
-static struct task *must_task(struct job *j)
-{
-	struct err err = ERR_INIT;
-	char *place = NULL;
-	struct task *t = run_task(j, NULL, &place, &err);
-
-	CHECK(t != NULL, "%s", err.text);
-	if (!t)
-		abort();
-	return t;
-}
-
-static void *must_thread(struct task *t, uint32_t index, uint32_t n)
-{
-	struct err err = ERR_INIT;
-	void *state = NULL;
-
-	CHECK(load_source.thread_init(t, index, n, 4, &state, &err) == 0, "%s", err.text);
-	return state;
-}
-
-static enum next next_op(void *thread, struct slot *s)
-{
-	s->io = (struct io){.uri = s->uri};
-	return load_source.next(thread, &s->io, s->uri, s->more);
-}
 
 static struct job null_job(void)
 {

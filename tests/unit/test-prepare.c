@@ -77,7 +77,7 @@ static struct job set_job(uint64_t count, uint64_t size)
 	return j;
 }
 
-static struct task *must_task(struct job *j, const struct task *earlier)
+static struct task *must_follow(struct job *j, const struct task *earlier)
 {
 	struct err err = ERR_INIT;
 	char *place;
@@ -93,7 +93,7 @@ static void test_make_and_mend(void)
 {
 	struct err err = ERR_INIT;
 	struct job j = set_job(100, 1000);
-	struct task *t = must_task(&j, NULL);
+	struct task *t = must_follow(&j, NULL);
 	struct msg_phase p;
 	struct stat st;
 
@@ -108,7 +108,7 @@ static void test_make_and_mend(void)
 	unlink(object("set/prepared-00000003.dat"));
 	write_file("set/prepared-00000005.dat", "half");
 	j = set_job(100, 1000);
-	t = must_task(&j, NULL);
+	t = must_follow(&j, NULL);
 	CHECK(t->sets[0].existing == 98 && t->sets[0].to_make == 2 &&
 		t->sets[0].foreign == 0);
 	p = run_phase(t, PHASE_PREPARE, &err);
@@ -122,13 +122,13 @@ static void test_count_grows(void)
 {
 	struct err err = ERR_INIT;
 	struct job j = set_job(150, 1000);
-	struct task *t = must_task(&j, NULL);
+	struct task *t = must_follow(&j, NULL);
 	struct msg_phase p = run_phase(t, PHASE_PREPARE, &err);
 
 	CHECK(p.done == 50);
 	task_destroy(t);
 	j = set_job(10, 1000);
-	t = must_task(&j, NULL);
+	t = must_follow(&j, NULL);
 	CHECK(t->sets[0].owner_count == 150 && t->sets[0].to_make == 0);
 	p = run_phase(t, PHASE_CLEANUP, &err);
 	CHECK(p.done == 150 && p.left == 0 && p.foreign == 0, "%s", err.text);
@@ -148,7 +148,7 @@ static void test_shares(void)
 
 		j.share_index = i;
 		j.share_count = 3;
-		t[i] = must_task(&j, NULL);
+		t[i] = must_follow(&j, NULL);
 		CHECK(t[i]->sets[0].to_make == (i == 0 ? 34 : 33));
 	}
 	for (int i = 2; i >= 0; i--)
@@ -170,7 +170,7 @@ static void test_other_spec(void)
 {
 	struct err err = ERR_INIT;
 	struct job j = set_job(10, 1000), other = set_job(10, 2000);
-	struct task *t = must_task(&j, NULL);
+	struct task *t = must_follow(&j, NULL);
 	char *place = NULL;
 
 	run_phase(t, PHASE_PREPARE, &err);
@@ -208,7 +208,7 @@ static void test_foreign(void)
 	write_file("set/prepared-00000001.dat", "theirs");
 	write_file("set/else", "x");
 	j = set_job(10, 1000);
-	t = must_task(&j, NULL);
+	t = must_follow(&j, NULL);
 	CHECK(t->sets[0].foreign == 1 && t->sets[0].to_make == 9 && t->n_warnings == 1);
 	CHECK(set_size(&t->sets[0], 1) == 6 && set_size(&t->sets[0], 2) == UINT64_MAX);
 	p = run_phase(t, PHASE_PREPARE, &err);
@@ -219,7 +219,7 @@ static void test_foreign(void)
 	/* a later job of the run still knows what was made */
 	j = set_job(10, 1000);
 	j.generation = 2;
-	later = must_task(&j, t);
+	later = must_follow(&j, t);
 	p = run_phase(later, PHASE_CLEANUP, &err);
 	CHECK(p.done == 9 && p.foreign == 2 && p.left == 0, "%ju %ju", (uintmax_t)p.done,
 		(uintmax_t)p.foreign);
@@ -241,7 +241,7 @@ static void test_strict(void)
 		struct job j = set_job(10, 100);
 
 		j.cleanup_mode = rows[i].mode;
-		struct task *t = must_task(&j, NULL);
+		struct task *t = must_follow(&j, NULL);
 
 		run_phase(t, PHASE_PREPARE, &err);
 		unlink(object("set/prepared-00000004.dat"));
@@ -273,7 +273,7 @@ static void test_puts(void)
 	run_add_op(&j, OP_PUT, 1, uri)->size = (struct size_spec){.min = 10, .max = 10};
 	j.heirs_of = calloc(2, sizeof(char *));
 	j.heirs_of[0] = strdup("lost");
-	struct task *t = must_task(&j, NULL);
+	struct task *t = must_follow(&j, NULL);
 	struct msg_phase load = run_phase(t, PHASE_MEASURE, &err);
 
 	CHECK(load.done > 0 && load.errors == 0);
@@ -299,7 +299,7 @@ static void test_deletable(void)
 	snprintf(uri, sizeof(uri), "%s*", set_uri);
 	run_add_op(&j, OP_DELETE, 1, uri);
 	run_add_set(&j, "deletable", 200, 10, set_uri);
-	struct task *t = must_task(&j, NULL);
+	struct task *t = must_follow(&j, NULL);
 
 	CHECK(run_phase(t, PHASE_PREPARE, &err).done == 200);
 	struct msg_phase p = run_phase(t, PHASE_MEASURE, &err);
@@ -316,7 +316,7 @@ static void test_cannot(void)
 {
 	struct err err = ERR_INIT;
 	struct job j = set_job(10, 10);
-	struct task *t = must_task(&j, NULL);
+	struct task *t = must_follow(&j, NULL);
 
 	write_file("set/x", "y");
 	CHECK(mkdir(object("set/prepared-00000002.dat"), 0700) == 0);
@@ -346,7 +346,7 @@ static void test_sizes_for_ranges(void)
 		uint64_t size;
 
 		run_add_op(&j, OP_RANGE_GET, 1, uri)->range_size = 2;
-		struct task *t = must_task(&j, NULL);
+		struct task *t = must_follow(&j, NULL);
 
 		keyset_key(&t->keys[0], 0, key, &size);
 		CHECK(size == rows[i].size && t->n_warnings == 0, "%s: %ju", rows[i].path,
@@ -365,7 +365,7 @@ static void test_in_shards(void)
 	struct msg_phase p;
 
 	j.sets[0].shards = 4;
-	t = must_task(&j, NULL);
+	t = must_follow(&j, NULL);
 	p = run_phase(t, PHASE_PREPARE, &err);
 	CHECK(p.done == 20, "%s", err.text);
 	CHECK(exists("set/03/prepared-00000003.dat") &&
@@ -376,7 +376,7 @@ static void test_in_shards(void)
 	write_file("set/02/prepared-00000003.dat", "in the wrong shard");
 	j = set_job(20, 100);
 	j.sets[0].shards = 4;
-	t = must_task(&j, NULL);
+	t = must_follow(&j, NULL);
 	CHECK(t->sets[0].existing == 19 && t->sets[0].to_make == 1);
 	CHECK(run_phase(t, PHASE_PREPARE, &err).done == 1);
 	p = run_phase(t, PHASE_CLEANUP, &err);
@@ -427,7 +427,7 @@ static void test_endpoints(void)
 	run_add_op(&j, OP_PUT, 2, uri)->size =
 		(struct size_spec){.type = SIZE_FIXED, .min = 10, .max = 10};
 	run_add_op(&j, OP_DELETE, 1, uri);
-	struct task *t = must_task(&j, NULL);
+	struct task *t = must_follow(&j, NULL);
 
 	CHECK(run_phase(t, PHASE_PREPARE, &err).done == 30, "%s", err.text);
 	CHECK(exists("set/01/prepared-00000001.dat"));

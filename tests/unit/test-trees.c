@@ -70,18 +70,6 @@ static struct job tree_job(uint32_t width, uint32_t depth, uint32_t files)
 	return j;
 }
 
-static struct task *must_task(struct job *j)
-{
-	struct err err = ERR_INIT;
-	char *place = NULL;
-	struct task *t = run_task(j, NULL, &place, &err);
-
-	CHECK(t != NULL, "%s", err.text);
-	if (!t)
-		abort();
-	return t;
-}
-
 /* The job is refused with these words. */
 static void refused(struct job *j, const char *why)
 {

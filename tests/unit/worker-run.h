@@ -1,12 +1,14 @@
 /* worker-run: jobs for tests, and phases run to their end, without the protocol. */
 #pragma once
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/err.h"
 #include "common/units.h"
 #include "worker/data.h"
 #include "worker/task.h"
@@ -68,6 +70,20 @@ static inline struct task *run_task(
 	if (!run_data.size && data_init(&run_data, err) < 0)
 		return NULL;
 	return task_create(j, &run_data, earlier, &cancel, NULL, place, err);
+}
+
+/* The same, of a job that cannot be refused. */
+static inline struct task *must_task(struct job *j)
+{
+	struct err err = ERR_INIT;
+	char *place = NULL;
+	struct task *t = run_task(j, NULL, &place, &err);
+
+	if (!t) {
+		fprintf(stderr, "no task: %s\n", err.text);
+		abort();
+	}
+	return t;
 }
 
 /* Waits until the work has come to a state. */
