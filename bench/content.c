@@ -9,7 +9,7 @@
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/rng.h"
-#include "worker/data.h"
+#include "worker/objects/data.h"
 
 #define OBJECTS 64u
 #define OBJECT_BYTES (1u << 20)

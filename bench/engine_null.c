@@ -11,10 +11,10 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/units.h"
-#include "worker/data.h"
-#include "worker/engine.h"
-#include "worker/load.h"
-#include "worker/task.h"
+#include "worker/engine/engine.h"
+#include "worker/load/load.h"
+#include "worker/load/task.h"
+#include "worker/objects/data.h"
 
 static char *copy(const char *s)
 {

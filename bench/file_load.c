@@ -20,10 +20,10 @@
 #include "common/err.h"
 #include "common/rng.h"
 #include "common/units.h"
-#include "worker/data.h"
-#include "worker/engine.h"
-#include "worker/load.h"
-#include "worker/task.h"
+#include "worker/engine/engine.h"
+#include "worker/load/load.h"
+#include "worker/load/task.h"
+#include "worker/objects/data.h"
 
 #define ROUND_NS (300 * NS_PER_MS)
 #define CHUNK (1u << 20)

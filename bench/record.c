@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "common/rng.h"
-#include "worker/record.h"
+#include "worker/engine/record.h"
 
 #define OPS 4096u
 #define RECORDS 4000000u

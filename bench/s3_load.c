@@ -16,8 +16,8 @@
 #include "common/units.h"
 #include "proto/job.h"
 #include "proto/store.h"
-#include "worker/data.h"
-#include "worker/engine.h"
+#include "worker/engine/engine.h"
+#include "worker/objects/data.h"
 
 #define KEYS 1000u
 

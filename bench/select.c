@@ -5,8 +5,8 @@
 
 #include "common/cleanup.h"
 #include "common/rng.h"
-#include "worker/keyset.h"
-#include "worker/select.h"
+#include "worker/objects/keyset.h"
+#include "worker/objects/select.h"
 
 #define KEYS 10000000u
 #define DRAWS 5000000u

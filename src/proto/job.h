@@ -74,7 +74,7 @@ extern const char *const page_cache_names[]; /* NULL-terminated */
 
 /* A tree of directories. Level 1 has width of them, each next level width in each of the one above; files
  * lie in those of the last level, or (all) of every level, files_per_dir in each, numbered through
- * the whole tree: worker/tree.h has the order. */
+ * the whole tree: worker/objects/tree.h has the order. */
 struct job_tree {
 	uint32_t width, depth; /* depth 0: no tree */
 	uint32_t files_per_dir;
@@ -167,7 +167,7 @@ struct job_set {
 	struct size_spec size;
 	enum fill fill;
 	/* of N blocks of 4 KiB one is new, the others repeat it; about N:1 by compression; 0, 1: neither:
-	 * backends/content.h, worker/contents.h */
+	 * backends/content.h, worker/objects/contents.h */
 	uint32_t dedup, compress;
 	struct job_tree tree; /* then names are others, and count is that of its files */
 	uint64_t

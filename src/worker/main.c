@@ -13,10 +13,10 @@
 #include "common/log.h"
 #include "common/opts.h"
 #include "muster_version.h"
-#include "worker/control.h"
-#include "worker/describe.h"
-#include "worker/lease_server.h"
-#include "worker/options.h"
+#include "worker/control/control.h"
+#include "worker/control/describe.h"
+#include "worker/control/options.h"
+#include "worker/lease/lease_server.h"
 
 static int print(struct buf *text)
 {

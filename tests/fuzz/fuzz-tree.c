@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "common/cleanup.h"
-#include "worker/tree.h"
+#include "worker/objects/tree.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -32,13 +32,26 @@ LAYERS = {
 # One file may use what its layer may not.
 FILES = {
     "common/digest": ("crypto",),
-    "worker/describe": ("jansson",),  # --describe prints JSON
-    "worker/set": ("jansson",),  # the .muster-owner object that marks a prepared set
+    "worker/control/describe": ("jansson",),  # --describe prints JSON
+    "worker/objects/set": ("jansson",),  # the .muster-owner object that marks a prepared set
 }
 # Of a folder, another may use only these files: the words both sides name operations by, and whose
 # variables count.
 ONLY = {("backends", "proto"): {"job", "ops", "store"},
         ("worker", "cloud"): {"environment"}}
+
+# Where a layer has folders of its own that build on each other: those of the layer that each may use besides itself.
+PARTS = {
+    "worker": {
+        "host": (),
+        "engine": ("host",),
+        "objects": ("engine",),
+        "load": ("host", "engine", "objects"),
+        "net": ("host",),
+        "lease": ("host", "net"),
+        "control": ("host", "engine", "objects", "load", "net", "lease"),
+    },
+}
 
 # library -> (what its headers are called, what its symbols begin with)
 LIBRARIES = {
@@ -68,7 +81,10 @@ def library_of(name, column):
 
 
 def may_use_library(folder, stem, library):
-    return library in LAYERS[folder].libraries or library in FILES.get(f"{folder}/{stem}", ())
+    # an object file's name has _ for the / of its source
+    files = {file.replace("/", "_"): libraries for file, libraries in FILES.items()}
+    return library in LAYERS[folder].libraries or \
+        library in files.get(f"{folder}/{stem}".replace("/", "_"), ())
 
 
 def may_use_file(folder, other, stem):
@@ -77,14 +93,24 @@ def may_use_file(folder, other, stem):
     return other in LAYERS[folder].folders and stem in ONLY.get((folder, other), {stem})
 
 
+def may_use_part(folder, stem, name):
+    """stem, name: of a file and of a header below folder. What lies in folder itself (its main.c) may use all of it."""
+    if folder not in PARTS or "/" not in stem:
+        return True
+    part, used = stem.split("/")[0], name.split("/")[0]
+    return used == part or used in PARTS[folder].get(part, ())
+
+
 def check_include(folder, stem, kind, name):
-    """What is wrong with one include; None when nothing is."""
+    """What is wrong with one include of the file folder/stem; None when nothing is."""
     if kind == '"':
-        other = name.split("/")[0] if "/" in name else folder
+        other, _, below = name.partition("/") if "/" in name else (folder, "", "")
         if other not in LAYERS:
             return f"{name}: {other} is no layer"
         if not may_use_file(folder, other, pathlib.Path(name).stem):
             return f"{folder} may not use {name}"
+        if below and other == folder and not may_use_part(folder, stem, below):
+            return f"{folder}/{stem} may not use {name}"
         return None
     library = library_of(name, 0)
     if library:
@@ -100,7 +126,8 @@ def check_includes(source):
             if folder not in LAYERS:
                 yield f"{path}: src/{folder} is not in the table of layers.py"
                 break
-            wrong = check_include(folder, path.stem, *match.groups())
+            stem = str(path.relative_to(source / "src" / folder).with_suffix(""))
+            wrong = check_include(folder, stem, *match.groups())
             if wrong:
                 line = text.count("\n", 0, match.start(1)) + 1
                 yield f"{path}:{line}: {wrong}"

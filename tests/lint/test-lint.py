@@ -27,8 +27,12 @@ def test_includes(t):
             ("src/inventory/a.c", "#include <jansson.h>", "inventory may not use jansson"),
             ("src/backends/a.c", '#include "proto/ops.h"', None),
             ("src/backends/a.c", '#include "proto/msg.h"', "backends may not use proto/msg.h"),
-            ("src/orchestrator/a.c", '#include "worker/engine.h"', "orchestrator may not use worker/"),
+            ("src/orchestrator/a.c", '#include "worker/engine/engine.h"', "orchestrator may not use worker/"),
             ("src/worker/a.c", '# include "transport/x.h"', "worker may not use transport/x.h"),
+            ("src/worker/load/a.c", '#include "worker/engine/x.h"', None),
+            ("src/worker/main.c", '#include "worker/control/x.h"', None),
+            ("src/worker/net/a.c", '#include "worker/lease/x.h"', "worker/net/a may not use worker/lease/x.h"),
+            ("src/worker/control/describe.c", "#include <jansson.h>", None),
             ("src/worker/a.c", "#include <nosuch.h>", "of no library"),
             ("src/elsewhere/a.c", "#include <stdio.h>", "not in the table")):
         got = "\n".join(layers.check_includes(tree(t, {name: f"/* x */\n{line}\n"})))

@@ -3,7 +3,7 @@
 
 #include "check.h"
 #include "worker-run.h"
-#include "worker/load.h"
+#include "worker/load/load.h"
 
 #define MORE 65536
 

@@ -9,7 +9,7 @@
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "common/rng.h"
-#include "worker/data.h"
+#include "worker/objects/data.h"
 
 #define OBJECT (128u * 1024u)
 

@@ -4,12 +4,12 @@
 #include "check.h"
 #include "common/rng.h"
 #include "worker-run.h"
-#include "worker/load.h"
-#include "worker/mix.h"
-#include "worker/names.h"
-#include "worker/record.h"
-#include "worker/report.h"
-#include "worker/sizes.h"
+#include "worker/control/report.h"
+#include "worker/engine/record.h"
+#include "worker/load/load.h"
+#include "worker/load/mix.h"
+#include "worker/objects/names.h"
+#include "worker/objects/sizes.h"
 
 static void test_sizes(void)
 {

@@ -8,8 +8,8 @@
 #include "common/err.h"
 #include "common/text.h"
 #include "worker-run.h"
-#include "worker/holders.h"
-#include "worker/storage.h"
+#include "worker/engine/holders.h"
+#include "worker/engine/storage.h"
 
 static char root[] = "/tmp/muster-test-file-XXXXXX";
 static const struct backend *file;

@@ -1,6 +1,6 @@
 /* Keys of trees: which part a worker has of them, that parts are disjoint and cover all, and what a uri
  * covers. */
-#include "worker/keyset.h"
+#include "worker/objects/keyset.h"
 
 #include <stdlib.h>
 
@@ -8,7 +8,7 @@
 #include "common/cleanup.h"
 #include "common/err.h"
 #include "worker-run.h"
-#include "worker/tree.h"
+#include "worker/objects/tree.h"
 
 #define MASK "sai3bench.d%d_w%d.dir"
 #define TREE "null://x/tree/"

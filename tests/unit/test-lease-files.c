@@ -9,8 +9,8 @@
 #include "common/file.h"
 #include "common/process.h"
 #include "common/text.h"
-#include "worker/lease_dirs.h"
-#include "worker/lease_file.h"
+#include "worker/host/own_dirs.h"
+#include "worker/lease/lease_file.h"
 
 #define PORT 23456
 
@@ -80,12 +80,12 @@ static void test_what_lies_there(void)
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		rows[i].make(rows[i].mode);
-		CHECK(lease_dir_ok(own) == rows[i].good, "%s", rows[i].what);
-		CHECK(lease_dir_make(own) == rows[i].good, "%s", rows[i].what);
+		CHECK(own_dir_ok(own) == rows[i].good, "%s", rows[i].what);
+		CHECK(own_dir_make(own) == rows[i].good, "%s", rows[i].what);
 		remove_all();
 	}
-	CHECK(!lease_dir_ok(own));
-	CHECK(lease_dir_make(own) && lease_dir_ok(own));
+	CHECK(!own_dir_ok(own));
+	CHECK(own_dir_make(own) && own_dir_ok(own));
 	remove_all();
 }
 

@@ -9,7 +9,7 @@
 #include "common/err.h"
 #include "common/file.h"
 #include "common/text.h"
-#include "worker/limits.h"
+#include "worker/host/limits.h"
 
 static char root[] = "/tmp/muster-test-limits-XXXXXX";
 

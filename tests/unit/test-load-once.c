@@ -6,8 +6,8 @@
 #include "common/text.h"
 #include "load-run.h"
 #include "temp-dir.h"
-#include "worker/once.h"
-#include "worker/tree.h"
+#include "worker/load/once.h"
+#include "worker/objects/tree.h"
 
 #define SET "null://x/s/"
 

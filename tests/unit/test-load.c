@@ -5,8 +5,8 @@
 #include "common/err.h"
 #include "common/text.h"
 #include "load-run.h"
-#include "worker/cleanup.h"
-#include "worker/endpoints.h"
+#include "worker/engine/endpoints.h"
+#include "worker/load/cleanup.h"
 
 static struct job null_job(void)
 {

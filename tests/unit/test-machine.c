@@ -14,7 +14,7 @@
 #include "common/text.h"
 #include "proto/job.h"
 #include "temp-dir.h"
-#include "worker/machine.h"
+#include "worker/host/machine.h"
 
 static void make_dir(const char *root, const char *path)
 {

@@ -4,7 +4,7 @@
 
 #include "check.h"
 #include "worker-run.h"
-#include "worker/pacer.h"
+#include "worker/engine/pacer.h"
 
 #define START UINT64_C(5000000000)
 

@@ -1,5 +1,5 @@
 /* program: started, watched until it listens, ended, and nothing of it left, whatever ends us. */
-#include "worker/program.h"
+#include "worker/net/program.h"
 
 #include <errno.h>
 #include <netinet/in.h>

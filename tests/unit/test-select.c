@@ -6,12 +6,12 @@
 #include "check.h"
 #include "common/cleanup.h"
 #include "common/rng.h"
-#include "worker/engine.h"
-#include "worker/keyset.h"
-#include "worker/permute.h"
-#include "worker/ranges.h"
-#include "worker/select.h"
-#include "worker/zipf.h"
+#include "worker/engine/engine.h"
+#include "worker/objects/keyset.h"
+#include "worker/objects/permute.h"
+#include "worker/objects/ranges.h"
+#include "worker/objects/select.h"
+#include "worker/objects/zipf.h"
 
 /* Where nothing is drawn. */
 static struct rng nobody;

@@ -5,7 +5,7 @@
 
 #include "common/cleanup.h"
 #include "common/rng.h"
-#include "worker/sizes.h"
+#include "worker/objects/sizes.h"
 
 #define DRAWS 200000
 #define BINS 50

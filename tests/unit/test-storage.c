@@ -5,8 +5,8 @@
 #include "check.h"
 #include "common/cleanup.h"
 #include "common/err.h"
-#include "worker/engine.h"
-#include "worker/storage.h"
+#include "worker/engine/engine.h"
+#include "worker/engine/storage.h"
 
 /* What the store tells; NULL-terminated. */
 static const char *const *told;

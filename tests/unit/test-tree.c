@@ -1,5 +1,5 @@
 /* Names of trees of directories: from numbers and back, for all small trees, and what is no name of one. */
-#include "worker/tree.h"
+#include "worker/objects/tree.h"
 
 #include <stdlib.h>
 

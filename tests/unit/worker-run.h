@@ -10,9 +10,9 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/units.h"
-#include "worker/data.h"
-#include "worker/task.h"
-#include "worker/work.h"
+#include "worker/control/work.h"
+#include "worker/load/task.h"
+#include "worker/objects/data.h"
 
 static struct data run_data;
 

@@ -8,7 +8,7 @@
 #include "inventory/keys.h"
 #include "orchestrator/command.h"
 #include "proto/net_selectors.h"
-#include "worker/options.h"
+#include "worker/control/options.h"
 #include "workload/net_profile.h"
 #include "workload/workload.h"
 

@@ -1,0 +1,78 @@
+/* load_dirs: which directory a mkdir makes, and which one an rmdir removes. */
+#include <string.h>
+
+#include "backends/backend.h"
+#include "worker/load/load_impl.h"
+
+/* Key dir of the tree, and in it the name; without a tree the name alone. */
+static void dir_name(const struct load_op *op, uint64_t dir, uint64_t seq, char *out)
+{
+	uint64_t size;
+
+	if (op->keys->n > 0) {
+		keyset_key(op->keys, dir, out, &size);
+		out += strlen(out);
+	}
+	load_put_name(op, seq, out);
+}
+
+void load_fill_mkdir(
+	struct load_thread *l, struct load_op *op, struct io *io, char *uri, char *more)
+{
+	const uint64_t seq = l->seq++;
+	uint64_t dir = 0;
+
+	(void)more;
+	if (op->keys->n > 0)
+		dir = select_next(&op->select, &op->rng, 0);
+	dir_name(op, dir, seq, uri);
+	io->tag = seq; /* both for the ring, when it is made */
+	io->data_at = dir;
+	io->recursive = op->spec->recursive;
+}
+
+/* The oldest that is there; a draw asks for one only when there is. */
+static void own_dir(struct load_op *made, char *out)
+{
+	struct ring *r = made->ring;
+
+	dir_name(made, r->dir ? r->dir[r->head] : 0, r->seq[r->head], out);
+	r->head = (r->head + 1) % RING;
+	r->n--;
+}
+
+/* Keys are dealt out one by one to the threads; directories that lie together go to one thread, since each has to
+ * wait for those in it. */
+static uint64_t next_dir(struct load_op *op)
+{
+	const struct select *s = &op->select;
+	uint64_t taken = s->taken, each = s->limit / s->step, more = s->limit % s->step;
+
+	select_next(&op->select, &op->rng, 0);
+	return s->first * each + (s->first < more ? s->first : more) + taken;
+}
+
+static void dir_of_tree(struct load_op *op, char *out)
+{
+	uint64_t key = 0, size;
+	size_t len;
+
+	if (op->finite)
+		key = next_dir(op);
+	keyset_key(op->keys, key, out, &size);
+	len = strlen(out);
+	if (out[len - 1] == '/')
+		out[len - 1] = '\0';
+}
+
+void load_fill_rmdir(
+	struct load_thread *l, struct load_op *op, struct io *io, char *uri, char *more)
+{
+	(void)more;
+	if (op->puts_of != UINT32_MAX)
+		own_dir(&l->ops[op->puts_of], uri);
+	else
+		dir_of_tree(op, uri);
+	io->recursive = op->spec->recursive;
+	io->others = l->contents->job->allow_foreign;
+}
