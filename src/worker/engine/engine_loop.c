@@ -41,6 +41,17 @@ static enum next take_op(struct engine_thread *t, struct io *io, struct engine_s
 	return next;
 }
 
+/* All but the text of an error. A size that the compiler does not know makes it call libc's memset, which is twice as
+ * fast here as the `rep stos` it would write instead. */
+static inline void clear(struct io *io)
+{
+	size_t n = offsetof(struct io, error_text);
+
+	__asm__("" : "+r"(n));
+	memset(io, 0, n);
+	io->error_text[0] = '\0';
+}
+
 /* Takes an op from the source into the slot that was free last; due_ns 0: it is due when it starts. */
 static inline __attribute__((always_inline)) enum next begin_op(
 	struct engine_thread *t, uint64_t due_ns)
@@ -49,12 +60,11 @@ static inline __attribute__((always_inline)) enum next begin_op(
 	struct engine_slot *slot = io->engine;
 	enum next next;
 
-	memset(io, 0, offsetof(struct io, error_text));
+	clear(io);
 	io->engine = slot;
 	io->uri = slot->uri;
 	io->due_ns = due_ns;
 	io->start_ns = t->now_ns;
-	io->error_text[0] = '\0';
 	next = take_op(t, io, slot);
 	if (next == NEXT_OP) {
 		__atomic_store_n(&slot->busy, (uint8_t)(io->kind + 1), __ATOMIC_RELAXED);
@@ -122,7 +132,7 @@ static bool count(struct engine_thread *t, struct io *io, uint64_t end_ns)
 			samples_add(&t->samples, (uint8_t)io->kind,
 				(uint8_t)bucket_of(
 					op_infos[io->kind].moves_data ? io->bytes : 0),
-				io->end_ns - io->due_ns);
+				io->end_ns - io->due_ns, io->due_ns);
 	}
 	return measured;
 }
@@ -141,13 +151,16 @@ static bool in_measure(const struct engine_thread *t, uint64_t at_ns)
 	return at_ns >= t->warm_end_ns && at_ns < end_of(t);
 }
 
-/* Open loop: what was due before the end began in time, or did not. */
+/* Open loop: what was due before the end began in time, or did not; and was due in warm-up, or was not. */
 static void count_start(struct engine_thread *t, const struct io *io)
 {
 	uint64_t *count = io->start_ns < end_of(t) ? &t->started : &t->overdue;
 
-	if (io->start_ns >= t->warm_end_ns)
-		__atomic_store_n(count, *count + 1, __ATOMIC_RELAXED);
+	if (io->start_ns < t->warm_end_ns)
+		return;
+	__atomic_store_n(count, *count + 1, __ATOMIC_RELAXED);
+	if (io->due_ns < t->warm_end_ns)
+		__atomic_store_n(&t->carried, t->carried + 1, __ATOMIC_RELAXED);
 }
 
 static void finish(struct engine_thread *t, struct io *io)
@@ -155,6 +168,8 @@ static void finish(struct engine_thread *t, struct io *io)
 	struct engine_slot *slot = io->engine;
 
 	t->now_ns = io->end_ns;
+	/* what ends in its own way while others are given up has ended */
+	io->given_up = t->cancelled && io->error == OP_ERR_TIMEOUT;
 	bool counted = count(t, io, end_of(t));
 
 	if (__builtin_expect(t->pacer.open, 0))
