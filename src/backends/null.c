@@ -18,12 +18,15 @@
 #include "common/units.h"
 
 #define SCHEME "null://"
+/* A sleep that ends later than that is one of a thread that had no processor: it would not have had one
+ * earlier either. */
+#define LEAD_MAX_NS (100 * NS_PER_US)
 
 struct null_job {
 	struct null_faults faults;
-	bool timed; /* ops end later than they begin, or fail */
-	uint64_t
-		spin_ns; /* so long before the end of an op a wait goes on without sleeping */
+	bool timed;         /* ops end later than they begin, or fail */
+	uint64_t spin_ns;   /* so long before the end of an op nobody sleeps */
+	bool spin_said;     /* else as long as sleeps are late */
 	uint64_t get_bytes; /* of an object whose size nobody knows */
 	uint32_t retries;   /* that each op is said to have taken */
 	uint32_t concurrency;
@@ -38,6 +41,7 @@ struct null_thread {
 	struct io *head, **tail; /* not timed: in order of their ends */
 	struct io **heap;        /* timed: the one that ends first on top */
 	uint32_t n_heap;
+	uint64_t lead_ns; /* so long before the end of an op a sleep has to end */
 	struct rng rng;
 };
 
@@ -50,7 +54,8 @@ static const struct backend_option null_options[] = {
 		"none"},
 	{"stall", "LENGTH@TIME: the store stands still, TIME after the first op", "none"},
 	{"errors", "share of the ops that fail, 0 to 1", "0"},
-	{"spin", "so long before the end of an op nobody sleeps", "0"},
+	{"spin", "so long before the end of an op nobody sleeps",
+		"as long as sleeps are late, 100us at most"},
 	{"size", "bytes of a get whose object no prepared set defines", "0"},
 	{"retries", "attempts beyond the first that each op is said to have taken", "0"},
 	{NULL},
@@ -76,6 +81,7 @@ static int set_size(struct null_job *job, const char *value, struct err *err)
 
 static int set_spin(struct null_job *job, const char *value, struct err *err)
 {
+	job->spin_said = true;
 	if (units_parse_duration_ns(value, &job->spin_ns) == 0)
 		return 0;
 	return err_set(err, ERR_INPUT, "null: spin \"%s\" is not a duration", value);
@@ -290,14 +296,36 @@ static void null_submit(void *thread, struct io **ops, size_t n)
 	}
 }
 
-static uint64_t wait_until(const struct null_job *job, uint64_t until_ns)
+/* How late sleeps are at most, but for a few: that is quick to grow and slow to fall. */
+static void learn_lead(struct null_thread *t, uint64_t late_ns)
 {
-	uint64_t now = clock_ns();
+	if (late_ns > LEAD_MAX_NS)
+		t->lead_ns -= t->lead_ns / 8;
+	else if (late_ns > t->lead_ns)
+		t->lead_ns += (late_ns - t->lead_ns + 1) / 2;
+	else
+		t->lead_ns -= (t->lead_ns - late_ns) / 32;
+}
 
-	while (now < until_ns) {
-		if (until_ns - now > job->spin_ns)
-			clock_sleep_until(until_ns - job->spin_ns);
+/* Until the first op ends, or the deadline. A sleep ends some 20 to 60 us late, which would be in every
+ * latency: it has to end that much before the op, and from then on the thread looks at the clock. */
+static uint64_t wait_until(struct null_thread *t, uint64_t end_ns, uint64_t deadline_ns)
+{
+	const struct null_job *job = t->job;
+	uint64_t lead = job->spin_said ? job->spin_ns : t->lead_ns;
+	uint64_t until = end_ns < deadline_ns ? end_ns : deadline_ns;
+	uint64_t awake = end_ns > lead ? end_ns - lead : 0, now = clock_ns();
+
+	if (awake > deadline_ns)
+		awake = deadline_ns;
+	while (now < until) {
+		bool sleeps = now < awake;
+
+		if (sleeps)
+			clock_sleep_until(awake);
 		now = clock_ns();
+		if (sleeps)
+			learn_lead(t, now - awake);
 	}
 	return now;
 }
@@ -305,10 +333,11 @@ static uint64_t wait_until(const struct null_job *job, uint64_t until_ns)
 static size_t wait_timed(
 	struct null_thread *t, struct io **done, size_t max, uint64_t deadline_ns)
 {
-	bool any = t->n_heap > 0 && t->heap[0]->end_ns < deadline_ns;
-	uint64_t now = wait_until(t->job, any ? t->heap[0]->end_ns : deadline_ns);
+	uint64_t end = t->n_heap > 0 ? t->heap[0]->end_ns : UINT64_MAX;
+	uint64_t now = wait_until(t, end, deadline_ns);
 	size_t n = 0;
 
+	/* they end when that is seen, as those of any store: a generator that looks too late shows */
 	while (n < max && t->n_heap > 0 && t->heap[0]->end_ns <= now) {
 		done[n] = heap_pop(t);
 		finish(t, done[n++], now);
