@@ -72,13 +72,19 @@ class Results:
         return self._tsv(self.path / "timeseries.tsv")
 
 
-def raw_samples(folder):
-    """Response times in ns by operation index, from the files of MUSTER_DEBUG_SAMPLES in folder."""
-    samples = {}
+def raw_records(folder):
+    """(operation index, response time in ns, when it was due by the worker's clock) of each measured success, from
+    the files of MUSTER_DEBUG_SAMPLES in folder."""
     for path in pathlib.Path(folder).iterdir():
-        data = path.read_bytes()
-        for kind, _bucket, ns in struct.iter_unpack("<BBQ", data):
-            samples.setdefault(kind, []).append(ns)
+        for kind, _bucket, ns, due in struct.iter_unpack("<BBQQ", path.read_bytes()):
+            yield kind, ns, due
+
+
+def raw_samples(folder):
+    """Response times in ns by operation index."""
+    samples = {}
+    for kind, ns, _due in raw_records(folder):
+        samples.setdefault(kind, []).append(ns)
     return samples
 
 

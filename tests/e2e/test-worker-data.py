@@ -22,7 +22,7 @@ def test_raw_samples(t):
     sums = {}
     for path in glob.glob(f"{t.tmp}/raw.w-1.*"):
         raw = pathlib.Path(path).read_bytes()
-        for kind, bucket, response in struct.iter_unpack("<BBQ", raw):
+        for kind, bucket, response, _due in struct.iter_unpack("<BBQQ", raw):
             count, total = sums.get((kind, bucket), (0, 0))
             sums[(kind, bucket)] = (count + 1, total + response)
     for index, (kind, bucket) in enumerate([("get", 0), ("put", 1)]):

@@ -32,11 +32,14 @@ void samples_close(struct samples *s)
 	s->file = NULL;
 }
 
-void samples_add(struct samples *s, uint8_t kind, uint8_t bucket, uint64_t response_ns)
+void samples_add(struct samples *s, uint8_t kind, uint8_t bucket, uint64_t response_ns,
+	uint64_t due_ns)
 {
 	uint8_t row[SAMPLE_BYTES] = {kind, bucket};
 
-	for (unsigned i = 0; i < 8; i++)
+	for (unsigned i = 0; i < 8; i++) {
 		row[2 + i] = (uint8_t)(response_ns >> (8 * i));
+		row[10 + i] = (uint8_t)(due_ns >> (8 * i));
+	}
 	fwrite_unlocked(row, 1, sizeof(row), s->file);
 }

@@ -6,8 +6,9 @@
 
 struct err;
 
-/* A record is SAMPLE_BYTES bytes: op kind, bucket, response time in ns (little-endian). */
-#define SAMPLE_BYTES 10
+/* A record is SAMPLE_BYTES bytes: op kind, bucket, and in ns (little-endian, 8 bytes each) response time, and by
+ * the worker's clock when it was due. */
+#define SAMPLE_BYTES 18
 
 struct samples {
 	FILE *file; /* NULL: nobody asked */
@@ -16,4 +17,5 @@ struct samples {
 /* Opens PREFIX.<thread>. */
 int samples_open(struct samples *s, const char *prefix, uint32_t thread, struct err *err);
 void samples_close(struct samples *s);
-void samples_add(struct samples *s, uint8_t kind, uint8_t bucket, uint64_t response_ns);
+void samples_add(struct samples *s, uint8_t kind, uint8_t bucket, uint64_t response_ns,
+	uint64_t due_ns);
