@@ -262,8 +262,9 @@ struct msg_phase {
 	uint64_t left;    /* cleanup: objects that could not be removed */
 	uint64_t foreign; /* cleanup: objects in its way that are not ours, and stay */
 	/* open loop: ops that began in the measured part; those that were due before its end and never began;
-	 * and the part of the time, 0 to 1, in which ops were due and no slot was free */
-	uint64_t started, never_started;
+	 * of both, those that were due in warm-up; and the part of the time, 0 to 1, in which ops were due and no
+	 * slot was free */
+	uint64_t started, never_started, carried;
 	double slots_busy;
 	char *text; /* remark, or NULL */
 };

@@ -209,6 +209,7 @@ static const struct field phase_fields[] = {
 	MEMBER(msg_phase, foreign, FIELD_U64, .optional = true),
 	MEMBER(msg_phase, started, FIELD_U64, .optional = true),
 	MEMBER(msg_phase, never_started, FIELD_U64, .optional = true),
+	MEMBER(msg_phase, carried, FIELD_U64, .optional = true),
 	MEMBER(msg_phase, slots_busy, FIELD_DOUBLE, .optional = true),
 	TEXT_OR_NONE(msg_phase, text),
 	MEMBERS_END,

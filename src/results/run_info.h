@@ -36,7 +36,7 @@ struct run_worker {
 	bool partial;
 	/* open loop (run_rate.h) */
 	double rate; /* operations per second that were asked of it; 0: closed loop */
-	uint64_t started, never_started; /* of measure */
+	uint64_t started, never_started, carried; /* of measure */
 	double slots_busy; /* 0 to 1: part of the time in which operations were due and no slot was free */
 	bool rate_known; /* it said so itself; else started is what it reported, and the rest 0 */
 };

@@ -24,7 +24,8 @@ static double seconds_of(const struct run_info *info)
 static double due_of(const struct run_info *info, const struct run_worker *rw)
 {
 	if (rw->rate_known)
-		return (double)rw->started + (double)rw->never_started;
+		return (double)rw->started + (double)rw->never_started -
+		       (double)rw->carried;
 	return rw->rate * seconds_of(info);
 }
 
@@ -46,6 +47,7 @@ void run_rate(const struct run_info *info, struct run_rate *ret)
 		ret->due += due_of(info, rw);
 		ret->started += rw->started;
 		ret->never_started += rw->never_started;
+		ret->carried += rw->carried;
 	}
 	if (info->measured_ns)
 		ret->delivered = (double)ret->started / seconds_of(info);
@@ -141,6 +143,9 @@ void run_rate_text(const struct run_info *info, struct buf *out)
 	buf_printf(out, " (%.2f %%)", rate.delivered / rate.asked * 100);
 	if (rate.never_started)
 		buf_printf(out, "; %s never started", units_count(rate.never_started).s);
+	if (rate.carried)
+		buf_printf(out, "; %s were left over from warm-up",
+			units_count(rate.carried).s);
 	for (enum rate_limit l = RATE_STORAGE; rate.missed && l < RATE_LIMITS; l++)
 		put_reason(info, l, out);
 }
@@ -164,6 +169,7 @@ void run_rate_members(struct json_writer *w, const struct run_info *info)
 	jw_real(w, "delivered_pct", rate.delivered / rate.asked * 100, 3);
 	jw_uint(w, "started", rate.started);
 	jw_uint(w, "never_started", rate.never_started);
+	jw_uint(w, "carried", rate.carried);
 	jw_bool(w, "missed", rate.missed);
 	jw_text(w, "text", text.data);
 	jw_object_end(w);
@@ -182,9 +188,11 @@ void run_rate_worker(
 	jw_uint(w, "started", rw->started);
 	if (rw->rate_known) {
 		jw_uint(w, "never_started", rw->never_started);
+		jw_uint(w, "carried", rw->carried);
 		jw_real(w, "slots_busy_pct", rw->slots_busy * 100, 3);
 	} else {
 		jw_null(w, "never_started");
+		jw_null(w, "carried");
 		jw_null(w, "slots_busy_pct");
 	}
 	jw_text(w, "limit", rate_limit_names[run_rate_limit(info, rw)]);

@@ -25,8 +25,9 @@ extern const char *const rate_limit_names[RATE_LIMITS]; /* "kept" "storage" ... 
 struct run_rate {
 	double asked; /* operations per second, of all workers; 0: a closed loop */
 	double delivered;
-	double due; /* operations that were due before the end of measure */
+	double due; /* operations that were due in measure */
 	uint64_t started, never_started;
+	uint64_t carried; /* of both: they were due in warm-up */
 	bool missed;
 };
 

@@ -229,6 +229,7 @@ static struct msg samples[] = {
 			.foreign = 10,
 			.started = 5000,
 			.never_started = 12,
+			.carried = 7,
 			.slots_busy = 0.25,
 			.text = S("10 objects are not ours")}},
 	{.type = MSG_RESULT,

@@ -410,6 +410,45 @@ static void test_all_accounted_for(void)
 	}
 }
 
+/* What warm-up leaves over is told apart: what was due in the measured part is known. */
+static void test_left_over(void)
+{
+	static const struct {
+		const char *target;
+		bool any;
+	} rows[] = {
+		{"null://latency=20ms/", true},
+		/* the store stands still over the end of warm-up, and the slots take it up again */
+		{"null://latency=1ms,stall=100ms@50ms/", true},
+		{"null://x/", false},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct job j = run_job(2, 200 * NS_PER_MS);
+
+		j.threads = 2;
+		j.warmup_ns = 100 * NS_PER_MS;
+		j.target = strdup(rows[i].target);
+		j.rate = (struct job_rate){.ops = 1000, .timer = TIMER_SLEEP};
+		run_add_op(&j, OP_STAT, 1, "null://x/*");
+
+		struct task *t = must_task(&j);
+		struct work *w = run_begin(t, PHASE_WARMUP);
+		struct engine_rate rate;
+
+		run_wait(w, WORK_DONE);
+		engine_rate(w->engine, &rate);
+		CHECK(rate.started + rate.never_started - rate.carried == 200,
+			"row %zu: %ju + %ju - %ju", i, (uintmax_t)rate.started,
+			(uintmax_t)rate.never_started, (uintmax_t)rate.carried);
+		CHECK(rate.carried > 20 || !rows[i].any, "row %zu: %ju", i,
+			(uintmax_t)rate.carried);
+		CHECK(w->result.carried == rate.carried);
+		run_free(w);
+		task_destroy(t);
+	}
+}
+
 /* A slot that is late keeps the due time: what a store that stands still holds up is late for all who
  * should have come meanwhile, and slow for the few alone that are in it. */
 static void test_stall(void)
@@ -453,5 +492,5 @@ static void test_stopped(void)
 
 TEST_MAIN(TEST(test_even_shift), TEST(test_closed), TEST(test_sum_of_gaps),
 	TEST(test_poisson), TEST(test_repeats), TEST(test_left), TEST(test_left_poisson),
-	TEST(test_slow), TEST(test_all_accounted_for), TEST(test_stall),
-	TEST(test_stopped))
+	TEST(test_slow), TEST(test_all_accounted_for), TEST(test_left_over),
+	TEST(test_stall), TEST(test_stopped))

@@ -95,6 +95,7 @@ struct run_worker run_machine_of(const struct run *r, const struct run_member *m
 		.rate = m->rate,
 		.started = m->started,
 		.never_started = m->never_started,
+		.carried = m->carried,
 		.slots_busy = m->slots_busy,
 		.rate_known = m->measure_end_ns != 0,
 	};

@@ -124,6 +124,7 @@ static void on_phase(struct run *r, struct run_member *m, struct msg *msg)
 		m->not_reached = p->left;
 		m->started = p->started;
 		m->never_started = p->never_started;
+		m->carried = p->carried;
 		m->slots_busy = p->slots_busy;
 		run_once_ended(r, m, p);
 		fleet_resync(m->w);

@@ -80,7 +80,7 @@ struct run_member {
 	uint64_t late_max_ns;
 	/* open loop: of its last job for the load; and what phase measure said of it */
 	double rate, slots_busy;
-	uint64_t started, never_started;
+	uint64_t started, never_started, carried;
 };
 
 struct run {

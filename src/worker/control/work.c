@@ -134,6 +134,7 @@ static void add_rate(struct work *w)
 	engine_rate(w->engine, &rate);
 	w->result.started = rate.started;
 	w->result.never_started = rate.never_started;
+	w->result.carried = rate.carried;
 	w->result.slots_busy = rate.slots_busy;
 }
 

@@ -408,6 +408,7 @@ void engine_rate(const struct engine *e, struct engine_rate *ret)
 		ret->started += __atomic_load_n(&t->started, __ATOMIC_RELAXED);
 		ret->started += all_stuck_ops(t);
 		ret->never_started += __atomic_load_n(&t->overdue, __ATOMIC_RELAXED);
+		ret->carried += __atomic_load_n(&t->carried, __ATOMIC_RELAXED);
 		held += __atomic_load_n(&t->held_ns, __ATOMIC_RELAXED);
 	}
 	for (uint32_t i = 0; i < e->cfg.threads; i++) {
@@ -419,11 +420,14 @@ void engine_rate(const struct engine *e, struct engine_rate *ret)
 			__atomic_load_n(&t->ran_out, __ATOMIC_RELAXED))
 			continue;
 		ret->never_started += pacer_left(&t->pacer, end);
+		ret->carried += pacer_left(&t->pacer, begin);
 		if (!schedule)
 			schedule = &t->pacer;
 	}
-	if (schedule)
+	if (schedule) {
 		ret->never_started += pacer_shared_left(schedule, end);
+		ret->carried += pacer_shared_left(schedule, begin);
+	}
 	if (end > begin)
 		ret->slots_busy = (double)held / (double)(end - begin) / e->cfg.threads;
 }

@@ -90,6 +90,7 @@ struct engine_thread {
 	struct pacer pacer;
 	uint64_t started; /* open loop: ops that began in the measured part (atomic) */
 	uint64_t overdue; /* that began after its end, and were due before (atomic) */
+	uint64_t carried; /* of both, those that were due in warm-up (atomic) */
 	uint64_t held_ns; /* and for how long due ops waited for a slot there (atomic) */
 	struct recorder record[PARTS];
 	struct endpoints endpoints; /* of the measured part */
@@ -151,6 +152,7 @@ void engine_totals(const struct engine *e, enum op_kind kind, struct engine_tota
 struct engine_rate {
 	uint64_t started;       /* in the measured part */
 	uint64_t never_started; /* due before the end, and begun by nobody */
+	uint64_t carried; /* of both: due in warm-up, and not begun when it was over */
 	double slots_busy; /* 0..1: part of the time in which ops were due and no slot was free */
 };
 void engine_rate(const struct engine *e, struct engine_rate *ret);
