@@ -61,6 +61,7 @@ struct io {
 	uint32_t
 		attempts; /* requests that were made beyond the first because they failed */
 	enum op_error error;
+	bool given_up; /* set by the engine: cancel ended it, and nobody knows how far it came */
 	char error_text
 		[160];   /* when error: what and where, for one sample in the results */
 	struct io *next; /* of the backend while in flight */

@@ -1,5 +1,7 @@
 /* A load that works through its objects once, and one that a seed repeats: what the threads of several workers
  * choose, without running anything. */
+#include <sched.h>
+
 #include "check.h"
 #include "common/cleanup.h"
 #include "common/err.h"
@@ -272,6 +274,34 @@ static void test_caps_do_not_make_it_last(void)
 	}
 }
 
+/* What was in flight when the load was ended at once is left. */
+static void test_given_up_is_left(void)
+{
+	const char *const set = "null://ramp=1ms:1h:2ms/s/";
+	struct job j = once_job(0, 1);
+	struct task *t;
+	struct work *w;
+
+	free(j.target);
+	j.target = strdup("null://ramp=1ms:1h:2ms/");
+	j.duration_ns = 3600 * NS_PER_SEC;
+	j.trust = true;
+	run_add_op(&j, OP_GET, 1, set);
+	run_add_set(&j, "prepared", 2000, 500, set);
+	t = must_task(&j);
+	w = run_begin(t, PHASE_MEASURE);
+	while (once_done(&t->once) == 0)
+		sched_yield();
+	work_stop(w, true);
+	run_wait(w, WORK_DONE);
+	CHECK(!w->failed && w->result.stopped && w->result.done > 0, "%s", w->err.text);
+	CHECK(w->result.left == 2000 - w->result.done - w->result.errors,
+		"%ju left, %ju done", (uintmax_t)w->result.left,
+		(uintmax_t)w->result.done);
+	run_free(w);
+	task_destroy(t);
+}
+
 static void test_no_end_is_refused(void)
 {
 	const struct {
@@ -479,6 +509,6 @@ static void test_waiting_moves_no_choice(void)
 
 TEST_MAIN(TEST(test_each_object_once), TEST(test_trees_once),
 	TEST(test_listed_objects_once), TEST(test_others_go_on),
-	TEST(test_caps_do_not_make_it_last), TEST(test_no_end_is_refused),
-	TEST(test_a_seed_repeats_choices), TEST(test_caps_move_no_choice),
-	TEST(test_waiting_moves_no_choice))
+	TEST(test_caps_do_not_make_it_last), TEST(test_given_up_is_left),
+	TEST(test_no_end_is_refused), TEST(test_a_seed_repeats_choices),
+	TEST(test_caps_move_no_choice), TEST(test_waiting_moves_no_choice))

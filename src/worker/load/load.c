@@ -153,7 +153,9 @@ static void load_done(void *state, const struct io *io)
 	op->busy--;
 	if ((op->ring || op->pool) && op->put_prefix && !io->error)
 		load_put_ended(l, op, io);
-	if (__builtin_expect(l->once != NULL, 0) && op->finite)
+	if (op->removal.removal)
+		dir_ended(l, op, io->tag);
+	if (__builtin_expect(l->once != NULL, 0) && op->finite && !io->given_up)
 		once_add(l->lane, 1 + (uint64_t)io->n_more);
 }
 

@@ -19,7 +19,8 @@ struct once {
 int once_init(struct once *o, uint32_t threads);
 void once_finish(struct once *o);
 
-/* A thread's op for n objects has ended, well or not. The thread alone may call. */
+/* A thread's op for n objects has ended, well or not; one that was given up has not. The thread alone may
+ * call. */
 static inline void once_add(struct once_lane *l, uint64_t n)
 {
 	__atomic_store_n(&l->done, l->done + n, __ATOMIC_RELAXED);
