@@ -372,6 +372,24 @@ static void test_seeds(void)
 	}
 }
 
+/* Numbers of a large set end where all is to end. */
+static void test_cancelled(void)
+{
+	const uint32_t cancel = 1;
+	struct job j = null_job();
+	struct set sets[1] = {{0}};
+	struct contents c;
+	struct err err = ERR_INIT;
+	struct job_set *set = run_add_set(&j, "prepared", 400000000, 0, "null://x/s/");
+
+	set->dedup = 3;
+	set->size = size_copy(&sizes[3]);
+	CHECK(contents_init(&c, &j, &run_data, sets, &cancel, &err) == 0, "%s", err.text);
+	CHECK(c.blocks[0] && c.blocks[0][1] == 0);
+	contents_finish(&c);
+	job_finish(&j);
+}
+
 TEST_MAIN(TEST(test_sets), TEST(test_puts), TEST(test_no_block_twice),
 	TEST(test_range_puts), TEST(test_sets_stay), TEST(test_written_and_read),
-	TEST(test_reads_of_sets), TEST(test_seeds))
+	TEST(test_reads_of_sets), TEST(test_seeds), TEST(test_cancelled))

@@ -184,7 +184,7 @@ static int make(struct task *t, const char **at, const uint32_t *cancel, struct 
 	if (task_check(t, at, cancel, err) < 0)
 		return -1;
 	mounts_find(&t->mounts, &t->job);
-	return contents_init(&t->contents, &t->job, t->data, t->sets, err);
+	return contents_init(&t->contents, &t->job, t->data, t->sets, cancel, err);
 }
 
 /* What an earlier job of this run made is still muster's. */

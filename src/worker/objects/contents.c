@@ -11,6 +11,8 @@
 
 /* Objects between two numbers that are kept: adding a few sizes up costs less than keeping them all. */
 #define CONTENTS_STEP 16u
+/* Objects between two looks whether all is to end: some milliseconds. */
+#define CONTENTS_LOOK_UP 65536u
 
 static uint64_t blocks_of(const struct set *s, uint64_t index)
 {
@@ -24,14 +26,18 @@ static bool needs_numbers(const struct job *j, const struct job_set *spec)
 	       spec->size.type != SIZE_FIXED;
 }
 
-static uint64_t *number_blocks(const struct job_set *spec)
+/* 10 million objects take half a second at most. A cancel leaves the rest without numbers: nobody will ask. */
+static uint64_t *number_blocks(const struct job_set *spec, const uint32_t *cancel)
 {
 	struct set sized = {.spec = spec};
 	uint64_t at = 0, *kept;
 
 	sizes_init(&sized.sizes, &spec->size);
-	kept = malloc((size_t)(spec->count / CONTENTS_STEP + 1) * sizeof(*kept));
+	kept = calloc((size_t)(spec->count / CONTENTS_STEP + 1), sizeof(*kept));
 	for (uint64_t i = 0; kept && i < spec->count; i++) {
+		if (i % CONTENTS_LOOK_UP == 0 &&
+			__atomic_load_n(cancel, __ATOMIC_RELAXED))
+			break;
 		if (i % CONTENTS_STEP == 0)
 			kept[i / CONTENTS_STEP] = at;
 		at += blocks_of(&sized, i);
@@ -40,14 +46,14 @@ static uint64_t *number_blocks(const struct job_set *spec)
 }
 
 int contents_init(struct contents *c, const struct job *job, const struct data *data,
-	const struct set *sets, struct err *err)
+	const struct set *sets, const uint32_t *cancel, struct err *err)
 {
 	*c = (struct contents){.job = job, .data = data, .sets = sets};
 	c->blocks = calloc(job->n_sets + 1, sizeof(*c->blocks));
 	for (size_t i = 0; c->blocks && i < job->n_sets; i++) {
 		if (!needs_numbers(job, &job->sets[i]))
 			continue;
-		c->blocks[i] = number_blocks(&job->sets[i]);
+		c->blocks[i] = number_blocks(&job->sets[i], cancel);
 		if (!c->blocks[i])
 			return err_sys(err, ENOMEM, "no memory for the blocks of %s",
 				job->sets[i].uri);

@@ -25,9 +25,10 @@ struct contents {
 	uint64_t **blocks;
 };
 
-/* All that is referred to stays in place; the sets need not have been looked at yet. 0, or -1 with err. */
+/* All that is referred to stays in place; the sets need not have been looked at yet. cancel (atomic) ends it early:
+ * what is made then is of no use but to be finished. 0, or -1 with err. */
 int contents_init(struct contents *c, const struct job *job, const struct data *data,
-	const struct set *sets, struct err *err);
+	const struct set *sets, const uint32_t *cancel, struct err *err);
 void contents_finish(struct contents *c);
 
 /* Each fills data_at, stamp, fill, dedup, compress and block of an io. uri is the key, as it stands behind the
