@@ -96,17 +96,32 @@ int file_put_parent(struct file_thread *t, const char *path)
 	return 0;
 }
 
-/* A link where an object is to be is not muster's, and what it points to still less. */
+static bool is_regular(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+/* A link where an object is to be is not muster's, and what it points to still less. Nor is a pipe, whose other end
+ * is not waited for, or a device: who has its name is in the way. */
 int file_put_open(const char *path, int flags)
 {
 	int fd;
 
-	flags |= O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW;
+	flags |= O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
 	fd = open(path, flags, 0644);
 
 	/* the directory was there and has been removed since */
 	if (fd < 0 && errno == ENOENT && file_dirs_make_parent(path) == 0)
 		fd = open(path, flags, 0644);
+	if (fd >= 0 && !is_regular(fd)) {
+		close(fd);
+		fd = -1;
+		errno = EEXIST;
+	}
+	if (fd < 0 && errno == ENXIO)
+		errno = EEXIST;
 	return fd;
 }
 

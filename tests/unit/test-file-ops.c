@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -242,6 +243,37 @@ static void test_full(void)
 	CHECK(exists("full"));
 }
 
+/* Nobody waits for the other end of a pipe, or writes to a device that lies where an object is to be. */
+static void test_what_is_in_the_way(void)
+{
+	static const struct {
+		const char *name;
+		mode_t mode;
+		dev_t dev;
+	} rows[] = {
+		{"pipe", S_IFIFO | 0600, 0},
+		{"socket", S_IFSOCK | 0600, 0},
+		{"null", S_IFCHR | 0600, makedev(1, 3)},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		AUTO_FREE char *path = path_of(rows[i].name);
+		struct io io;
+
+		/* devices are made by root alone */
+		if (mknod(path, rows[i].mode, rows[i].dev) < 0)
+			continue;
+		for (unsigned in_place = 0; in_place < 2; in_place++) {
+			io = run_op(OP_PUT, rows[i].name,
+				(struct io){.size = 4096, .in_place = in_place});
+			CHECK(io.error == OP_ERR_EXISTS && io.bytes == 0, "%s",
+				io.error_text);
+			CHECK(exists(rows[i].name), "%s", rows[i].name);
+		}
+		CHECK(unlink(path) == 0);
+	}
+}
+
 static void test_mkdir_and_rmdir(void)
 {
 	static const struct {
@@ -446,5 +478,6 @@ static void test_tear_down(void)
 
 TEST_MAIN(TEST(test_set_up), TEST(test_verified), TEST(test_ranges),
 	TEST(test_range_errors), TEST(test_failed_puts), TEST(test_full),
-	TEST(test_mkdir_and_rmdir), TEST(test_rmdir_of_trees), TEST(test_rmdir_denied),
-	TEST(test_check), TEST(test_page_cache), TEST(test_tear_down))
+	TEST(test_what_is_in_the_way), TEST(test_mkdir_and_rmdir),
+	TEST(test_rmdir_of_trees), TEST(test_rmdir_denied), TEST(test_check),
+	TEST(test_page_cache), TEST(test_tear_down))
