@@ -86,6 +86,14 @@ struct job_tree {
 uint64_t job_tree_dirs(const struct job_tree *t);
 uint64_t job_tree_file_dirs(const struct job_tree *t);
 uint64_t job_tree_files(const struct job_tree *t);
+/* Who removes the directories of a tree where several workers do: directories of the last level that lie together, and
+ * all that hold nothing but directories of that worker. One that holds some of several workers is nobody's. */
+struct job_tree_part {
+	uint64_t first, n; /* of those of the last level */
+	uint64_t dirs;     /* with those above them */
+};
+struct job_tree_part job_tree_part(
+	const struct job_tree *t, uint32_t index, uint32_t count);
 #define JOB_TREE_MAX 100000000u /* directories, and files: names have eight digits */
 /* What is wrong with a dir_mask, to go behind what it is called; or NULL. */
 const char *job_tree_mask_flaw(const char *mask);
@@ -115,7 +123,7 @@ extern const char *const cleanup_mode_names[]; /* NULL-terminated */
  * mkdir: a new directory, uri followed by RUN-WORKER-THREAD-SEQ; when uri covers a tree, in a directory
  * of the tree that is chosen as by get. rmdir: the oldest one that a mkdir of this worker with the same uri
  * has made; without such a mkdir uri covers a tree, and each of its directories is removed at most
- * once, behind those in it, shared out as the keys of a delete. */
+ * once, when those in it are gone: worker/objects/removal.h. */
 struct job_op {
 	enum op_kind kind;
 	double weight;

@@ -88,3 +88,27 @@ uint64_t job_tree_files(const struct job_tree *t)
 		return UINT64_MAX;
 	return n;
 }
+
+struct job_tree_part job_tree_part(
+	const struct job_tree *t, uint32_t index, uint32_t count)
+{
+	struct job_tree above = *t;
+	struct job_tree_part part = {0};
+	uint64_t leaves, from, to;
+
+	if (t->depth == 0)
+		return part;
+	above.depth--;
+	leaves = job_tree_dirs(t) - job_tree_dirs(&above);
+	from = leaves * index / count;
+	to = leaves * (index + 1) / count;
+	part.first = from;
+	part.n = to - from;
+	/* level by level: of each directory all below it has to be in the part */
+	for (uint32_t level = t->depth; level > 0 && from < to; level--) {
+		part.dirs += to - from;
+		from = (from + t->width - 1) / t->width;
+		to /= t->width;
+	}
+	return part;
+}

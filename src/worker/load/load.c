@@ -3,8 +3,9 @@
  * Every slot draws its next op by weight; load_fill.c says which object it is for, load_begin.c what a thread
  * begins with. A delete removes each object once: the keys are dealt out over the threads that may run it; a
  * thread that has used its part up does not draw the op again, and when it has nothing left to draw it is
- * done. With job.once so do reads and overwrites. Deletes of this run's own puts take the thread's oldest one
- * that has ended, and are left out of a draw while there is none.
+ * done; an rmdir takes the directories of a tree as removal.h says. With job.once so do reads and overwrites.
+ * Deletes of this run's own puts take the thread's oldest one that has ended, and are left out of a draw while
+ * there is none.
  *
  * A seed repeats what a thread chooses whatever the timing: which op is drawn comes from one stream of random
  * numbers, what each op is for from a stream of its own, and what depends on time (a draw among the ops that
@@ -55,6 +56,8 @@ size_t load_more_bytes(const struct task *t)
 
 bool load_through(const struct load_op *op)
 {
+	if (op->removal.removal)
+		return removal_through(&op->removal);
 	return op->ranges.keys ? op->ranges.through : select_left(&op->select) == 0;
 }
 
@@ -82,7 +85,7 @@ static bool possible(const struct load_thread *l, uint32_t i)
 {
 	const struct load_op *op = &l->ops[i];
 
-	if (op->busy >= op->cap)
+	if (op->busy >= op->cap || (op->removal.removal && !removal_can(&op->removal)))
 		return false;
 	return op->puts_of == UINT32_MAX || l->ops[op->puts_of].ring->n > 0;
 }
@@ -143,6 +146,14 @@ static enum next load_next(void *state, struct io *io, char *uri, char *more)
 	if (__builtin_expect(l->choices.file != NULL, 0))
 		choices_add(&l->choices, io);
 	return NEXT_OP;
+}
+
+/* A directory is gone: the one that it was in may be next, or nothing is left. */
+static void dir_ended(struct load_thread *l, struct load_op *op, uint64_t key)
+{
+	removal_done(&op->removal, key);
+	if (load_through(op))
+		load_rebuild(l);
 }
 
 static void load_done(void *state, const struct io *io)

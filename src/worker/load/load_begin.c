@@ -19,6 +19,7 @@ void load_end(void *state)
 		return;
 	for (uint32_t i = 0; i < l->n_ops; i++) {
 		free(l->ops[i].put_prefix);
+		removal_lane_finish(&l->ops[i].removal);
 		if (l->ops[i].ring)
 			free(l->ops[i].ring->dir);
 		free(l->ops[i].ring);
@@ -207,6 +208,23 @@ static int init_op(
 	return 0;
 }
 
+/* Directories of trees are removed when those in them are gone, whichever thread removes these. */
+static int init_removal(
+	struct load_thread *l, struct task *t, uint32_t i, uint32_t index, uint32_t slots)
+{
+	struct load_op *op = &l->ops[i];
+	struct removal *r = &t->removals[i];
+
+	if (op->spec->kind != OP_RMDIR || op->keys->n_parts == 0)
+		return 0;
+	if (index == 0 && removal_init(r, op->keys, share_of(&t->job)) < 0)
+		return -ENOMEM;
+	if (index == 0 && l->once)
+		l->once->total += r->n;
+	l->may_refuse = true;
+	return removal_lane_init(&op->removal, r, op->runner, op->runners, slots);
+}
+
 /* Where this thread begins. */
 static void init_choice(struct load_thread *l, const struct task *t, uint32_t i)
 {
@@ -217,7 +235,7 @@ static void init_choice(struct load_thread *l, const struct task *t, uint32_t i)
 		op->spec->kind == OP_RANGE_GET || op->spec->kind == OP_RANGE_PUT;
 	char room[ENGINE_URI];
 
-	if (op->keys->n == 0)
+	if (op->keys->n == 0 || op->removal.removal)
 		return;
 	select_init(&op->select, j, op->spec, op->keys,
 		(struct lane){share.index + (uint64_t)share.count * op->runner,
@@ -267,7 +285,6 @@ int load_begin(void *user, uint32_t index, uint32_t n, uint32_t slots, void **re
 	struct load_thread *l = calloc(1, sizeof(*l));
 	int rc = l ? 0 : -ENOMEM;
 
-	(void)slots;
 	if (l) {
 		l->contents = &t->contents;
 		l->ops = calloc(t->job.n_ops, sizeof(*l->ops));
@@ -283,6 +300,8 @@ int load_begin(void *user, uint32_t index, uint32_t n, uint32_t slots, void **re
 		rc = share_weights(l, t, index, n);
 	if (rc == 0)
 		rc = init_once(l, t, index, n);
+	for (uint32_t i = 0; rc == 0 && i < l->n_ops; i++)
+		rc = init_removal(l, t, i, index, slots);
 	if (rc < 0) {
 		load_end(l);
 		return err_sys(err, ENOMEM, "no memory for the workload");

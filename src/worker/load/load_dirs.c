@@ -41,8 +41,8 @@ static void own_dir(struct load_op *made, char *out)
 	r->n--;
 }
 
-/* Keys are dealt out one by one to the threads; directories that lie together go to one thread, since each has to
- * wait for those in it. */
+/* What a listing found is dealt out one by one to the threads; directories that lie together go to one thread, since
+ * each has to wait for those in it. */
 static uint64_t next_dir(struct load_op *op)
 {
 	const struct select *s = &op->select;
@@ -52,13 +52,17 @@ static uint64_t next_dir(struct load_op *op)
 	return s->first * each + (s->first < more ? s->first : more) + taken;
 }
 
-static void dir_of_tree(struct load_op *op, char *out)
+/* One that is there. */
+static void take_dir(struct load_op *op, struct io *io, char *out)
 {
 	uint64_t key = 0, size;
 	size_t len;
 
-	if (op->finite)
+	if (op->removal.removal)
+		key = removal_take(&op->removal);
+	else if (op->finite)
 		key = next_dir(op);
+	io->tag = key; /* for the removal, when it has ended */
 	keyset_key(op->keys, key, out, &size);
 	len = strlen(out);
 	if (out[len - 1] == '/')
@@ -72,7 +76,7 @@ void load_fill_rmdir(
 	if (op->puts_of != UINT32_MAX)
 		own_dir(&l->ops[op->puts_of], uri);
 	else
-		dir_of_tree(op, uri);
+		take_dir(op, io, uri);
 	io->recursive = op->spec->recursive;
 	io->others = l->contents->job->allow_foreign;
 }

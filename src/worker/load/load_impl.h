@@ -14,6 +14,7 @@
 #include "worker/objects/keyset.h"
 #include "worker/objects/names.h"
 #include "worker/objects/ranges.h"
+#include "worker/objects/removal.h"
 #include "worker/objects/select.h"
 #include "worker/objects/sizes.h"
 
@@ -58,6 +59,7 @@ struct load_op {
 	struct select select;
 	/* range ops that go through their objects range by range; keys NULL: no */
 	struct ranges ranges;
+	struct removal_lane removal; /* rmdir of a tree */
 	uint32_t runner,
 		runners; /* which of how many threads that may run the op this is */
 	bool finite;     /* its keys come to an end: then it is not drawn any more */

@@ -169,10 +169,11 @@ static int make(struct task *t, const char **at, const uint32_t *cancel, struct 
 	t->sets = calloc(t->job.n_sets + 1, sizeof(*t->sets));
 	t->keys = calloc(t->job.n_ops + 1, sizeof(*t->keys));
 	t->puts_of = calloc(t->job.n_ops + 1, sizeof(*t->puts_of));
+	t->removals = calloc(t->job.n_ops + 1, sizeof(*t->removals));
 	t->name = text_printf("%s-%s", t->job.run, t->job.worker);
 	if (samples && *samples)
 		t->samples_path = text_printf("%s.%s", samples, t->job.worker);
-	if (!t->sets || !t->keys || !t->puts_of || !t->name ||
+	if (!t->sets || !t->keys || !t->puts_of || !t->removals || !t->name ||
 		(samples && *samples && !t->samples_path))
 		return err_sys(err, ENOMEM, "no memory");
 	if (choose_backends(t, at, err) < 0)
@@ -243,6 +244,8 @@ void task_destroy(struct task *t)
 		set_finish(&t->sets[i]);
 	for (size_t i = 0; t->keys && i < t->job.n_ops; i++)
 		keyset_finish(&t->keys[i]);
+	for (size_t i = 0; t->removals && i < t->job.n_ops; i++)
+		removal_finish(&t->removals[i]);
 	contents_finish(&t->contents);
 	if (t->job_state)
 		t->backend->job_fini(t->job_state);
@@ -253,6 +256,7 @@ void task_destroy(struct task *t)
 	free(t->sets);
 	free(t->keys);
 	free(t->puts_of);
+	free(t->removals);
 	holders_finish(&t->holders);
 	once_finish(&t->once);
 	mounts_finish(&t->mounts);

@@ -14,6 +14,7 @@
 #include "worker/load/once.h"
 #include "worker/objects/contents.h"
 #include "worker/objects/keyset.h"
+#include "worker/objects/removal.h"
 #include "worker/objects/set.h"
 
 struct err;
@@ -32,10 +33,11 @@ struct task {
 	struct contents contents;
 	struct holders holders; /* that are missing now */
 	uint32_t threads, slots;
-	struct once once;     /* job.once: of the load's threads */
-	struct mounts mounts; /* where its files lie */
-	char *samples_path;   /* or NULL */
-	char **warnings;      /* NULL-terminated, or NULL */
+	struct once once;         /* job.once: of the load's threads */
+	struct removal *removals; /* one per job.ops: of rmdirs of trees */
+	struct mounts mounts;     /* where its files lie */
+	char *samples_path;       /* or NULL */
+	char **warnings;          /* NULL-terminated, or NULL */
 	size_t n_warnings;
 };
 

@@ -141,10 +141,8 @@ uint64_t keyset_number(const struct keyset_part *p, uint64_t i)
 
 	if (p->indices)
 		return p->indices[i];
-	if (__builtin_expect(p->per == 0, 1)) {
-		dir = p->first + i * p->step;
-		return p->last ? tree_dir_last(&p->set->spec->tree, dir) : dir;
-	}
+	if (__builtin_expect(p->per == 0, 1))
+		return p->first + i * p->step;
 	dir = i / p->per;
 	dir = p->others ? other_dir(p, dir) : p->share.index + dir * p->share.count;
 	return dir * p->per + i % p->per;

@@ -21,7 +21,6 @@ struct keyset_part {
 	char *prefix; /* of all names: "<set uri>NAME-"; of a set in shards, or a tree: NULL */
 	size_t prefix_len;
 	bool dirs; /* the keys are directories of the tree, the numbers theirs */
-	bool last; /* each directory behind those in it: tree_dir_last */
 	uint64_t first, step, n;
 	/* By directories, per keys in each (0: not): those whose number mod share.count == share.index, or (others)
 	 * the first ones of the others, in an order that spread (0: none) and shift make of their own. */
@@ -53,8 +52,8 @@ struct keyset {
 void keyset_finish(struct keyset *k);
 
 /* What op of a job means (see job_op and enum path_selection for the rules): objects; of mkdir and rmdir the
- * directories of trees, of a put the files of trees. A delete and an rmdir have fewer than all of them when the
- * storage is shared: each worker has its own; so have all with job.once where path_selection divides trees. sets: as they lie there, one per job.sets. cancel (atomic)
+ * directories of trees, of a put the files of trees. A delete has fewer than all of them when the
+ * storage is shared: each worker has its own (of an rmdir removal.h says which); so have all with job.once where path_selection divides trees. sets: as they lie there, one per job.sets. cancel (atomic)
  * ends a long listing early. -1 with err (ERR_INPUT) when there are none. */
 int keyset_resolve(struct keyset *k, const struct job_op *op, const struct job *job,
 	const struct set *sets, const struct storage *store, const uint32_t *cancel,

@@ -67,29 +67,16 @@ static void divide(struct keyset_part *p, const struct search *s)
 	p->n = (p->others ? pick_others(p, s->job) : own) * p->per;
 }
 
-/* Directories that are removed: each worker has some that lie together, so that few wait for another's. */
-static void deal_dirs(struct keyset_part *p, struct share share)
-{
-	const uint64_t dirs = job_tree_dirs(&p->set->spec->tree);
-
-	p->last = true;
-	p->step = 1;
-	p->first = dirs * share.index / share.count;
-	p->n = dirs * (share.index + 1) / share.count - p->first;
-}
-
 static void lay_out(struct keyset_part *p, const struct search *s)
 {
 	const struct job_set *spec = p->set->spec;
-	const struct share share = s->deal ? share_of(s->job) : (struct share){0, 1};
-	const bool tree = tree_is(&spec->tree);
+	/* of directories that are removed removal.h says whose they are */
+	const bool all = s->dirs && s->remove;
+	const struct share share =
+		s->deal && !all ? share_of(s->job) : (struct share){0, 1};
 
 	p->dirs = s->dirs;
-	if (s->dirs && s->remove) {
-		deal_dirs(p, share);
-		return;
-	}
-	if (tree && divided(s->job)) {
+	if (tree_is(&spec->tree) && divided(s->job) && !all) {
 		divide(p, s);
 		return;
 	}

@@ -75,25 +75,6 @@ size_t tree_dir(const struct job_tree *t, uint64_t dir, char *out)
 	return (size_t)(p - out);
 }
 
-uint64_t tree_dir_last(const struct job_tree *t, uint64_t n)
-{
-	struct job_tree below = *t;
-	uint64_t before = 0, in_level = 1, at = 0;
-
-	for (; below.depth > 0; below.depth--) {
-		/* of one directory of this level, with all in it: it comes last */
-		const uint64_t size = job_tree_dirs(&below) / t->width;
-
-		before += in_level;
-		in_level *= t->width;
-		at = at * t->width + n / size;
-		n %= size;
-		if (n == size - 1)
-			break;
-	}
-	return before - 1 + at;
-}
-
 size_t tree_file_name(uint64_t i, char *out)
 {
 	put_text(out, FILE_PREFIX, sizeof(FILE_PREFIX) - 1);

@@ -26,9 +26,6 @@ static inline uint64_t tree_leaves(const struct job_tree *t)
 	return job_tree_dirs(t) - job_tree_dirs(&above);
 }
 
-/* The nth directory of an order in which each comes behind those in it, and these lie together. */
-uint64_t tree_dir_last(const struct job_tree *t, uint64_t n);
-
 /* Bytes that "DIR/.../" or "DIR/.../file_00000000.dat" takes at most, with a NUL. */
 size_t tree_room(const struct job_tree *t);
 /* Writes the path of directory dir, relative to the set's uri, with '/' at its end and a NUL; returns its
