@@ -17,7 +17,13 @@ from table import Metric
 
 MS, SECOND = 10**6, 10**9
 REPEATS = 7
-PORT = 15201
+
+
+def free_port():
+    """Of each server its own: connections of the one before may hold a port for a minute."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return str(s.getsockname()[1])
 
 
 def now():
@@ -105,7 +111,8 @@ class Iperf3:
     def __enter__(self):
         if not shutil.which("iperf3"):
             raise Failed("iperf3 is not installed")
-        self.server = subprocess.Popen(["iperf3", "-s", "-p", str(PORT)], stdout=subprocess.DEVNULL)
+        self.port = free_port()
+        self.server = subprocess.Popen(["iperf3", "-s", "-p", self.port], stdout=subprocess.DEVNULL)
         time.sleep(0.3)  # it says nothing that could be waited for
         return self
 
@@ -116,7 +123,7 @@ class Iperf3:
     def run(self, *args, seconds=1):
         """(what it received, CPU ns of both ends): bytes, or datagrams of udp, a second."""
         mine, theirs = processors()
-        done = spend(["iperf3", "-c", "127.0.0.1", "-p", str(PORT), "-t", str(seconds), "-J",
+        done = spend(["iperf3", "-c", "127.0.0.1", "-p", self.port, "-t", str(seconds), "-J",
                       "-A", f"{mine},{theirs}", *args])
         end = json.loads(done.out)["end"]
         total = end.get("sum_received") or end["sum"]
@@ -134,12 +141,13 @@ class Sockperf:
     def __enter__(self):
         if not shutil.which("sockperf"):
             raise Failed("sockperf is not installed")
-        self.where = ["-i", "127.0.0.1", "-p", str(PORT), "--tcp"]
+        port = free_port()
+        self.where = ["-i", "127.0.0.1", "-p", port, "--tcp"]
         self.server = subprocess.Popen(["taskset", "-c", processors()[1], "sockperf", "server", *self.where],
                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         for _ in range(200):  # it says nothing that could be waited for
             with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", PORT)) == 0:
+                if probe.connect_ex(("127.0.0.1", int(port))) == 0:
                     return self
             time.sleep(0.05)
         self.__exit__()
