@@ -114,6 +114,12 @@ static bool covers_tree(const char *uri, const struct job_set *set)
 	return !first.data || text_match(uri, first.data, false);
 }
 
+bool plan_covers(const char *uri, const struct job_set *set)
+{
+	return set->tree.depth ? covers_tree(uri, set)
+			       : uri_covers(uri, set->uri, set->name);
+}
+
 bool workload_in_tree(const struct job *j, const char *uri)
 {
 	for (size_t i = 0; i < j->n_sets; i++)
@@ -146,30 +152,15 @@ static int check_put(struct planner *p, const struct job *j, size_t i, struct er
 	return 0;
 }
 
-static int check_rmdir(struct planner *p, const struct job *j, size_t i, struct err *err)
-{
-	const struct op_spec *op = &p->w->ops[i];
-
-	for (size_t k = 0; k < j->n_ops; k++)
-		if (j->ops[k].kind == OP_MKDIR &&
-			strcmp(j->ops[k].uri, j->ops[i].uri) == 0)
-			return 0;
-	if (j->allow_foreign || workload_in_tree(j, j->ops[i].uri))
-		return 0;
-	return node_error(p->w->doc, at_key(op->node, "path"), err,
-		"rmdir '%s' has nothing to remove: it needs a mkdir of the same path, or "
-		"a directory_structure, or --allow-foreign",
-		op->path);
-}
-
 static bool reads(enum op_kind kind)
 {
 	return kind == OP_GET || kind == OP_STAT || kind == OP_RANGE_GET ||
 	       kind == OP_RANGE_PUT || kind == OP_COPY;
 }
 
-/* Names of a tree are one set: what a delete takes is gone for those that read. */
-static int check_delete(struct planner *p, const struct job *j, size_t i, struct err *err)
+/* Names of a tree are one set: what op i takes is gone for those that read. what: files, or directories with them. */
+static int note_readers(struct planner *p, const struct job *j, size_t i,
+	const char *what, struct err *err)
 {
 	for (size_t s = 0; s < j->n_sets; s++)
 		for (size_t k = 0;
@@ -177,10 +168,109 @@ static int check_delete(struct planner *p, const struct job *j, size_t i, struct
 			if (reads(j->ops[k].kind) &&
 				covers_tree(j->ops[k].uri, &j->sets[s]))
 				return plan_note(p, err,
-					"delete '%s' takes files of the tree that %s "
-					"reads: expect not_found errors",
-					p->w->ops[i].path, op_infos[j->ops[k].kind].name);
+					"%s '%s' takes %s of the tree that %s reads: "
+					"expect not_found errors",
+					op_infos[j->ops[i].kind].name, p->w->ops[i].path,
+					what, op_infos[j->ops[k].kind].name);
 	return 0;
+}
+
+/* The tree whose directories an rmdir removes; NULL: none. */
+static const struct job_set *tree_of(const struct job *j, const char *uri)
+{
+	for (size_t i = 0; i < j->n_sets; i++)
+		if (!text_has_wildcard(uri) && covers_tree(uri, &j->sets[i]))
+			return &j->sets[i];
+	return NULL;
+}
+
+/* The op that may take files of a tree away meanwhile; NULL: none. */
+static const struct job_op *emptier(const struct job *j, const struct job_set *set)
+{
+	for (size_t i = 0; i < j->n_ops; i++) {
+		const struct job_op *op = &j->ops[i];
+		const bool removes =
+			op->kind == OP_DELETE || (op->kind == OP_RMDIR && op->recursive);
+		const size_t folder = uri_folder_len(op->uri);
+		const size_t len = strlen(set->uri);
+
+		if (removes &&
+			strncmp(op->uri, set->uri, folder < len ? folder : len) == 0)
+			return op;
+	}
+	return NULL;
+}
+
+/* Without recursive a directory has to be empty, and the files of a tree are in all of them or below them. */
+static int check_full(struct planner *p, const struct job *j, size_t i, struct err *err)
+{
+	const struct op_spec *op = &p->w->ops[i];
+	const struct job_set *set = tree_of(j, j->ops[i].uri);
+	const struct job_op *other;
+
+	if (!set || set->tree.files_per_dir == 0 || op->recursive || !p->scheme->is_local)
+		return 0;
+	other = emptier(j, set);
+	if (other)
+		return plan_note(p, err,
+			"rmdir '%s' comes to directories that %s has not emptied by "
+			"then: "
+			"expect errors of class exists",
+			op->path, op_infos[other->kind].name);
+	if (j->trust)
+		return 0;
+	return node_error(p->w->doc, at_key(op->node, "path"), err,
+		"rmdir '%s' finds no empty directory: the tree has %u files in each that "
+		"holds files, and nothing of this workload deletes them: give it "
+		"recursive: true, or the tree files_per_dir: 0",
+		op->path, set->tree.files_per_dir);
+}
+
+/* Directories that hold some of several workers' are removed by none of them. */
+static int note_left(struct planner *p, const struct job *j, size_t i, struct err *err)
+{
+	const struct job_set *set = tree_of(j, j->ops[i].uri);
+	uint64_t dirs, left;
+
+	if (!set || !p->shared)
+		return 0;
+	dirs = left = job_tree_dirs(&set->tree);
+	for (uint32_t s = 0; s < j->share_count; s++)
+		left -= job_tree_part(&set->tree, s, j->share_count).dirs;
+	if (left == 0)
+		return 0;
+	return plan_note(p, err,
+		"rmdir '%s': %s of the %s directories of a tree %s directories of "
+		"several "
+		"workers, and none of these removes %s: %s",
+		p->w->ops[i].path, units_count(left).s, units_count(dirs).s,
+		left > 1 ? "hold" : "holds", left > 1 ? "them" : "it",
+		p->w->prepare.cleanup ? "cleanup does" : "they stay");
+}
+
+static bool has_mkdir(const struct job *j, const char *uri)
+{
+	for (size_t k = 0; k < j->n_ops; k++)
+		if (j->ops[k].kind == OP_MKDIR && strcmp(j->ops[k].uri, uri) == 0)
+			return true;
+	return false;
+}
+
+static int check_rmdir(struct planner *p, const struct job *j, size_t i, struct err *err)
+{
+	const struct op_spec *op = &p->w->ops[i];
+
+	if (has_mkdir(j, j->ops[i].uri))
+		return 0;
+	if (!j->allow_foreign && !workload_in_tree(j, j->ops[i].uri))
+		return node_error(p->w->doc, at_key(op->node, "path"), err,
+			"rmdir '%s' has nothing to remove: it needs a mkdir of the same "
+			"path, or a directory_structure, or --allow-foreign",
+			op->path);
+	if (check_full(p, j, i, err) < 0 || note_left(p, j, i, err) < 0)
+		return -1;
+	return op->recursive ? note_readers(p, j, i, "directories with the files", err)
+			     : 0;
 }
 
 int plan_check_trees(struct planner *p, const struct job *first, struct err *err)
@@ -193,7 +283,7 @@ int plan_check_trees(struct planner *p, const struct job *first, struct err *err
 		else if (first->ops[i].kind == OP_RMDIR)
 			r = check_rmdir(p, first, i, err);
 		else if (first->ops[i].kind == OP_DELETE)
-			r = check_delete(p, first, i, err);
+			r = note_readers(p, first, i, "files", err);
 		if (r < 0)
 			return -1;
 	}

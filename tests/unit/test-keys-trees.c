@@ -224,7 +224,17 @@ static void test_tree_ops(void)
 			"object_size is not used"},
 		{"{op: put, path: x/, weight: 1, object_size: 1}", NULL},
 		{"{op: mkdir, path: t/, weight: 1}", NULL},
-		{"{op: rmdir, path: t/, weight: 1}", NULL},
+		{"{op: rmdir, path: t/, weight: 1, recursive: true}", NULL},
+		{"{op: mkdir, path: t/, weight: 1}, {op: rmdir, path: t/, weight: 1}",
+			NULL},
+		{"{op: delete, path: \"t/*\", weight: 1}, {op: rmdir, path: t/, weight: "
+		 "1}",
+			"rmdir 't/' comes to directories that delete has not emptied by "
+			"then: expect errors of class exists"},
+		{"{op: stat, path: \"t/*\", weight: 1}, {op: rmdir, path: t/, weight: 1, "
+		 "recursive: true}",
+			"rmdir 't/' takes directories with the files of the tree that "
+			"stat reads: expect not_found errors"},
 		{"{op: get, path: \"t/*\", weight: 1}, {op: delete, path: t/, weight: 1}",
 			"delete 't/' takes files of the tree that get reads: expect "
 			"not_found errors"},
@@ -247,6 +257,90 @@ static void test_tree_ops(void)
 		CHECK(rows[i].note ? has_note(&m.p, rows[i].note) : !*m.p.notes,
 			"row %zu: %s", i, *m.p.notes ? *m.p.notes : "nothing");
 		CHECK(m.p.jobs[0].n_sets == 1, "row %zu", i);
+		drop(&m);
+	}
+}
+
+/* rmdir of a tree without recursive: what is certain to fail is refused, and nothing else. */
+static void test_full_directories(void)
+{
+#define FILES(target, keys, files, ops)                                                  \
+	"target: " target "\nprepare: {" keys                                            \
+	"directory_structure: {width: 2, depth: 2, files_per_dir: " files                \
+	"}, ensure_objects: [{base_uri: t, " SIZED "}]}\nworkload: [" ops "]\n"
+#define RMDIR "{op: rmdir, path: t/, weight: 1}"
+	static const struct {
+		const char *text;
+		bool fine;
+	} rows[] = {
+		{FILES("file:///t/", "", "3", RMDIR), false},
+		{FILES("direct:///t/", "", "3", RMDIR), false},
+		{FILES("file:///t/", "", "3", "{op: rmdir, path: ./, weight: 1}"), false},
+		{FILES("file:///t/", "", "3",
+			 RMDIR ", {op: delete, path: \"other/*\", weight: 1}"),
+			false},
+		{FILES("file:///t/", "", "3", RMDIR ", {op: mkdir, path: u/, weight: 1}"),
+			false},
+		{FILES("null://x/t/", "", "3", RMDIR), true},
+		{FILES("file:///t/", "skip_verification: true, ", "3", RMDIR), true},
+		{FILES("file:///t/", "", "3",
+			 RMDIR ", {op: delete, path: t/sub/one, weight: 1}"),
+			true},
+		{FILES("file:///t/", "", "3",
+			 RMDIR ", {op: rmdir, path: ./, weight: 1, recursive: true}"),
+			true},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct planned m;
+
+		if (rows[i].fine && make(&m, rows[i].text, NULL, 1))
+			drop(&m);
+		if (rows[i].fine)
+			continue;
+		struct err err = ERR_INIT;
+
+		CHECK(plan_text(rows[i].text, NULL, NULL, 1, &m.w, &m.p, &err) < 0 &&
+				strstr(err.text, "w.yaml:3:30: rmdir '") &&
+				strstr(err.text,
+					"' finds no empty directory: the tree has 3 "
+					"files in each that holds files, and nothing of "
+					"this workload deletes them: give it recursive: "
+					"true, or the tree files_per_dir: 0"),
+			"row %zu: %s", i, err.text);
+	}
+}
+
+/* Directories that none of several workers removes are counted. */
+static void test_directories_of_several(void)
+{
+#define DIRS(width, more)                                                                \
+	"target: file:///t/\nprepare: {" more "directory_structure: {width: " width      \
+	", depth: 3, files_per_dir: 0}}\nworkload: [{op: rmdir, path: ./, weight: 1}]\n" \
+	"distributed: {shared_filesystem: true}\n"
+	static const struct {
+		const char *text;
+		size_t workers;
+		const char *note;
+	} rows[] = {
+		{DIRS("3", ""), 1, NULL},
+		{DIRS("3", ""), 3, NULL},
+		{DIRS("3", ""), 2,
+			"2 of the 39 directories of a tree hold directories of several "
+			"workers, and none of these removes them: they stay"},
+		{DIRS("2", "cleanup: true, "), 4,
+			"2 of the 14 directories of a tree hold directories of several "
+			"workers, and none of these removes them: cleanup does"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct planned m;
+
+		if (!make(&m, rows[i].text, NULL, rows[i].workers))
+			continue;
+		CHECK(rows[i].note ? has_note(&m.p, rows[i].note)
+				   : !has_note(&m.p, "several workers"),
+			"row %zu: %s", i, *m.p.notes ? *m.p.notes : "nothing");
 		drop(&m);
 	}
 }
@@ -321,4 +415,5 @@ static void test_tree_workers(void)
 }
 
 TEST_MAIN(TEST(test_strategies), TEST(test_ids), TEST(test_tree),
-	TEST(test_tree_refusals), TEST(test_tree_ops), TEST(test_tree_workers))
+	TEST(test_tree_refusals), TEST(test_tree_ops), TEST(test_tree_workers),
+	TEST(test_full_directories), TEST(test_directories_of_several))
