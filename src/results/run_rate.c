@@ -11,6 +11,9 @@
 
 /* Workers that are named in a sentence. */
 #define NAMED_MAX 4u
+/* Processors and slots that are in use so much of the time, in % and as a part, are full. */
+#define PROCESSORS_FULL 95
+#define SLOTS_FULL 0.5
 
 const char *const rate_limit_names[RATE_LIMITS] = {
 	"kept", "storage", "generator", "lost"};
@@ -54,6 +57,24 @@ void run_rate(const struct run_info *info, struct run_rate *ret)
 	ret->missed = is_missed(ret->due, (double)ret->started);
 }
 
+static double processors_busy(const struct run_worker *rw)
+{
+	return fmax(machine_seen_mean(rw->machine, SEEN_CPU),
+		machine_seen_mean(rw->machine, SEEN_OWN_CPU));
+}
+
+bool run_rate_no_processor(const struct run_worker *rw)
+{
+	return rw->slots_busy >= SLOTS_FULL && processors_busy(rw) >= PROCESSORS_FULL;
+}
+
+double run_rate_missed_pct(const struct run_info *info, const struct run_worker *rw)
+{
+	double due = due_of(info, rw);
+
+	return due > 0 ? 100 * (1 - (double)rw->started / due) : 0;
+}
+
 enum rate_limit run_rate_limit(const struct run_info *info, const struct run_worker *rw)
 {
 	double due = due_of(info, rw), missed = due - (double)rw->started;
@@ -62,7 +83,9 @@ enum rate_limit run_rate_limit(const struct run_info *info, const struct run_wor
 		return RATE_KEPT;
 	if (!rw->rate_known)
 		return RATE_LOST;
-	return rw->slots_busy >= missed / due / 2 ? RATE_STORAGE : RATE_GENERATOR;
+	if (rw->slots_busy < missed / due / 2 || run_rate_no_processor(rw))
+		return RATE_GENERATOR;
+	return RATE_STORAGE;
 }
 
 /* Small rates with decimals, others as people read them. */
@@ -118,6 +141,11 @@ static void put_reason(
 			"had every slot busy %.0f %% of the time while operations were "
 			"due: the storage is the limit, or concurrency is too low",
 			worst->slots_busy * 100);
+	} else if (run_rate_no_processor(worst)) {
+		buf_printf(out,
+			"had all processors %.0f %% busy, and every slot %.0f %% of the "
+			"time: the load generator is the limit",
+			processors_busy(worst), worst->slots_busy * 100);
 	} else {
 		buf_printf(out,
 			"began late with slots free: the load generator is the limit "
@@ -126,6 +154,19 @@ static void put_reason(
 	}
 	if (limit != RATE_LOST && n > 1)
 		buf_printf(out, "; worst is %s", worst->id);
+}
+
+/* By chance, or since there were so few that one more or less counts, others came due than the rate says. */
+static void put_due(
+	const struct run_info *info, const struct run_rate *rate, struct buf *out)
+{
+	const double asked = rate->asked * seconds_of(info);
+
+	for (size_t i = 0; i < info->n_workers; i++)
+		if (info->workers[i].rate > 0 && !info->workers[i].rate_known)
+			return;
+	if (fabs(rate->due - asked) > (1 - RUN_RATE_DELIVERED) * asked)
+		buf_printf(out, "; %s came due", units_count((uint64_t)rate->due).s);
 }
 
 void run_rate_text(const struct run_info *info, struct buf *out)
@@ -141,6 +182,7 @@ void run_rate_text(const struct run_info *info, struct buf *out)
 		info->arrival == ARRIVAL_POISSON ? " (poisson)" : "");
 	put_rate(out, rate.delivered);
 	buf_printf(out, " (%.2f %%)", rate.delivered / rate.asked * 100);
+	put_due(info, &rate, out);
 	if (rate.never_started)
 		buf_printf(out, "; %s never started", units_count(rate.never_started).s);
 	if (rate.carried)

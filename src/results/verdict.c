@@ -135,26 +135,21 @@ static void core_why(const struct run_info *info, const struct run_worker *rw,
 	buf_printf(out, "the core of its one thread was %.0f %% busy", value);
 }
 
-static double missed_of(const struct run_info *info, const struct run_worker *rw)
-{
-	double due = rw->rate * (double)info->measured_ns / 1e9;
-
-	return due > 0 ? 100 * (1 - (double)rw->started / due) : 0;
-}
-
 static double lateness_value(const struct run_info *info, const struct run_worker *rw)
 {
-	return run_rate_limit(info, rw) == RATE_GENERATOR ? missed_of(info, rw) : -1;
+	return run_rate_limit(info, rw) == RATE_GENERATOR ? run_rate_missed_pct(info, rw)
+							  : -1;
 }
 
 static void lateness_why(const struct run_info *info, const struct run_worker *rw,
 	double value, struct buf *out)
 {
 	(void)info;
-	buf_printf(out,
-		"%.1f %% of the rate were missed while slots were free (all processors "
-		"%.0f %% busy)",
-		value, machine_seen_mean(rw->machine, SEEN_CPU));
+	buf_printf(out, "%.1f %% of its rate were missed while %s (%s %.0f %% busy)",
+		value,
+		run_rate_no_processor(rw) ? "operations kept all processors busy"
+					  : "slots were free",
+		processors(rw), busy(rw));
 }
 
 /* MiB/s that were swapped. */

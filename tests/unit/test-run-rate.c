@@ -9,6 +9,9 @@
 static const struct machine_seen machine = {
 	.seconds = 1, .values = {[SEEN_BUSIEST_CORE] = {96, 96}}};
 
+static const struct machine_seen full_machine = {
+	.seconds = 1, .values = {[SEEN_CPU] = {99, 99}}};
+
 static struct run_worker worker(
 	const char *id, double rate, uint64_t started, uint64_t never, double slots_busy)
 {
@@ -19,6 +22,16 @@ static struct run_worker worker(
 		.slots_busy = slots_busy,
 		.rate_known = true,
 		.machine = &machine};
+}
+
+/* All processors of its machine are busy. */
+static struct run_worker full(
+	const char *id, double rate, uint64_t started, uint64_t never, double slots_busy)
+{
+	struct run_worker rw = worker(id, rate, started, never, slots_busy);
+
+	rw.machine = &full_machine;
+	return rw;
 }
 
 /* One that warm-up left some to. */
@@ -72,7 +85,21 @@ static void test_text(void)
 			"%)"},
 		/* by chance fewer came due */
 		{{worker("a", 100, 960, 0, 0)}, 1, ARRIVAL_POISSON, false,
-			"asked 100 ops/s (poisson), delivered 96 (96.00 %)"},
+			"asked 100 ops/s (poisson), delivered 96 (96.00 %); 960 came "
+			"due"},
+		/* so few that one counts */
+		{{worker("a", 0.01, 1, 0, 0)}, 1, ARRIVAL_CONSTANT, false,
+			"asked 0.01 ops/s, delivered 0.10 (1000.00 %); 1 came due"},
+		/* a machine that has no processor left for its slots */
+		{{full("a", 1000, 5000, 5000, 0.9)}, 1, ARRIVAL_CONSTANT, true,
+			"MISSED: asked 1,000 ops/s, delivered 500 (50.00 %); 5,000 never "
+			"started; a had all processors 99 % busy, and every slot 90 % of "
+			"the time: the load generator is the limit"},
+		{{full("a", 1000, 9000, 1000, 0.1)}, 1, ARRIVAL_CONSTANT, true,
+			"MISSED: asked 1,000 ops/s, delivered 900 (90.00 %); 1,000 never "
+			"started; a had every slot busy 10 % of the time while "
+			"operations "
+			"were due: the storage is the limit, or concurrency is too low"},
 		{{worker("a", 1000, 9000, 1000, 0.06)}, 1, ARRIVAL_CONSTANT, true,
 			"MISSED: asked 1,000 ops/s, delivered 900 (90.00 %); 1,000 never "
 			"started; a had every slot busy 6 % of the time while operations "

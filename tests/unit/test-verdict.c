@@ -89,7 +89,13 @@ static const struct {
 			"kept"},
 	{"a rate that the generator missed", {FULL}, 1, 0.9, .rate = 100, .started = 900,
 		.bound = BOUND_GENERATOR, .limit = "lateness",
-		.says = "10.0 % of the rate were missed while slots were free"},
+		.says = "10.0 % of its rate were missed while slots were free (all "
+			"processors 98 % busy)"},
+	{"a rate that is missed with all slots and processors busy", {FULL}, 1, 0.9,
+		.rate = 100, .slots_busy = 0.9, .started = 500, .bound = BOUND_GENERATOR,
+		.limit = "lateness",
+		.says = "50.0 % of its rate were missed while operations kept all "
+			"processors busy"},
 	{"a rate that the store missed", {CALM}, 1, 0.9, .rate = 100, .slots_busy = 0.9,
 		.started = 500, .bound = BOUND_STORAGE, .limit = "slots",
 		.says = "every slot was waiting for the store 90 % of the time"},
