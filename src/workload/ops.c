@@ -188,10 +188,34 @@ static int check_weight(struct decode *d, const struct op_spec *op, struct err *
 
 static int check_selection(struct decode *d, const struct op_spec *op, struct err *err)
 {
-	if (op->kind != OP_DELETE || op->selection.how == SELECT_UNIFORM)
+	const struct node *n = at_key(op->node, "selection");
+	const bool one = !text_has_wildcard(op->path) && !text_ends_with(op->path, "/");
+
+	if (op->selection.how == SELECT_UNIFORM || PREFIX & 1u << op->kind)
 		return 0;
-	return node_error(d->doc, at_key(op->node, "selection"), err,
-		"a delete takes each object once: it has no selection but uniform");
+	if (op->kind == OP_DELETE)
+		return node_error(d->doc, n, err,
+			"a delete takes each object once: it has no selection but "
+			"uniform");
+	/* the ranges of one object can be taken in order */
+	if (!one || (RANGE & 1u << op->kind && op->selection.how == SELECT_SEQUENTIAL))
+		return 0;
+	return node_error(d->doc, n, err,
+		"'%s' is one object: there is none to select (a prefix ends with '/')",
+		op->path);
+}
+
+/* What is all zeros repeats and shrinks as it is. */
+int workload_check_fill(struct decode *d, const struct node *entry, int fill,
+	unsigned dedup, unsigned compress, struct err *err)
+{
+	const char *key = dedup > 1 ? "dedup_factor" : "compress_factor";
+
+	if (fill != FILL_ZERO || (dedup <= 1 && compress <= 1))
+		return 0;
+	return node_error(d->doc, at_key(entry, key), err,
+		"fill zero repeats and shrinks as it is: '%s' has nothing to do there",
+		key);
 }
 
 /* tree: puts may go into one, whose files keep their sizes. */
@@ -281,6 +305,10 @@ static int check_path(struct decode *d, struct op_spec *op, struct err *err)
 	if (op->target && uri_check_target(op->target, &why) < 0)
 		return node_error(
 			d->doc, at_key(op->node, "target"), err, "target: %s", why.text);
+	if (op->target && uri_is_absolute(op->path) &&
+		(op->kind != OP_COPY || (op->to && uri_is_absolute(op->to))))
+		return node_error(d->doc, at_key(op->node, "target"), err,
+			"target is for relative paths, and '%s' is none", op->path);
 	if (PREFIX & 1u << op->kind)
 		return settle_prefix(d, op, "path", &op->path, err);
 	return op->kind == OP_COPY ? check_to(d, op, err) : 0;
@@ -307,7 +335,8 @@ static int decode_entry(struct decode *d, const struct node *n, bool tree,
 		return -1;
 	if (check_keys(d, op, err) < 0 || check_weight(d, op, err) < 0 ||
 		check_path(d, op, err) < 0 || check_sizes(d, op, tree, err) < 0 ||
-		check_selection(d, op, err) < 0)
+		check_selection(d, op, err) < 0 ||
+		workload_check_fill(d, n, op->fill, op->dedup, op->compress, err) < 0)
 		return -1;
 	return check_delimiter(d, op, err);
 }

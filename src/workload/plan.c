@@ -305,6 +305,8 @@ static int make_jobs(struct planner *p, struct plan *plan, struct err *err)
 	r = plan_deletable(p, &first, err);
 	if (r == 0)
 		r = plan_check_trees(p, &first, err);
+	if (r == 0)
+		r = plan_check_keys(p, &first, err);
 	job_finish(&first);
 	if (r < 0)
 		return -1;

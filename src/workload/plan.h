@@ -77,8 +77,15 @@ int plan_job_endpoints(const struct seat *s, struct job *j);
 int plan_job_store(const struct planner *p, struct job *j, struct err *err);
 /* What the store of the scheme cannot do, and what people should know about it. */
 int plan_limits(struct planner *p, struct err *err);
+/* The largest object that a size can be; 0: there is no bound. */
+uint64_t plan_size_max(const struct size_spec *s);
 /* dynamic_put_pool: which ops of j share a pool. */
 void plan_pools(struct job *j);
+
+/* --- plan_keys.c */
+
+/* Keys of ops that would do nothing, by the job of the first worker: refused, or said in a note. */
+int plan_check_keys(struct planner *p, const struct job *first, struct err *err);
 
 /* --- plan_trees.c */
 
@@ -91,6 +98,8 @@ int plan_job_tree(
 void plan_job_parts(const struct planner *p, struct job *j);
 /* What is not used of what the workload says about trees. */
 int plan_note_trees(struct planner *p, struct err *err);
+/* Whether uri means the objects of a set, be it a tree or not: proto/job.h says when. */
+bool plan_covers(const char *uri, const struct job_set *set);
 /* What ops do in trees, by the job of the first worker. */
 int plan_check_trees(struct planner *p, const struct job *first, struct err *err);
 

@@ -105,8 +105,7 @@ static int check_batch(struct planner *p, const struct op_spec *op, struct err *
 		p->scheme->prefix, most);
 }
 
-/* The largest object that a size can be; 0: there is no bound. */
-static uint64_t size_max(const struct size_spec *s)
+uint64_t plan_size_max(const struct size_spec *s)
 {
 	uint64_t most = s->max;
 
@@ -120,7 +119,7 @@ static int check_parts(struct planner *p, const struct op_spec *op, struct err *
 {
 	const struct scheme *s = p->scheme;
 	const struct node *n = at_key(op->node, "part_size");
-	uint64_t size = op->part_size, most = size_max(&op->size);
+	uint64_t size = op->part_size, most = plan_size_max(&op->size);
 
 	if (!size)
 		return 0;
@@ -144,7 +143,7 @@ static int check_put(struct planner *p, const struct op_spec *op, struct err *er
 {
 	const struct scheme *s = p->scheme;
 
-	if (!s->put_max || size_max(&op->size) <= s->put_max)
+	if (!s->put_max || plan_size_max(&op->size) <= s->put_max)
 		return 0;
 	return plan_note(p, err,
 		"put '%s': objects above %s go to %s in parts, and stay puts in the "

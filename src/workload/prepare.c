@@ -150,6 +150,8 @@ static int decode_set(
 	s->node = n;
 	if (decode_map(d, n, set_keys, "entry of ensure_objects", s, err) < 0)
 		return -1;
+	if (workload_check_fill(d, n, s->fill, s->dedup, s->compress, err) < 0)
+		return -1;
 	return check_base(d, s, err);
 }
 

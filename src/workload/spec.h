@@ -136,6 +136,9 @@ int structure_decode(struct decode *d, struct prepare_spec *p, struct err *err);
 int structure_settle(struct decode *d, struct prepare_spec *p, struct err *err);
 /* Its tree; dir_mask is s's own. */
 struct job_tree structure_tree(const struct structure_spec *s);
+/* Refuses factors beside fill zero, in an entry of workload or ensure_objects. */
+int workload_check_fill(struct decode *d, const struct node *entry, int fill,
+	unsigned dedup, unsigned compress, struct err *err);
 void op_spec_finish(struct op_spec *op);
 void prepare_spec_finish(struct prepare_spec *p);
 
