@@ -11,15 +11,9 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/units.h"
-#include "worker/engine/engine.h"
-#include "worker/load/load.h"
-#include "worker/load/task.h"
+#include "cpu.h"
+#include "load_job.h"
 #include "worker/objects/data.h"
-
-static char *copy(const char *s)
-{
-	return strdup(s);
-}
 
 static struct job make_job(uint64_t duration_ns, double rate)
 {
@@ -33,29 +27,16 @@ static struct job make_job(uint64_t duration_ns, double rate)
 		{OP_STAT, 10, "null://x/get/*"},
 		{OP_DELETE, 5, "null://x/put/key"},
 	};
-	struct job j = {
-		.generation = 1,
-		.run = copy("benchbenchbe"),
-		.worker = copy("w"),
-		.seed = 1,
-		.count = 1,
-		.share_count = 1,
-		.concurrency = rate > 0 ? 1024 : 1,
-		.rate = {.ops = rate, .timer = TIMER_SPIN},
-		.threads = 1,
-		.duration_ns = duration_ns,
-		.op_timeout_ns = NS_PER_SEC,
-		.stats_interval_ns = NS_PER_SEC,
-		.load = true,
-		.n_ops = sizeof(ops) / sizeof(ops[0]),
-	};
+	struct job j =
+		load_job(duration_ns, rate > 0 ? 1024 : 1, sizeof(ops) / sizeof(ops[0]));
 
-	j.ops = calloc(j.n_ops, sizeof(*j.ops));
+	j.threads = 1;
+	j.rate = (struct job_rate){.ops = rate, .timer = TIMER_SPIN};
 	for (size_t i = 0; i < j.n_ops; i++)
 		j.ops[i] = (struct job_op){.kind = ops[i].kind,
 			.weight = ops[i].weight,
-			.uri = copy(ops[i].uri),
-			.place = copy("bench")};
+			.uri = strdup(ops[i].uri),
+			.place = strdup("bench")};
 	/* as often in each bucket */
 	j.ops[1].size = (struct size_spec){.type = SIZE_MIX,
 		.n_parts = BUCKETS,
@@ -72,29 +53,8 @@ static struct job make_job(uint64_t duration_ns, double rate)
 static struct engine *start(struct task *t, struct gate *gate, struct err *err)
 {
 	const struct pacing pacing = {.rate = t->job.rate, .count = 1, .seed = 1};
-	const struct engine_config cfg = {
-		.pacing = &pacing,
-		.backend = t->backend,
-		.job = t->job_state,
-		.threads = t->threads,
-		.slots = t->slots,
-		.source = &load_source,
-		.source_user = t,
-		.kinds = load_kinds(t),
-		.gate = gate,
-		.measure_ns = t->job.duration_ns,
-		.op_timeout_ns = t->job.op_timeout_ns,
-	};
 
-	return engine_create(&cfg, err);
-}
-
-static uint64_t cpu_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
-	return (uint64_t)ts.tv_sec * NS_PER_SEC + (uint64_t)ts.tv_nsec;
+	return load_engine(t, &pacing, gate, err);
 }
 
 int main(int argc, char **argv)

@@ -20,9 +20,8 @@
 #include "common/err.h"
 #include "common/rng.h"
 #include "common/units.h"
-#include "worker/engine/engine.h"
-#include "worker/load/load.h"
-#include "worker/load/task.h"
+#include "cpu.h"
+#include "load_job.h"
 #include "worker/objects/data.h"
 
 #define ROUND_NS (300 * NS_PER_MS)
@@ -42,14 +41,6 @@ struct setup {
 struct cost {
 	uint64_t ops, cpu_ns, wall_ns;
 };
-
-static uint64_t cpu_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
-	return (uint64_t)ts.tv_sec * NS_PER_SEC + (uint64_t)ts.tv_nsec;
-}
 
 static int make_file(const struct setup *s, const char *path)
 {
@@ -170,24 +161,10 @@ static int bare_round(const struct setup *s, int *fds, struct cost *cost)
 
 static struct job make_job(const struct setup *s)
 {
-	struct job j = {
-		.generation = 1,
-		.run = strdup("benchbenchbe"),
-		.worker = strdup("w"),
-		.seed = 1,
-		.count = 1,
-		.share_count = 1,
-		.concurrency = s->threads,
-		.duration_ns = ROUND_NS,
-		.op_timeout_ns = NS_PER_SEC,
-		.stats_interval_ns = NS_PER_SEC,
-		.load = true,
-		.allow_foreign = true,
-		.n_ops = 1,
-		.ops = calloc(1, sizeof(struct job_op)),
-	};
+	struct job j = load_job(ROUND_NS, s->threads, 1);
 	char uri[512];
 
+	j.allow_foreign = true;
 	snprintf(uri, sizeof(uri), "%.255s/%s", s->uri, s->kind == OP_PUT ? "" : "*");
 	j.ops[0] = (struct job_op){
 		.kind = s->kind,
@@ -209,29 +186,16 @@ static int engine_round(struct task *t, struct cost *cost, struct err *err)
 	uint64_t cpu, begin;
 
 	gate_init(&gate);
-	const struct engine_config cfg = {
-		.backend = t->backend,
-		.job = t->job_state,
-		.threads = t->threads,
-		.slots = t->slots,
-		.source = &load_source,
-		.source_user = t,
-		.kinds = load_kinds(t),
-		.gate = &gate,
-		.measure_ns = t->job.duration_ns,
-		.op_timeout_ns = t->job.op_timeout_ns,
-	};
-
-	e = engine_create(&cfg, err);
+	e = load_engine(t, NULL, &gate, err);
 	if (!e)
 		return -1;
 	cpu = cpu_ns();
 	begin = clock_ns() + 5 * NS_PER_MS;
 	gate_open(&gate, begin);
 	/* what is counted ends here; taking rings and buffers down is no part of an op, as it is none for fio */
-	clock_sleep_until(begin + cfg.measure_ns);
+	clock_sleep_until(begin + ROUND_NS);
 	cost->cpu_ns += cpu_ns() - cpu;
-	cost->wall_ns += cfg.measure_ns;
+	cost->wall_ns += ROUND_NS;
 	engine_wait(e);
 	engine_totals(e, t->job.ops[0].kind, &totals);
 	cost->ops += totals.count;

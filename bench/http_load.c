@@ -15,6 +15,7 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/units.h"
+#include "cpu.h"
 #include "http/http.h"
 
 #define BATCH 64
@@ -33,14 +34,6 @@ struct load {
 	uint64_t ops, failures, sum_ns;
 	char text[160];
 };
-
-static uint64_t cpu_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
-	return (uint64_t)ts.tv_sec * NS_PER_SEC + (uint64_t)ts.tv_nsec;
-}
 
 static const uint8_t *piece(void *user, uint64_t at, size_t *ret_len)
 {

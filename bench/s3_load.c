@@ -14,6 +14,7 @@
 #include "common/err.h"
 #include "common/rng.h"
 #include "common/units.h"
+#include "cpu.h"
 #include "proto/job.h"
 #include "proto/store.h"
 #include "worker/engine/engine.h"
@@ -65,14 +66,6 @@ static void thread_fini(void *state)
 }
 
 static const struct source source = {thread_init, next, done, thread_fini};
-
-static uint64_t cpu_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
-	return (uint64_t)ts.tv_sec * NS_PER_SEC + (uint64_t)ts.tv_nsec;
-}
 
 static int run(struct load *l, const struct backend *backend, void *job,
 	uint32_t connections, uint64_t seconds, struct err *err)
