@@ -113,6 +113,27 @@ hosts:
     t.golden("cli/matrix-plan.txt", text)
 
 
+def test_keys_that_do_nothing(t):
+    """Refused where they stand, or told, before a host is asked."""
+    one = "target: {}\nprepare: {{ensure_objects: [{{base_uri: set/, count: 8, size_spec: 64KiB{}}}]}}\nworkload:\n  - {{{}}}\n"
+    files, text = "file:///srv/data/", ""
+    for target, sets, op, options in (
+            (files, "", "op: get, path: set/, weight: 1, fill: zero", ()),
+            (files, "", "op: get, path: set/, weight: 1, fill: zero", ("--verify",)),
+            (files, ", fill: zero, dedup_factor: 4", "op: get, path: set/, weight: 1", ()),
+            (files, "", "op: get, path: set/one, weight: 1, selection: zipf", ()),
+            (files, "", "op: get, path: set/, weight: 1, selection: zipf", ("--once",)),
+            (files, "", "op: stat, path: file:///x/, weight: 1, target: file:///y/", ()),
+            (files, "", "op: range_get, path: set/, weight: 1, range_size: 6KiB, range_align: 4KiB", ("--once",)),
+            (files, "", "op: range_get, path: set/, weight: 1, range_size: 64KiB", ()),
+            ("null://", "", "op: put, path: out/, weight: 1, object_size: 4KiB, fsync: true", ("--verify",)),
+            ("null://", "", "op: delete, path: set/one, weight: 1, batch: 9", ())):
+        t.write("keys.yaml", one.format(target, sets, op))
+        done = t.muster("validate", "keys.yaml", *options)
+        text += f"--- {target}{sets}: {op} {' '.join(options)}\n{done.out}{done.err}"
+    t.golden("cli/keys.txt", text, [(str(t.tmp), "$TMP")])
+
+
 def test_matrix_refusals(t):
     text = ""
     for argv in (["matrix", "a"], ["matrix", "a", "a,b", "c"],
