@@ -458,7 +458,53 @@ static void test_cleanup_batches(void)
 	data_finish(&run_data);
 }
 
+/* A thread removes what it has made itself: where more removals are asked for than that, the result says which mix
+ * it was. */
+static void test_missed(void)
+{
+	const struct {
+		enum op_kind kind;
+		double weight;
+		bool said;
+	} rows[] = {{OP_DELETE, 3, true}, {OP_STAT, 3, false}};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct job j = run_job(4, NS_PER_SEC / 20);
+
+		j.target = strdup("null://x/");
+		run_add_op(&j, OP_PUT, 1, "null://x/p/");
+		j.ops[0].size =
+			(struct size_spec){.type = SIZE_FIXED, .min = 1, .max = 1};
+		run_add_op(&j, rows[i].kind, rows[i].weight, "null://x/p/*");
+
+		struct task *t = must_task(&j);
+		struct work *w = run_begin(t, PHASE_MEASURE);
+		AUTO_FREE char *text = NULL;
+
+		run_wait(w, WORK_DONE);
+		text = w->result.text ? strdup(w->result.text) : NULL;
+		run_free(w);
+		if (!rows[i].said) {
+			CHECK(text == NULL, "%s", text ? text : "");
+		} else if (CHECK(text != NULL)) {
+			double was = 0;
+
+			CHECK(sscanf(text,
+				      "delete was %lf %% of the operations, asked 75.0 "
+				      "%%: ",
+				      &was) == 1 &&
+					was > 10 && was <= 50,
+				"%s", text);
+			CHECK(strstr(text,
+				      " times there was nothing of its own thread to "
+				      "be removed") != NULL,
+				"%s", text);
+		}
+		task_destroy(t);
+	}
+}
+
 TEST_MAIN(TEST(test_ranges), TEST(test_range_of_unknown_size), TEST(test_copies),
 	TEST(test_batches), TEST(test_batches_of_own), TEST(test_shards),
 	TEST(test_keys_in_shards), TEST(test_routes), TEST(test_strategies),
-	TEST(test_refused), TEST(test_cleanup_batches))
+	TEST(test_refused), TEST(test_cleanup_batches), TEST(test_missed))

@@ -200,8 +200,10 @@ static int do_load(struct work *w)
 		judge_once(w);
 	else if (engine_ran_out(e))
 		w->result.text = text_printf(
-			"nothing was left to do before the time was over: the "
-			"objects to delete are used up");
+			"nothing was left to do before the time was over: what was to be "
+			"removed is used up");
+	if (!w->result.text && !w->stuck)
+		w->result.text = missed_text(t, e);
 	return 0;
 }
 

@@ -80,6 +80,12 @@ void load_rebuild(struct load_thread *l)
 	__atomic_fetch_sub(&l->once->busy, 1, __ATOMIC_RELAXED);
 }
 
+/* Whether op removes what this thread has made, and that is nothing. */
+static bool has_none(const struct load_thread *l, const struct load_op *op)
+{
+	return op->puts_of != UINT32_MAX && l->ops[op->puts_of].ring->n == 0;
+}
+
 /* Whether op i can begin now. */
 static bool possible(const struct load_thread *l, uint32_t i)
 {
@@ -87,7 +93,7 @@ static bool possible(const struct load_thread *l, uint32_t i)
 
 	if (op->busy >= op->cap || (op->removal.removal && !removal_can(&op->removal)))
 		return false;
-	return op->puts_of == UINT32_MAX || l->ops[op->puts_of].ring->n > 0;
+	return !has_none(l, op);
 }
 
 /* A draw among those that can begin now, by their weights; -1: none can. */
@@ -118,14 +124,19 @@ static bool draw_now(struct load_thread *l, uint32_t *ret_op)
 	int other;
 
 	*ret_op = mix_draw(&l->mix, rng_u64(&l->rng));
-	if (possible(l, *ret_op))
+	if (possible(l, *ret_op)) {
+		l->stuck = false;
 		return true;
+	}
+	if (!l->stuck && has_none(l, &l->ops[*ret_op]))
+		l->missed[*ret_op]++;
 	other = draw_possible(l);
-	if (other < 0)
+	l->stuck = other < 0;
+	if (l->stuck)
 		l->rng = before;
 	else
 		*ret_op = (uint32_t)other;
-	return other >= 0;
+	return !l->stuck;
 }
 
 static enum next load_next(void *state, struct io *io, char *uri, char *more)

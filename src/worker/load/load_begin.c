@@ -225,6 +225,21 @@ static int init_removal(
 	return removal_lane_init(&op->removal, r, op->runner, op->runners, slots);
 }
 
+/* Only what the load itself makes may not be there. */
+static int init_missed(struct load_thread *l, struct task *t, uint32_t index, uint32_t n)
+{
+	bool any = false;
+
+	for (uint32_t i = 0; i < l->n_ops; i++)
+		any |= l->ops[i].puts_of != UINT32_MAX;
+	if (!any)
+		return 0;
+	if (index == 0 && missed_init(&t->missed, n, l->n_ops) < 0)
+		return -ENOMEM;
+	l->missed = missed_of(&t->missed, index);
+	return 0;
+}
+
 /* Where this thread begins. */
 static void init_choice(struct load_thread *l, const struct task *t, uint32_t i)
 {
@@ -300,6 +315,8 @@ int load_begin(void *user, uint32_t index, uint32_t n, uint32_t slots, void **re
 		rc = share_weights(l, t, index, n);
 	if (rc == 0)
 		rc = init_once(l, t, index, n);
+	if (rc == 0)
+		rc = init_missed(l, t, index, n);
 	for (uint32_t i = 0; rc == 0 && i < l->n_ops; i++)
 		rc = init_removal(l, t, i, index, slots);
 	if (rc < 0) {

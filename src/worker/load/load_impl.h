@@ -82,8 +82,10 @@ struct load_thread {
 	bool waits; /* job.once: it has no keys left, and goes on until no thread has */
 	struct once *once;      /* job.once, else NULL */
 	struct once_lane *lane; /* the same */
-	bool may_refuse;        /* caps or rings: the op drawn may not be possible now */
-	uint64_t seq;           /* of the next put */
+	uint64_t *missed;       /* per op; NULL: none of them can */
+	bool stuck;      /* the op that was drawn last could not begin, nor any other */
+	bool may_refuse; /* caps or rings: the op drawn may not be possible now */
+	uint64_t seq;    /* of the next put */
 	struct choices choices;
 	const struct contents *contents;
 };

@@ -259,6 +259,7 @@ void task_destroy(struct task *t)
 	free(t->removals);
 	holders_finish(&t->holders);
 	once_finish(&t->once);
+	missed_finish(&t->missed);
 	mounts_finish(&t->mounts);
 	free(t->name);
 	free(t->samples_path);

@@ -11,6 +11,7 @@
 #include "worker/engine/holders.h"
 #include "worker/engine/storage.h"
 #include "worker/host/mounts.h"
+#include "worker/load/missed.h"
 #include "worker/load/once.h"
 #include "worker/objects/contents.h"
 #include "worker/objects/keyset.h"
@@ -34,6 +35,7 @@ struct task {
 	struct holders holders; /* that are missing now */
 	uint32_t threads, slots;
 	struct once once;         /* job.once: of the load's threads */
+	struct missed missed;     /* of the load's threads */
 	struct removal *removals; /* one per job.ops: of rmdirs of trees */
 	struct mounts mounts;     /* where its files lie */
 	char *samples_path;       /* or NULL */
