@@ -1,8 +1,10 @@
 """What tests of `muster run` share: results directories as values, and workloads as text."""
 
+import collections
 import csv
 import json
 import pathlib
+import re
 import struct
 
 MIX = """
@@ -93,3 +95,26 @@ def nearest_rank(values, percentile):
     ordered = sorted(values)
     rank = max(1, -(-len(ordered) * percentile // 100))
     return ordered[int(rank) - 1]
+
+
+class Choice:
+    """A line of a log of choices (MUSTER_DEBUG_CHOICES)."""
+
+    def __init__(self, line):
+        kind, uri, size, offset, at, stamp, *self.more = line.rstrip("\n").split("\t")
+        self.kind, self.uri = kind, uri
+        self.size, self.offset = int(size), int(offset)
+        # without what differs from run to run
+        self.same = (kind, re.sub(r"/[a-z0-9]{12}-", "/RUN-", uri), size, offset, at, stamp)
+
+
+def choices(folder, worker="*"):
+    """Lists of choices by the name of the file, choices.WORKER.THREAD: one per thread."""
+    return {path.name: [Choice(line) for line in path.open()]
+            for path in sorted(pathlib.Path(folder).glob(f"choices.{worker}.*"))}
+
+
+def taken(logs, kind):
+    """How often which object was chosen by one kind of operation; each of those that went in one request."""
+    return collections.Counter(uri for log in logs.values() for c in log if c.kind == kind
+                               for uri in [c.uri, *(c.more if kind == "delete" else ())])

@@ -2,7 +2,6 @@
 """run --once: every object is taken once, by one thread of one worker, whatever is shared and whatever fails; and a
 seed repeats what each thread chooses."""
 
-import collections
 import json
 import re
 import sys
@@ -10,7 +9,7 @@ import sys
 sys.path[:0] = [__file__.rsplit("/", 1)[0]]
 
 from harness import *  # noqa: E402,F403
-from runs import Results  # noqa: E402
+from runs import Results, choices, taken  # noqa: E402
 
 
 @fixture
@@ -27,27 +26,6 @@ def inventory(t, sshd, count=3):
     lines = [f"defaults: {json.dumps(defaults)}", "hosts:"]
     lines += [f"  - {{name: h{n}, address: 127.0.0.1}}" for n in range(1, count + 1)]
     return t.write("hosts.yaml", "\n".join(lines) + "\n")
-
-
-class Choice:
-    """A line of a log of choices."""
-
-    def __init__(self, line):
-        kind, uri, size, offset, at, stamp, *self.more = line.rstrip("\n").split("\t")
-        self.kind, self.uri = kind, uri
-        self.size, self.offset = int(size), int(offset)
-        # without what differs from run to run
-        self.same = (kind, re.sub(r"/[a-z0-9]{12}-", "/RUN-", uri), size, offset, at, stamp)
-
-
-def choices(folder, worker="*"):
-    """Lists of choices by the name of the file: one per thread."""
-    return {path.name: [Choice(line) for line in path.open()]
-            for path in sorted(folder.glob(f"choices.{worker}.*"))}
-
-
-def taken(logs, kind):
-    return collections.Counter(c.uri for log in logs.values() for c in log if c.kind == kind)
 
 
 def workload(target, ops, count=100, more="", sizes="min_size: 1024, max_size: 8192", extra=""):

@@ -2,18 +2,15 @@
 """What objects hold, as others see it: files that shrink and repeat as much as was asked for; and what a run writes,
 checked by another one, until somebody changes a byte."""
 
-import hashlib
 import os
 import re
 import sys
-import zlib
 
 sys.path[:0] = [__file__.rsplit("/", 1)[0]]
 
 from harness import *  # noqa: E402,F403
+from contents import blocks_of, dedup_near, zlib_near  # noqa: E402
 from runs import Results  # noqa: E402
-
-BLOCK = 4096
 
 
 def run(t, name, text, rc=0, out=None, *options):
@@ -52,42 +49,21 @@ workload:
 """
 
 
-def near(t, got, want, within, what):
-    t.check(abs(got / want - 1) < within, f"{what}: {got:.3f} instead of {want}")
-
-
-def dedup_near(t, folder, want):
-    """Within 5 % of what so many blocks can be: the last new one may have few copies yet."""
-    seen, blocks = set(), 0
-    for path in objects(folder):
-        data = path.read_bytes()
-        for at in range(0, len(data), BLOCK):
-            seen.add(hashlib.sha1(data[at:at + BLOCK]).digest())
-            blocks += 1
-    near(t, blocks / len(seen), blocks / -(-blocks // want), 0.05, f"blocks of {folder.name}")
-
-
-def zlib_ratio(folder, most=32):
-    """Each by itself, as a file system sees them."""
-    plain = packed = 0
-    for path in objects(folder)[:most]:
-        data = path.read_bytes()
-        plain += len(data)
-        packed += len(zlib.compress(data, 6))
-    return plain / packed
+def held(folder, most=None):
+    """What the objects below a folder hold."""
+    return [path.read_bytes() for path in objects(folder)[:most]]
 
 
 def test_factors(t):
     data = t.tmp / "data"
     run(t, "w", FACTORS.format(data=data))
     for name, want in [("c2", 2), ("c4", 4), ("c10", 10), ("put-c4", 4)]:
-        near(t, zlib_ratio(data / name), want, 0.10, f"zlib {name}")
-    near(t, zlib_ratio(data / "prand"), 1, 0.01, "zlib prand")
+        zlib_near(t, held(data / name, 32), want, name)
+    zlib_near(t, held(data / "prand"), 1, "prand", within=0.01)
     for name, want in [("d2", 2), ("d3", 3), ("d10", 10), ("both", 3), ("put-d2", 2), ("put-d10", 10), ("c2", 1)]:
-        dedup_near(t, data / name, want)
-    whole = b"".join(dict.fromkeys(p.read_bytes()[at:at + BLOCK] for p in objects(data / "both")
-                                   for at in range(0, p.stat().st_size, BLOCK)))
-    near(t, len(whole) / len(zlib.compress(whole, 6)), 2, 0.10, "zlib of what is new in both")
+        dedup_near(t, held(data / name), want, name)
+    new = b"".join(dict.fromkeys(blocks_of(held(data / "both"))))
+    zlib_near(t, [new], 2, "of what is new in both")
 
 
 # ---- one run writes, another one checks
