@@ -10,7 +10,8 @@
 #include "load-run.h"
 
 /* Blocks of a measurement at most. */
-#define BLOCKS 10000u
+#define MIB 1048576u
+#define BLOCKS 20000u
 
 /* Begun and ended. */
 static void whole_op(void *thread, struct slot *s)
@@ -178,6 +179,44 @@ static void test_no_block_twice(void)
 			add(store, &s.io);
 		}
 		CHECK(store && store->n > 0 && ratio(store) == 1.0, "row %zu", i);
+		load_source.thread_fini(thread);
+		task_destroy(t);
+	}
+}
+
+/* Nor has what is written into one object, range by range, anything that compression would find again. */
+static void test_side_by_side(void)
+{
+	static const uint64_t ranges[] = {512, 4096, 20000};
+
+	for (size_t i = 0; i < ARRAY_LEN(ranges); i++) {
+		AUTO_FREE struct store *store = calloc(1, sizeof(*store));
+		AUTO_FREE uint8_t *whole = malloc(MIB);
+		struct job j = null_job();
+		struct job_op *op = run_add_op(&j, OP_RANGE_PUT, 1, "null://x/s/*");
+		struct task *t;
+		struct slot s;
+		void *thread;
+
+		run_add_set(&j, "prepared", 1, MIB, "null://x/s/");
+		op->range_size = ranges[i];
+		op->range_align = 512;
+		op->selection = SELECT_SEQUENTIAL;
+		t = must_task(&j);
+		thread = must_thread(t, 0, 1);
+		for (uint64_t at = 0; store && whole && at < MIB; at += s.io.size) {
+			const uint8_t *p;
+			size_t len;
+
+			whole_op(thread, &s);
+			CHECK(s.io.offset == at && at + s.io.size <= MIB);
+			p = content_in_place(&run_data, &s.io, at, &len);
+			memcpy(whole + at, p, s.io.size);
+		}
+		for (size_t at = 0; store && whole && at < MIB; at += 64)
+			store->blocks[store->n++] = rng_hash(whole + at, 64);
+		CHECK(store && ratio(store) == 1.0, "ranges of %ju",
+			(uintmax_t)ranges[i]);
 		load_source.thread_fini(thread);
 		task_destroy(t);
 	}
@@ -391,5 +430,6 @@ static void test_cancelled(void)
 }
 
 TEST_MAIN(TEST(test_sets), TEST(test_puts), TEST(test_no_block_twice),
-	TEST(test_range_puts), TEST(test_sets_stay), TEST(test_written_and_read),
-	TEST(test_reads_of_sets), TEST(test_seeds), TEST(test_cancelled))
+	TEST(test_side_by_side), TEST(test_range_puts), TEST(test_sets_stay),
+	TEST(test_written_and_read), TEST(test_reads_of_sets), TEST(test_seeds),
+	TEST(test_cancelled))

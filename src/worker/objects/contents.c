@@ -140,22 +140,29 @@ static void number_put(struct contents_put *p, struct io *io)
 #define TURNS (CONTENT_BLOCK / TURN)
 
 /* Puts in a row take one part of the pool, so that it stays in the processor's cache: copying from there is most of
- * what a buffered put costs. Each begins at another place within a block: none has a block of another, as
- * some would by chance. */
+ * what a buffered put costs. Round by round they walk through it, each round from another place within a block on:
+ * none has a block of another, as some would by chance; and what lies side by side in a file that is written part
+ * by part has nothing in common, as far as compression looks back. */
+#define WINDOW (1024u * 1024u)
+
 static void place_put(const struct contents *c, struct contents_put *p, struct io *io)
 {
-	const uint64_t block = CONTENT_BLOCK - 1;
+	const uint64_t block = CONTENT_BLOCK - 1, head = io->offset & block;
 
-	io->data_at =
-		((p->group & ~block) + p->at + p->turn * TURN - (io->offset & ~block)) &
-		(c->data->size - 1);
-	if (io->size > p->largest)
-		p->largest = io->size;
+	io->data_at = ((p->group & ~block) + p->at + p->walked + p->turn * TURN -
+			      (io->offset - head)) &
+		      (c->data->size - 1);
+	p->walked += (head + io->size + block) & ~block;
+	if (p->walked > p->furthest)
+		p->furthest = p->walked;
+	if (p->walked < WINDOW)
+		return;
+	p->walked = 0;
 	if (++p->turn < TURNS)
 		return;
 	p->turn = 0;
-	p->at += (p->largest + block) & ~block;
-	p->largest = 0;
+	p->at += p->furthest;
+	p->furthest = 0;
 }
 
 void contents_of_put(const struct contents *c, const struct job_op *op,

@@ -48,8 +48,8 @@ void contents_of(const struct contents *c, const struct job_op *op,
 struct contents_put {
 	uint64_t group; /* of the blocks that dedup repeats */
 	uint64_t block; /* the next one's number */
-	/* where in the pool the objects at hand begin, how many of them there were, and the largest */
-	uint64_t at, turn, largest;
+	/* where in the pool the walk begins, how far it is, how many there were, and how far the furthest went */
+	uint64_t at, walked, turn, furthest;
 };
 
 /* What op writes: a new object of io->size bytes, or (range_put) as much of one at io->offset. random: a number of
