@@ -142,7 +142,7 @@ static void number_put(struct contents_put *p, struct io *io)
 /* Puts in a row take one part of the pool, so that it stays in the processor's cache: copying from there is most of
  * what a buffered put costs. Round by round they walk through it, each round from another place within a block on:
  * none has a block of another, as some would by chance; and what lies side by side in a file that is written part
- * by part has nothing in common, as far as compression looks back. */
+ * by part has nothing in common, as far as compression looks back: for so many bytes. */
 #define WINDOW (1024u * 1024u)
 
 static void place_put(const struct contents *c, struct contents_put *p, struct io *io)
@@ -155,9 +155,10 @@ static void place_put(const struct contents *c, struct contents_put *p, struct i
 	p->walked += (head + io->size + block) & ~block;
 	if (p->walked > p->furthest)
 		p->furthest = p->walked;
-	if (p->walked < WINDOW)
+	p->written += io->size;
+	if (p->written < WINDOW)
 		return;
-	p->walked = 0;
+	p->walked = p->written = 0;
 	if (++p->turn < TURNS)
 		return;
 	p->turn = 0;

@@ -48,8 +48,9 @@ void contents_of(const struct contents *c, const struct job_op *op,
 struct contents_put {
 	uint64_t group; /* of the blocks that dedup repeats */
 	uint64_t block; /* the next one's number */
-	/* where in the pool the walk begins, how far it is, how many there were, and how far the furthest went */
-	uint64_t at, walked, turn, furthest;
+	/* where in the pool the walk at hand begins, how far it is and how much it wrote; how many there were from there,
+	 * and how far the furthest went */
+	uint64_t at, walked, written, turn, furthest;
 };
 
 /* What op writes: a new object of io->size bytes, or (range_put) as much of one at io->offset. random: a number of
