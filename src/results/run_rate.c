@@ -8,12 +8,15 @@
 #include "common/units.h"
 #include "results/json_writer.h"
 #include "results/run_info.h"
+#include "results/verdict.h"
 
 /* Workers that are named in a sentence. */
 #define NAMED_MAX 4u
 /* Processors and slots that are in use so much of the time, in % and as a part, are full. */
 #define PROCESSORS_FULL 95
 #define SLOTS_FULL 0.5
+/* In %: then what they did was muster's. */
+#define OWN_PART 50
 
 const char *const rate_limit_names[RATE_LIMITS] = {
 	"kept", "storage", "generator", "lost"};
@@ -63,9 +66,10 @@ static double processors_busy(const struct run_worker *rw)
 		machine_seen_mean(rw->machine, SEEN_OWN_CPU));
 }
 
-bool run_rate_no_processor(const struct run_worker *rw)
+bool run_rate_no_processor(const struct run_info *info, const struct run_worker *rw)
 {
-	return rw->slots_busy >= SLOTS_FULL && processors_busy(rw) >= PROCESSORS_FULL;
+	return rw->slots_busy >= SLOTS_FULL && processors_busy(rw) >= PROCESSORS_FULL &&
+	       verdict_own_part(info, rw) >= OWN_PART;
 }
 
 double run_rate_missed_pct(const struct run_info *info, const struct run_worker *rw)
@@ -83,7 +87,7 @@ enum rate_limit run_rate_limit(const struct run_info *info, const struct run_wor
 		return RATE_KEPT;
 	if (!rw->rate_known)
 		return RATE_LOST;
-	if (rw->slots_busy < missed / due / 2 || run_rate_no_processor(rw))
+	if (rw->slots_busy < missed / due / 2 || run_rate_no_processor(info, rw))
 		return RATE_GENERATOR;
 	return RATE_STORAGE;
 }
@@ -141,7 +145,7 @@ static void put_reason(
 			"had every slot busy %.0f %% of the time while operations were "
 			"due: the storage is the limit, or concurrency is too low",
 			worst->slots_busy * 100);
-	} else if (run_rate_no_processor(worst)) {
+	} else if (run_rate_no_processor(info, worst)) {
 		buf_printf(out,
 			"had all processors %.0f %% busy, and every slot %.0f %% of the "
 			"time: the load generator is the limit",

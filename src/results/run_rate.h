@@ -36,11 +36,11 @@ void run_rate(const struct run_info *info, struct run_rate *ret);
 
 /* Slots that were busy for a part of the time cannot have kept much more than that part of the operations
  * from beginning: when they were busy for less than half of what was missed, the worker itself was late. So it was
- * when they were busy most of the time and all processors, too: a thread without a free slot waits for the store
- * without spinning, so what kept the processors busy were the operations. */
+ * when they were busy most of the time and all processors, too, and that by muster's workers: a thread without a free slot
+ * waits for the store without spinning, so what kept the processors busy were the operations. */
 enum rate_limit run_rate_limit(const struct run_info *info, const struct run_worker *rw);
 /* Whether that last rule holds of rw. */
-bool run_rate_no_processor(const struct run_worker *rw);
+bool run_rate_no_processor(const struct run_info *info, const struct run_worker *rw);
 /* How much of what was due a worker missed, in %. */
 double run_rate_missed_pct(const struct run_info *info, const struct run_worker *rw);
 

@@ -40,7 +40,8 @@ static double busy(const struct run_worker *rw)
 	return own > all ? own : all;
 }
 
-/* Waiting for due times may take whole processors: in an open loop that is no limit. */
+/* Waiting for due times may take whole processors: in an open loop that is no limit, but for what others take when the
+ * rate is missed. */
 static double cpu_value(const struct run_info *info, const struct run_worker *rw)
 {
 	(void)info;
@@ -64,8 +65,7 @@ static bool same_machine(const struct run_worker *a, const struct run_worker *b)
 	return strcmp(a->host, b->host) == 0;
 }
 
-/* Of what the processors that it may use did, the part of muster's workers on that machine, in %. */
-static double own_part(const struct run_info *info, const struct run_worker *rw)
+double verdict_own_part(const struct run_info *info, const struct run_worker *rw)
 {
 	double used = 0, busy = machine_seen_mean(rw->machine, SEEN_OWN_CPU);
 
@@ -78,16 +78,18 @@ static double own_part(const struct run_info *info, const struct run_worker *rw)
 
 static double others_value(const struct run_info *info, const struct run_worker *rw)
 {
-	if (!is_known(rw) || own_part(info, rw) >= 50)
+	if (!is_known(rw) || verdict_own_part(info, rw) >= 50)
 		return -1;
-	return cpu_value(info, rw);
+	if (is_open(rw) && run_rate_limit(info, rw) == RATE_KEPT)
+		return -1;
+	return busy(rw);
 }
 
 static void others_why(const struct run_info *info, const struct run_worker *rw,
 	double value, struct buf *out)
 {
 	buf_printf(out, "%s were %.0f %% busy, and %.0f %% of that was not muster's",
-		processors(rw), value, 100 - own_part(info, rw));
+		processors(rw), value, 100 - verdict_own_part(info, rw));
 }
 
 static void cpu_why(const struct run_info *info, const struct run_worker *rw,
@@ -144,11 +146,10 @@ static double lateness_value(const struct run_info *info, const struct run_worke
 static void lateness_why(const struct run_info *info, const struct run_worker *rw,
 	double value, struct buf *out)
 {
-	(void)info;
 	buf_printf(out, "%.1f %% of its rate were missed while %s (%s %.0f %% busy)",
 		value,
-		run_rate_no_processor(rw) ? "operations kept all processors busy"
-					  : "slots were free",
+		run_rate_no_processor(info, rw) ? "operations kept all processors busy"
+						: "slots were free",
 		processors(rw), busy(rw));
 }
 

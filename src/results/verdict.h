@@ -64,6 +64,9 @@ struct verdict {
  * left. */
 void verdict_find(const struct run_info *info, struct verdict *ret);
 
+/* Of what the processors that a worker may use did, the part of muster's workers on that machine, in %. */
+double verdict_own_part(const struct run_info *info, const struct run_worker *rw);
+
 /* "storage bound: host1: disk sda was busy 99 % of the time; ...": one sentence and what to do. */
 void verdict_text(const struct run_info *info, struct buf *out);
 

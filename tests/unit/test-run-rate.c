@@ -16,6 +16,7 @@ static struct run_worker worker(
 	const char *id, double rate, uint64_t started, uint64_t never, double slots_busy)
 {
 	return (struct run_worker){.id = (char *)(uintptr_t)id,
+		.host = (char *)(uintptr_t)id,
 		.rate = rate,
 		.started = started,
 		.never_started = never,
