@@ -91,6 +91,15 @@ struct direct_ring {
 	size_t buffers_bytes;
 	size_t fixed_bytes;   /* of each buffer that are registered; 0: none */
 	uint32_t fixed_files; /* indices below it can be registered */
+	/* what was taken out of the ring to make room, oldest first */
+	struct direct_end *kept;
+	uint32_t kept_first, kept_n, kept_room;
+};
+
+/* A request that has ended. */
+struct direct_end {
+	uint64_t user_data;
+	int res;
 };
 
 /* Whether this machine has an io_uring that does; if not, why. */
@@ -106,11 +115,19 @@ int direct_ring_init(struct direct_ring *r, uint32_t slots, size_t fixed_bytes,
 /* leave: the kernel may still write to the buffers, which stay where they are. */
 void direct_ring_fini(struct direct_ring *r, bool leave);
 
-/* Sends off what is there; with no room for what it will come to, the kernel puts that first where it is seen. */
+/* Takes what has ended out of the ring, as much as there is room for, to be had from direct_ring_take. */
+void direct_ring_keep(struct direct_ring *r);
+/* The next ones that have ended, at most max, in their order. */
+unsigned direct_ring_take(struct direct_ring *r, struct direct_end *out, unsigned max);
+
+/* Sends off what is there. Before Linux 5.19 the kernel takes nothing (EBUSY) while it has more that ended than the
+ * ring has room for: room is made, so that it puts the rest there and goes on. */
 static inline void direct_ring_send(struct direct_ring *r)
 {
-	if (io_uring_submit(&r->ring) < 0)
+	if (__builtin_expect(io_uring_submit(&r->ring) < 0, 0)) {
+		direct_ring_keep(r);
 		io_uring_get_events(&r->ring);
+	}
 }
 
 /* All of it: the kernel may stop behind a request that it refuses, but not for ever. */

@@ -198,6 +198,42 @@ int direct_ring_fit(uint32_t threads, struct err *err)
 	return rc < 0 ? err_sys(err, -rc, "cannot make an io_uring") : 0;
 }
 
+/* ---- what has ended ---- */
+
+/* Besides two for each slot: the hands' event, and what gives others up. */
+#define KEPT_MORE 64u
+
+void direct_ring_keep(struct direct_ring *r)
+{
+	struct io_uring_cqe *cqe;
+
+	while (r->kept_n < r->kept_room && io_uring_peek_cqe(&r->ring, &cqe) == 0) {
+		r->kept[(r->kept_first + r->kept_n++) % r->kept_room] =
+			(struct direct_end){cqe->user_data, cqe->res};
+		io_uring_cqe_seen(&r->ring, cqe);
+	}
+}
+
+unsigned direct_ring_take(struct direct_ring *r, struct direct_end *out, unsigned max)
+{
+	struct io_uring_cqe *cqe;
+	unsigned head, n = 0, from_ring = 0;
+
+	for (; n < max && r->kept_n > 0; r->kept_n--) {
+		out[n++] = r->kept[r->kept_first];
+		r->kept_first = (r->kept_first + 1) % r->kept_room;
+	}
+	io_uring_for_each_cqe(&r->ring, head, cqe)
+	{
+		if (n == max)
+			break;
+		out[n++] = (struct direct_end){cqe->user_data, cqe->res};
+		from_ring++;
+	}
+	io_uring_cq_advance(&r->ring, from_ring);
+	return n;
+}
+
 int direct_ring_init(struct direct_ring *r, uint32_t slots, size_t fixed_bytes,
 	uint32_t files, struct err *err)
 {
@@ -207,7 +243,9 @@ int direct_ring_init(struct direct_ring *r, uint32_t slots, size_t fixed_bytes,
 	if (rc < 0)
 		return err_sys(err, -rc, "cannot make an io_uring");
 	r->made = true;
-	if (map_buffers(r, slots) < 0)
+	r->kept_room = 2 * slots + KEPT_MORE;
+	r->kept = calloc(r->kept_room, sizeof(*r->kept));
+	if (!r->kept || map_buffers(r, slots) < 0)
 		return err_sys(err, ENOMEM, "no memory for %u buffers", slots);
 	register_buffers(r, slots, fixed_bytes);
 	if (files > FIXED_FILES_MAX)
@@ -228,5 +266,6 @@ void direct_ring_fini(struct direct_ring *r, bool leave)
 		io_uring_queue_exit(&r->ring);
 	if (r->buffers && !leave)
 		munmap(r->buffers, r->buffers_bytes);
+	free(r->kept);
 	*r = (struct direct_ring){0};
 }

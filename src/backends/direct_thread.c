@@ -12,11 +12,6 @@
 /* Taken out of the ring at a time. */
 #define COMPLETIONS 64u
 
-struct completion {
-	uint64_t user_data;
-	int res;
-};
-
 static int make_ops(struct direct_thread *t, uint32_t n)
 {
 	t->ops = calloc(n, sizeof(*t->ops));
@@ -125,32 +120,16 @@ static void take_from_hands(struct direct_thread *t)
 	}
 }
 
-/* What has come is taken out of the ring first: what ops begin next may need the room. */
-static unsigned take_some(struct direct_thread *t, struct completion came[COMPLETIONS])
-{
-	struct io_uring_cqe *cqe;
-	unsigned head, n = 0;
-
-	io_uring_for_each_cqe(&t->ring.ring, head, cqe)
-	{
-		if (n == COMPLETIONS)
-			break;
-		came[n++] = (struct completion){cqe->user_data, cqe->res};
-	}
-	io_uring_cq_advance(&t->ring.ring, n);
-	return n;
-}
-
-/* All that has come. */
+/* All that has come; it is taken out of the ring first: what ops begin next may need the room. */
 static void reap(struct direct_thread *t)
 {
-	struct completion came[COMPLETIONS];
+	struct direct_end came[COMPLETIONS];
 	bool from_hands = false;
 	unsigned n;
 
 	do {
 		t->now_ns = clock_ns();
-		n = take_some(t, came);
+		n = direct_ring_take(&t->ring, came, COMPLETIONS);
 		for (unsigned i = 0; i < n; i++) {
 			if (came[i].user_data == DIRECT_EVENT) {
 				from_hands = true;
@@ -175,6 +154,9 @@ static void wait_until(struct direct_thread *t, uint64_t deadline_ns)
 	};
 	struct io_uring_cqe *cqe;
 
+	/* some has ended already */
+	if (t->ring.kept_n > 0)
+		ts = (struct __kernel_timespec){0};
 	io_uring_submit_and_wait_timeout(&t->ring.ring, &cqe, 1, &ts, NULL);
 }
 

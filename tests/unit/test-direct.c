@@ -444,6 +444,50 @@ static void test_deadlines(void)
 	end();
 }
 
+static void begin_nop(struct direct_ring *r, uint64_t n)
+{
+	io_uring_prep_nop(direct_ring_request(r, n));
+}
+
+/* What has ended is had in its order, whether it was taken out of the ring meanwhile or not. */
+static void test_room_is_made(void)
+{
+	struct direct_ring r = {0};
+	struct direct_end ends[200];
+	struct err err = ERR_INIT;
+	unsigned n = 0, begun = 0;
+
+	if (!ring())
+		return;
+	CHECK(direct_ring_init(&r, 4, 0, 0, &err) == 0, "%s", err.text);
+	for (unsigned round = 0; round < 8; round++) {
+		/* more of them than there is room for */
+		for (unsigned i = 0; i < 25; i++)
+			begin_nop(&r, begun++);
+		direct_ring_send_all(&r);
+		io_uring_get_events(&r.ring);
+		if (round % 2)
+			continue;
+		direct_ring_keep(&r);
+		CHECK(r.kept_n <= r.kept_room);
+		n += direct_ring_take(&r, ends + n, 10);
+	}
+	while (n < begun) {
+		unsigned got = direct_ring_take(&r, ends + n, begun - n);
+
+		n += got;
+		io_uring_get_events(&r.ring);
+		CHECK(got > 0 || n == begun || io_uring_cq_ready(&r.ring) > 0, "%u", n);
+		if (got == 0 && io_uring_cq_ready(&r.ring) == 0)
+			break;
+	}
+	CHECK(n == begun);
+	for (unsigned i = 0; i < n; i++)
+		CHECK(ends[i].user_data == i && ends[i].res == 0, "%u: %ju", i,
+			(uintmax_t)ends[i].user_data);
+	direct_ring_fini(&r, false);
+}
+
 static void test_given_up(void)
 {
 	struct op ops[SLOTS];
@@ -482,5 +526,5 @@ static void test_tear_down(void)
 TEST_MAIN(TEST(test_set_up), TEST(test_lengths), TEST(test_content), TEST(test_judgement),
 	TEST(test_memory_is_refused), TEST(test_registered_buffers),
 	TEST(test_ops_by_blocking_calls), TEST(test_ops_in_the_ring),
-	TEST(test_files_closed_early), TEST(test_deadlines), TEST(test_given_up),
-	TEST(test_tear_down))
+	TEST(test_files_closed_early), TEST(test_deadlines), TEST(test_room_is_made),
+	TEST(test_given_up), TEST(test_tear_down))
