@@ -58,7 +58,7 @@ workload:
          [".muster-owner"] + sorted(f"{i % 16:02x}/prepared-{i:08d}.dat" for i in range(40)))
     # found again, not made again
     (data / "s/0f/prepared-00000015.dat").unlink()
-    t.ends(t.muster("run", "w.yaml", "--output", "second"), 0, r"Prepared 1 objects")
+    t.ends(t.muster("run", "w.yaml", "--output", "second"), 0, r"Prepared 1 object ")
     (data / "s/0f/theirs").write_text("not muster's")
     t.ends(t.muster("clean", "--data", "second"), 0, r"Result: 40 objects removed")
     t.eq([str(p.relative_to(data)) for p in files(data)], ["s/0f/theirs"])

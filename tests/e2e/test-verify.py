@@ -243,7 +243,7 @@ workload:
     done, results = run(t, "cut", text.format(data=data, more="skip_verification: true"), 0, None, "--once")
     t.match(done.out, r"short 1; first error: GET .*prepared-00000003.dat: 19999 bytes instead of 20000")
     # with somebody looking, it is made again before it is read
-    _, results = run(t, "mended", text.format(data=data, more=""), 0, r"Prepared 1 objects", "--once")
+    _, results = run(t, "mended", text.format(data=data, more=""), 0, r"Prepared 1 object ", "--once")
     t.eq(errors(results), {})
 
 

@@ -258,7 +258,8 @@ void run_load_text(const struct plan *p, struct buf *out)
 void run_prepare_text(const struct plan *p, struct buf *out)
 {
 	if (p->prepare_objects)
-		buf_printf(out, "%s objects", units_count(p->prepare_objects).s);
+		buf_printf(out, "%s object%s", units_count(p->prepare_objects).s,
+			p->prepare_objects == 1 ? "" : "s");
 	if (p->prepare_dirs)
 		buf_printf(out, "%s%s directories", p->prepare_objects ? " in " : "",
 			units_count(p->prepare_dirs).s);

@@ -274,8 +274,9 @@ static void show_prepared(struct run *r, const struct run_phase *p)
 	if (r->plan.prepare_objects == 0)
 		console_line(r->ctx.console, "Prepared directories in %s", took.s);
 	else
-		console_line(r->ctx.console, "Prepared %s objects (%s) in %s%s",
-			units_count(p->done).s, units_bytes(p->bytes).s, took.s,
+		console_line(r->ctx.console, "Prepared %s object%s (%s) in %s%s",
+			units_count(p->done).s, p->done == 1 ? "" : "s",
+			units_bytes(p->bytes).s, took.s,
 			p->done < r->plan.prepare_objects
 				? "; the others were there already"
 				: "");
