@@ -68,6 +68,26 @@ def gcs():
         yield server
 
 
+def each_store(function):
+    """Of a function NAME of (t, server) a test for each store: test_NAME_s3, test_NAME_azure, test_NAME_gcs."""
+    name, tests = function.__name__, function.__globals__
+    tests[f"test_{name}_s3"] = lambda t, s3: function(t, s3)
+    tests[f"test_{name}_azure"] = lambda t, az: function(t, az)
+    tests[f"test_{name}_gcs"] = lambda t, gcs: function(t, gcs)
+    return function
+
+
+def run_load(t, server, text, *options, name="out", rc=0, out=None, env=None):
+    """A run of the workload text against a server, into the directory name: (done, Results)."""
+    if "--once" in options:  # it ends by itself, however slow the machine is
+        text = text.replace("duration: 1s", "duration: 60s")
+    t.write(f"{name}.yaml", text)
+    done = t.muster("run", f"{name}.yaml", "--target", server.target, "--output", name, *options,
+                    env={**server.env, **(env or {})}, timeout=90)
+    t.ends(done, rc, out)
+    return done, Results(t.tmp / name)
+
+
 def mixed(duration="2s", concurrency=8, cleanup="false", more=""):
     """The mix of all operations but delete, whose target is given on the command line."""
     return MIXED.format(duration=duration, concurrency=concurrency, cleanup=cleanup, more=more)
@@ -148,5 +168,5 @@ def sentences(done):
     return [line for line in done.err.splitlines() if line and not re.match(r"^\s*\d+/\d+s", line)]
 
 
-__all__ = ["MIXED", "Results", "STRANGERS", "agree", "ended", "mixed", "moved", "no_errors", "nowhere", "plant",
-           "sentences", "untouched"]
+__all__ = ["MIXED", "Results", "STRANGERS", "agree", "each_store", "ended", "mixed", "moved", "no_errors", "nowhere",
+           "plant", "run_load", "sentences", "untouched"]

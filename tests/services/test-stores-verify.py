@@ -10,6 +10,7 @@ sys.path[:0] = [str(pathlib.Path(__file__).resolve().parent),
                 str(pathlib.Path(__file__).resolve().parents[1] / "e2e")]
 
 from harness import *  # noqa: E402,F403
+from runs import choices, taken  # noqa: E402
 from stores import *  # noqa: E402,F403
 
 WRITE = """
@@ -52,85 +53,72 @@ workload:
 """
 
 
-def run(t, server, name, text, rc=0, *options):
-    if "--once" in options:  # it ends by itself, however slow the machine is
-        text = text.replace("duration: 1s", "duration: 60s")
-    t.write(f"{name}.yaml", text)
-    done = t.muster("run", f"{name}.yaml", "--target", server.target, "--output", name, *options, env=server.env,
-                    timeout=90)
-    t.ends(done, rc)
-    return done, Results(t.tmp / name)
+def writers(uris):
+    """Which workers made the objects that puts made: RUN-WORKER-THREAD-SEQ."""
+    return {re.search(r"/[a-z0-9]{12}-(.*)-\d+-\d+$", uri).group(1) for uri in uris}
 
 
 def write_and_check(t, server, more=""):
-    """more: keys of the top level."""
+    """Two workers write, and each checks what both have written. more: keys of the top level."""
     server.store().clear()
-    done, results = run(t, server, "write", WRITE.format(more=more))
+    done, results = run_load(t, server, WRITE.format(more=more), "--workers", "2", name="write")
     no_errors(t, results, done)
     t.check(ended(results, "MULTIPART_PUT") > 0)
-    done, results = run(t, server, "check", CHECK.format(more=more))
+    done, results = run_load(t, server, CHECK.format(more=more), "--workers", "2", name="check",
+                             env={"MUSTER_DEBUG_CHOICES": f"{t.tmp}/choices"})
     no_errors(t, results, done)
     t.check(ended(results, "GET") > 0 and ended(results, "RANGE_GET") > 0)
+    for worker in ("local", "local-2"):
+        read = taken(choices(t.tmp, worker), "get")
+        t.eq(writers(uri for uri in read if "/set/" not in uri), {"local", "local-2"}, worker)
 
 
-def find_damage(t, server, engine):
+def find_damage(t, server, engine="own"):
     """One byte at a time, in an object of many pieces; read whole, and in part from anywhere."""
     store = server.store()
     store.clear()
-    run(t, server, "put", ONE.format(engine=engine, op="put", key="a/", more=", object_size: 400001"))
+    run_load(t, server, ONE.format(engine=engine, op="put", key="a/", more=", object_size: 400001"), name="put")
     key = next(iter(store.objects()))
     good = store.get(key)
     for at, op, more in [(399999, "get", ""), (200000, "range_get", ", range_size: 400001")]:
         bad = bytearray(good)
         bad[at] ^= 1
         store.put(key, bytes(bad))
-        done, results = run(t, server, op, ONE.format(engine=engine, op=op, key=key, more=more), 1,
-                            "--once")
+        done, results = run_load(t, server, ONE.format(engine=engine, op=op, key=key, more=more), "--once",
+                                 name=op, rc=1)
         t.match(done.out, rf"corrupt 1; first error: {op.upper()} .*{re.escape(key[-20:])}: corrupt at offset {at}: "
                           rf"expected 0x{good[at:at + 8].hex()} found 0x{bytes(bad[at:at + 8]).hex()}\n")
         row = next(r for r in results.json["ops"] if r["operation"] == op.upper())
         t.eq([row["count"], row["errors"]], [0, {"corrupt": 1}])
     store.put(key, good)
-    done, results = run(t, server, "good", ONE.format(engine=engine, op="get", key=key, more=""), 0, "--once")
+    done, results = run_load(t, server, ONE.format(engine=engine, op="get", key=key, more=""), "--once", name="good")
     no_errors(t, results, done)
 
 
-def test_s3(t, s3):
-    write_and_check(t, s3)
+@each_store
+def what_was_written(t, server):
+    write_and_check(t, server)
 
 
-def test_s3_by_curl(t, s3):
+def test_what_was_written_s3_by_curl(t, s3):
     write_and_check(t, s3, "http_engine: curl")
 
 
-def test_s3_signed(t, s3):
+def test_what_was_written_s3_signed(t, s3):
     """Content that is not in place is hashed before it is sent."""
     write_and_check(t, s3, "storage: {payload_signing: signed}")
 
 
-def test_azure(t, az):
-    write_and_check(t, az)
-
-
-def test_gcs(t, gcs):
-    write_and_check(t, gcs)
-
-
-def test_damage_s3(t, s3):
-    find_damage(t, s3, "own")
+@each_store
+def damage(t, server):
+    find_damage(t, server)
 
 
 def test_damage_s3_by_curl(t, s3):
     find_damage(t, s3, "curl")
 
 
-def test_damage_azure(t, az):
-    find_damage(t, az, "own")
-
-
-def test_a_cut_object_s3(t, s3):
-    """A set that nobody looks at: its objects have a size, and one has not."""
-    text = """
+CUT = """
 duration: 1s
 concurrency: 1
 verify: true
@@ -139,13 +127,21 @@ prepare:
   ensure_objects: [{{base_uri: "set/", count: 2, size_distribution: 20000}}]
 workload: [{{op: get, path: "set/*", weight: 1}}]
 """
-    store = s3.store()
+
+
+@each_store
+def a_cut_object(t, server):
+    """A set that nobody looks at: its objects have a size, and one has not."""
+    store = server.store()
     store.clear()
-    run(t, s3, "first", text.format(more=""))
+    run_load(t, server, CUT.format(more=""), name="first")
     key = "set/prepared-00000001.dat"
     store.put(key, store.get(key)[:19000])
-    done, results = run(t, s3, "cut", text.format(more="skip_verification: true"), 0, "--once")
-    t.match(done.out, r"short 1; first error: GET .*prepared-00000001.dat: 19000 bytes instead of 20000")
+    run_load(t, server, CUT.format(more="skip_verification: true"), "--once", name="cut",
+             out=r"short 1; first error: GET .*prepared-00000001.dat: 19000 bytes instead of 20000")
+    # who looks finds it, and makes it anew
+    done, results = run_load(t, server, CUT.format(more=""), "--once", name="mended", out=r"Prepared 1 object ")
+    no_errors(t, results, done)
 
 
 if __name__ == "__main__":
