@@ -12,6 +12,7 @@ sys.path[:0] = [__file__.rsplit("/", 1)[0]]
 
 from harness import *  # noqa: E402,F403
 from loopfs import LoopFs  # noqa: E402
+from nobody import as_nobody  # noqa: E402
 from runs import Results  # noqa: E402
 
 
@@ -114,41 +115,29 @@ def test_io_uring_forbidden(t, ext4):
             results.metadata["remarks"])
 
 
-def as_nobody(t, fs, name, lock):
-    """All ops of a user with nothing but lock bytes of memory that may be locked."""
+def with_locked_memory(t, fs, name, lock):
+    """All ops of a user with nothing but lock bytes of memory that may be locked; what was printed."""
     folder = fs.path / name
     folder.mkdir()
     os.chmod(folder, 0o777)
-    place = scratch(f"user-{name}")
-    for path in (place.parent, place):
-        os.chmod(path, 0o755)
-    for program in (built("MUSTER", "src/orchestrator/muster"),
-                    *built("MUSTER_WORKER_DIR", "src/worker").glob("worker-linux-*")):
-        shutil.copy2(program, place)
-        os.chmod(place / program.name, 0o755)
-    home = place / "home"
-    home.mkdir()
-    os.chown(home, 65534, 65534)
+    argv, home, how = as_nobody(scratch(f"user-{name}"), "run", "w.yaml", limits=[f"--memlock={lock}"])
     (home / "w.yaml").write_text(EVERY_OP.format(data=folder / "data", concurrency=8))
-    done = t.run(["prlimit", f"--memlock={lock}", "setpriv", "--reuid=65534", "--regid=65534",
-                  "--clear-groups", "--inh-caps=-all", place / "muster", "run", "w.yaml"],
-                 env={"HOME": str(home), "USER": "nobody", "LOGNAME": "nobody",
-                      "MUSTER_WORKER_DIR": str(place)}, cwd=home, timeout=60)
+    done = t.run(argv, timeout=60, **how)
     t.ends(done, 0, "All 1 worker completed")
     t.eq([r["errors"] for r in Results.only(home).rows if r["size_bucket"] == "ALL"], ["0"] * len(OPS),
          done.out)
-    return done.out
+    return done.out + done.err
 
 
 def test_unprivileged(t, ext4):
     """With the memory that a user may lock by default nothing has to be said."""
-    t.no_match(as_nobody(t, ext4, "default", 8 << 20), "ulimit")
+    t.no_match(with_locked_memory(t, ext4, "default", 8 << 20), "ulimit")
 
 
 def test_little_locked_memory(t, ext4):
-    t.match(as_nobody(t, ext4, "little", 128 << 10),
+    t.match(with_locked_memory(t, ext4, "little", 128 << 10),
             r"only 128.0 KiB of memory may be locked \(ulimit -l\): no more than \d.0 KiB of a buffer is registered")
-    t.match(as_nobody(t, ext4, "none", 0), r"io_uring \(ulimit -l\): by blocking calls"
+    t.match(with_locked_memory(t, ext4, "none", 0), r"io_uring \(ulimit -l\): by blocking calls"
             "|no buffers are registered")
 
 
@@ -191,12 +180,15 @@ workload:
     t.eq(float(Results.only(t.tmp).row("GET")["avg_bytes"]), float(64 << 20))
 
 
-def refused(t, data, op, pattern):
+SET = '{base_uri: "set/", count: 2, size_distribution: 64KiB}'
+
+
+def refused(t, data, op, pattern, sets=SET):
     t.write("w.yaml", f"""
 target: "direct://{data}/"
 duration: 1s
 prepare:
-  ensure_objects: [{{base_uri: "set/", count: 2, size_distribution: 64KiB}}]
+  ensure_objects: [{sets}]
 workload:
   - {op}
 """)
@@ -215,6 +207,32 @@ def test_refusals(t, ext4, sectors):
             r"w.yaml:7:5: range_put: range_align 1000 does not fit .* write 4096")
     refused(t, ext4.path / t.name, '{op: range_get, path: "set/*", weight: 1, range_size: 700}',
             r"range_size 700 .* multiples of 512 bytes: write 1024")
+
+
+def test_ends_of_objects(t, sectors):
+    """Every object once, range by range, to its end; a write goes no further than whole blocks reach."""
+    data = sectors.path / t.name
+    refused(t, data, '{op: range_put, path: "odd/*", weight: 1, range_size: 16KiB, selection: sequential}',
+            r"w.yaml:7:5: range_put: \S+/odd/\*: the last range of an object of 70000 bytes has 4464 with range_size "
+            r"16384, and direct:// writes multiples of 4096: make the objects 73728 bytes large, or write file://",
+            sets='{base_uri: "odd/", count: 2, size_distribution: 70000}')
+    for op, more in (("range_get", "verify: true"), ("range_put", "fsync: true")):
+        t.write("w.yaml", f"""
+target: "direct://{data}/{op}/"
+duration: 30s
+concurrency: 3
+prepare:
+  ensure_objects: [{{base_uri: "set/", count: 20, min_size: 0, max_size: 70000}}]
+workload:
+  - {{op: {op}, path: "set/*", weight: 1, range_size: 16KiB, {more}}}
+""")
+        done = t.muster("run", "w.yaml", "--once", "--output", op)
+        t.ends(done, 0, op.upper() + r": .*errors: 0\)")
+        whole = op == "range_get"
+        t.check(whole or "writes multiples of 4096 bytes: what objects have behind the last of them stays" in done.out, done.out)
+        sizes = [p.stat().st_size for p in (data / op / "set").glob("prepared-*")]
+        row = Results(t.tmp / op).row(op.upper())
+        t.eq(round(float(row["avg_bytes"]) * int(row["count"])), sum(n if whole else n - n % 4096 for n in sizes))
 
 
 def test_no_direct_io_in_memory(t, ext4):
@@ -292,10 +310,16 @@ workload:
 
 
 def test_describe(t):
-    done = t.run([built("MUSTER_WORKER_DIR", "src/worker") / "muster-worker", "--describe"])
+    argv = [built("MUSTER_WORKER_DIR", "src/worker") / "muster-worker", "--describe"]
+    done = t.run(argv)
     found = {b["name"]: b for b in json.loads(done.out)["backends"]}["direct"]
     t.eq((found["schemes"], found["sync"], found["shared"]), ("direct://", False, False))
     t.eq(sorted(found["ops"]), sorted(op.lower() for op in OPS))
+    t.check("why" not in found, found)
+    done = t.run([built("MUSTER_FORBID_URING", "tests/e2e/forbid-uring"), *argv])
+    found = {b["name"]: b for b in json.loads(done.out)["backends"]}["direct"]
+    t.match(found["why"], "io_uring is forbidden here")
+    t.eq((found["instead"], found["sync"]), ("by blocking calls, one thread for each slot", True))
 
 
 if __name__ == "__main__":

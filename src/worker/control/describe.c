@@ -24,23 +24,36 @@ static json_t *ops_of(unsigned mask)
 	return list;
 }
 
+/* What this machine does not let it do, and what is done then. */
+static void describe_limit(const struct backend *b, json_t *to)
+{
+	char why[200];
+
+	if (!b->works || b->works(why, sizeof(why)))
+		return;
+	json_object_set_new(to, "why", json_string(why));
+	json_object_set_new(to, "instead", json_string(b->instead->summary));
+	json_object_set_new(to, "sync", json_boolean(b->instead->sync));
+}
+
 static json_t *describe_backends(void)
 {
 	json_t *list = json_array();
 
 	for (size_t i = 0; backends[i]; i++) {
 		const struct backend *b = backends[i];
-		json_t *options = json_array();
+		json_t *options = json_array(), *one;
 
 		for (const struct backend_option *o = b->options; o->name; o++)
 			json_array_append_new(
 				options, json_pack("{s:s, s:s, s:s}", "name", o->name,
 						 "help", o->help, "default", o->def));
-		json_array_append_new(list,
-			json_pack("{s:s, s:s, s:s, s:o, s:b, s:b, s:o}", "name", b->name,
-				"schemes", b->schemes, "summary", b->summary, "ops",
-				ops_of(b->ops), "sync", (int)b->sync, "shared",
-				(int)b->shared_default, "options", options));
+		one = json_pack("{s:s, s:s, s:s, s:o, s:b, s:b, s:o}", "name", b->name,
+			"schemes", b->schemes, "summary", b->summary, "ops",
+			ops_of(b->ops), "sync", (int)b->sync, "shared",
+			(int)b->shared_default, "options", options);
+		describe_limit(b, one);
+		json_array_append_new(list, one);
 	}
 	return list;
 }
