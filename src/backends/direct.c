@@ -135,6 +135,8 @@ static int direct_fit(void *state, struct job_op *op, const char *uri, struct er
 		op->range_align = usual_align(job, op->range_size);
 	if (op->range_align % job->align)
 		return bad_range(job, "range_align", op->range_align, path, err);
+	/* a read may go on behind the end, a write may not */
+	op->range_unit = op->kind == OP_RANGE_PUT ? job->align : 0;
 	return 0;
 }
 

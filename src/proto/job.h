@@ -139,9 +139,12 @@ struct job_op {
 	bool recursive;    /* mkdir: parents too; rmdir: with all below */
 	uint64_t range_size,
 		range_align; /* range_get, range_put; align 0 or 1: any offset */
-	uint64_t part_size;  /* multipart_put; 0: the backend's choice */
-	char *to;            /* copy: absolute, where copies go */
-	uint32_t batch;      /* delete: objects per request; 0 or 1: one */
+	/* range_put, not in JSON: the backend's fit says of what the bytes that are written at once are a
+	 * multiple; what an object has beyond is left as it is. 0 or 1: any */
+	uint32_t range_unit;
+	uint64_t part_size; /* multipart_put; 0: the backend's choice */
+	char *to;           /* copy: absolute, where copies go */
+	uint32_t batch;     /* delete: objects per request; 0 or 1: one */
 	/* dynamic_put_pool: objects that this worker's puts of a pool make are chosen by the gets, range_gets,
 	 * stats and copies of the same pool, too, once they are there, as likely as any other object; 0: none */
 	uint32_t pool;

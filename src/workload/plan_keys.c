@@ -211,21 +211,17 @@ static int note_scheme(const struct looked_at *l, struct err *err)
 
 /* ---- all of them ---- */
 
-static int note_job(struct planner *p, const struct job *job, struct err *err)
+static int note_pools(struct planner *p, const struct job *job, struct err *err)
 {
 	bool pooled = false;
 
 	for (size_t i = 0; i < job->n_ops; i++)
 		pooled |= job->ops[i].pool != 0;
-	if (p->w->dynamic_put_pool && !pooled &&
-		plan_note(p, err,
-			"dynamic_put_pool: no put makes what a get, range_get, stat or "
-			"copy chooses from: it is not used") < 0)
-		return -1;
-	if (p->verify && strcmp(p->scheme->prefix, "null://") == 0)
-		return plan_note(
-			p, err, "null:// keeps nothing: verify finds nothing to check");
-	return 0;
+	if (!p->w->dynamic_put_pool || pooled)
+		return 0;
+	return plan_note(p, err,
+		"dynamic_put_pool: no put makes what a get, range_get, stat or copy "
+		"chooses from: it is not used");
 }
 
 static int note_sets(struct planner *p, const struct job *job, struct err *err)
@@ -258,5 +254,5 @@ int plan_check_keys(struct planner *p, const struct job *first, struct err *err)
 			if (checks[k](&l, err) < 0)
 				return -1;
 	}
-	return note_sets(p, first, err) < 0 ? -1 : note_job(p, first, err);
+	return note_sets(p, first, err) < 0 ? -1 : note_pools(p, first, err);
 }

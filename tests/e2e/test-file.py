@@ -102,25 +102,8 @@ def test_every_op_on_xfs(t, xfs):
     every_op(t, xfs)
 
 
-def as_nobody(t, place, *args):
-    """argv of muster as a user without rights, and how it is run: with a copy that this user can reach, in a
-    home of its own."""
-    for path in (place.parent, place):
-        os.chmod(path, 0o755)
-    for program in (built("MUSTER", "src/orchestrator/muster"),
-                    *built("MUSTER_WORKER_DIR", "src/worker").glob("worker-linux-*")):
-        shutil.copy2(program, place)
-        os.chmod(place / program.name, 0o755)
-    home = place / "home"
-    home.mkdir()
-    os.chown(home, 65534, 65534)
-    argv = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all", place / "muster", *args]
-    return argv, home, {"cwd": home, "env": {"HOME": str(home), "USER": "nobody", "LOGNAME": "nobody",
-                                             "MUSTER_WORKER_DIR": str(place)}}
-
-
 def test_unprivileged(t, ext4):
-    argv, home, how = as_nobody(t, scratch("nobody"), "run", "w.yaml")
+    argv, home, how = as_nobody(scratch("nobody"), "run", "w.yaml")
     every_op(t, ext4, argv=argv, where=home, **how)
 
 
@@ -130,7 +113,7 @@ def test_unprivileged_reads_what_others_own(t, ext4):
     (data / "in").mkdir(parents=True)
     for i in range(4):
         (data / "in" / f"{i}").write_bytes(b"x" * 65536)
-    argv, home, how = as_nobody(t, scratch("stranger"), "run", "w.yaml", "--output", "out")
+    argv, home, how = as_nobody(scratch("stranger"), "run", "w.yaml", "--output", "out")
     text = (f'target: "file://{data}/"\nduration: 500ms\nconcurrency: 2\n'
             'workload:\n  - {op: OP, path: "in/*", weight: 1, range_size: 4096}\n')
     (home / "w.yaml").write_text(text.replace("OP", "range_get"))

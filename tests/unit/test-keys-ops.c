@@ -245,8 +245,6 @@ static void test_notes(void)
 	static const struct {
 		const char *text, *want;
 	} noted[] = {
-		{"target: null://\nverify: true\n" GET,
-			"null:// keeps nothing: verify finds nothing to check"},
 		{"target: null://\nworkload: [{op: put, path: a/, weight: 1, "
 		 "object_size: 1, fsync: true}]",
 			"put 'a/': fsync is about files and not used for null://"},

@@ -120,14 +120,16 @@ static void any_range(
 	struct load_thread *l, struct load_op *op, struct io *io, char *uri, char *more)
 {
 	const uint64_t align = op->spec->range_align ? op->spec->range_align : 1;
-	uint64_t size = op->spec->range_size;
+	uint64_t size = op->spec->range_size, whole = 0;
 
 	for (int draws = 0; draws < RANGE_DRAWS; draws++) {
 		fill_key(l, op, io, uri, more);
+		whole = io->size;
+		io->size = ranges_within(whole, op->spec->range_unit);
 		if (io->size > 0)
 			break;
 	}
-	io->object_size = io->size == UINT64_MAX ? 0 : io->size;
+	io->object_size = whole == UINT64_MAX ? 0 : whole;
 	if (io->size == UINT64_MAX)
 		io->size = size;
 	else if (io->size > size) {

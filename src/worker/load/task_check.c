@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +13,7 @@
 #include "worker/engine/engine.h"
 #include "worker/load/load.h"
 #include "worker/load/task.h"
+#include "worker/load/task_fit.h"
 #include "worker/load/task_foreign.h"
 #include "worker/objects/names.h"
 
@@ -198,20 +198,6 @@ static int check_op(struct task *t, size_t i, const uint32_t *cancel, struct err
 	return resolve_keys(t, i, cancel, err);
 }
 
-/* What the store asks of the words of an op, said of one of the objects that it is for. */
-static int fit_op(struct task *t, size_t i, struct err *err)
-{
-	struct job_op *op = &t->job.ops[i];
-	const char *place = job_op_puts(op) ? job_op_puts(op) : op->uri;
-	char uri[ENGINE_URI];
-	uint64_t size;
-
-	snprintf(uri, sizeof(uri), "%s", place);
-	if (t->keys[i].n > 0)
-		keyset_key(&t->keys[i], 0, uri, &size);
-	return storage_fit(&t->store, op, uri, err);
-}
-
 static int check_ops(
 	struct task *t, const char **at, const uint32_t *cancel, struct err *err)
 {
@@ -219,7 +205,7 @@ static int check_ops(
 
 	for (size_t i = 0; j->load && i < j->n_ops; i++) {
 		*at = j->ops[i].place;
-		if (check_op(t, i, cancel, err) < 0 || fit_op(t, i, err) < 0)
+		if (check_op(t, i, cancel, err) < 0 || task_fit(t, i, err) < 0)
 			return err_prefix(err, "%s", op_infos[j->ops[i].kind].name);
 		if (j->ops[i].concurrency > j->concurrency)
 			task_warn(t,

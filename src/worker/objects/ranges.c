@@ -22,6 +22,7 @@ static bool next_object(struct ranges *r, char *room)
 		return false;
 	r->object = key;
 	keyset_key(r->keys, key, room, &r->size);
+	r->size = ranges_within(r->size, r->unit);
 	r->n = count_ranges(r->size, r->bytes);
 	return true;
 }
@@ -56,6 +57,7 @@ void ranges_init(struct ranges *r, const struct job *j, const struct job_op *op,
 		.keys = keys,
 		.rng = rng,
 		.bytes = op->range_size ? op->range_size : 1,
+		.unit = op->range_unit,
 		.lane = {0, 1},
 		.shuffled = op->selection != SELECT_SEQUENTIAL,
 	};

@@ -14,14 +14,22 @@ struct ranges {
 	struct select objects;
 	struct rng *rng;
 	uint64_t bytes;   /* of a range */
+	uint32_t unit;    /* job_op.range_unit */
 	struct lane lane; /* of the ranges */
 	bool shuffled;    /* those within an object */
 	bool through;     /* once: there are no more */
 	uint64_t object;  /* number of a key */
-	uint64_t
-		size; /* of the object; UINT64_MAX: unknown, its beginning is its only range */
+	/* of the object, as far as ranges reach; UINT64_MAX: unknown, its beginning is its only range */
+	uint64_t size;
 	uint64_t n, at; /* its ranges, and the next one of this lane */
 };
+
+/* How much of an object of this size (UINT64_MAX: unknown, and so is this) ranges reach that are written in multiples
+ * of unit. */
+static inline uint64_t ranges_within(uint64_t size, uint32_t unit)
+{
+	return unit > 1 && size != UINT64_MAX ? size - size % unit : size;
+}
 
 /* op (a range_get or range_put of j) in thread of threads that may run it. once: each range of the worker's share is
  * taken by one thread, once. rng is kept. room: ENGINE_URI bytes. */
