@@ -159,10 +159,15 @@ static enum next load_next(void *state, struct io *io, char *uri, char *more)
 	return NEXT_OP;
 }
 
-/* A directory is gone: the one that it was in may be next, or nothing is left. */
-static void dir_ended(struct load_thread *l, struct load_op *op, uint64_t key)
+/* One of the objects of an op that come to an end. A directory that is gone: the one that it was in may be next, or
+ * nothing is left. */
+static void object_ended(struct load_thread *l, struct load_op *op, const struct io *io)
 {
-	removal_done(&op->removal, key);
+	if (l->once && !io->given_up)
+		once_add(l->lane, 1 + (uint64_t)io->n_more);
+	if (!op->removal.removal)
+		return;
+	removal_done(&op->removal, io->tag);
 	if (load_through(op))
 		load_rebuild(l);
 }
@@ -175,10 +180,8 @@ static void load_done(void *state, const struct io *io)
 	op->busy--;
 	if ((op->ring || op->pool) && op->put_prefix && !io->error)
 		load_put_ended(l, op, io);
-	if (op->removal.removal)
-		dir_ended(l, op, io->tag);
-	if (__builtin_expect(l->once != NULL, 0) && op->finite && !io->given_up)
-		once_add(l->lane, 1 + (uint64_t)io->n_more);
+	if (__builtin_expect(op->finite, 0))
+		object_ended(l, op, io);
 }
 
 const struct source load_source = {
