@@ -12,6 +12,7 @@ sys.path[:0] = [__file__.rsplit("/", 1)[0]]
 
 from harness import *  # noqa: E402,F403
 from loopfs import LoopFs, own_mounts  # noqa: E402
+from nobody import as_nobody  # noqa: E402
 from runs import Results  # noqa: E402
 
 
