@@ -1,5 +1,6 @@
 /* Which part of which object a range_get or range_put is for. */
 #include "check.h"
+#include "common/cleanup.h"
 #include "common/err.h"
 #include "load-run.h"
 
