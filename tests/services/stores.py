@@ -77,13 +77,15 @@ def each_store(function):
     return function
 
 
-def run_load(t, server, text, *options, name="out", rc=0, out=None, env=None):
-    """A run of the workload text against a server, into the directory name: (done, Results)."""
+def run_load(t, server, text, *options, name="out", rc=0, out=None, env=None, logged=False):
+    """A run of the workload text against a server, into the directory name: (done, Results). env: instead of the
+    server's own. logged: what it chooses is in the test's folder, for `choices`."""
     if "--once" in options:  # it ends by itself, however slow the machine is
         text = text.replace("duration: 1s", "duration: 60s")
     t.write(f"{name}.yaml", text)
+    log = {"MUSTER_DEBUG_CHOICES": f"{t.tmp}/choices"} if logged else {}
     done = t.muster("run", f"{name}.yaml", "--target", server.target, "--output", name, *options,
-                    env={**server.env, **(env or {})}, timeout=90)
+                    env={**(env or server.env), **log}, timeout=90)
     t.ends(done, rc, out)
     return done, Results(t.tmp / name)
 

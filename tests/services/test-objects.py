@@ -35,13 +35,6 @@ def sink():
         yield server
 
 
-def run_it(t, server, workload, output="out", env=None):
-    t.write("w.yaml", workload)
-    done = t.muster("run", "w.yaml", "--target", server.target, "--output", output, env=env or server.env, timeout=60)
-    t.ends(done, 0)
-    return done, Results(t.tmp / output)
-
-
 ODD_KEYS = """
 duration: 1s
 concurrency: 8
@@ -87,7 +80,7 @@ def odd_keys(t, server, names, prefix="odd/"):
         base = server.endpoint.split("/", 3)[3:]
         env = server.env_at("/".join([front.endpoint, *base]))
         for turn in range(8):
-            done, results = run_it(t, server, ODD_KEYS, f"turn{turn}", env)
+            done, results = run_load(t, server, ODD_KEYS, name=f"turn{turn}", env=env)
             no_errors(t, results, done)
             copies += ended(results, "COPY")
             row = results.row("GET")
@@ -102,11 +95,7 @@ def odd_place(t, server):
     """Everything below a prefix like that, deletes of several and cleaning up included."""
     store = server.store()
     plant(store)
-    t.write("w.yaml", ODD_PLACES)
-    done = t.muster("run", "w.yaml", "--target", server.target + ODD_PLACE, "--output", "out", env=server.env,
-                    timeout=60)
-    t.ends(done, 0)
-    results = Results(t.tmp / "out")
+    done, results = run_load(t, server, ODD_PLACES, "--target", server.target + ODD_PLACE)
     no_errors(t, results, done)
     t.check(ended(results, "DELETE") > 0, results.row("DELETE"))
     untouched(t, store)
@@ -124,19 +113,12 @@ def test_odd_keys_gcs(t, gcs):
     odd_keys(t, gcs, ODD + ["tab\there", "back\\slash", "\x01\x1f", "ends/", "../up"])
 
 
-def test_odd_place_s3(t, s3):
-    odd_place(t, s3)
+@each_store
+def the_odd_place(t, server):
+    odd_place(t, server)
 
 
-def test_odd_place_azure(t, az):
-    odd_place(t, az)
-
-
-def test_odd_place_gcs(t, gcs):
-    odd_place(t, gcs)
-
-
-def test_odd_place_gcs_xml(t, gcs):
+def test_the_odd_place_gcs_xml(t, gcs):
     odd_place(t, type("Xml", (), {"target": gcs.target, "store": gcs.store,
                                   "env": gcs.hmac_env_at(gcs.endpoint)}))
 
@@ -154,26 +136,15 @@ workload:
 """
 
 
+@each_store
 def empty_objects(t, server):
     server.store().clear()
-    done, results = run_it(t, server, EMPTY)
+    done, results = run_load(t, server, EMPTY)
     no_errors(t, results, done)
     found = {key: size for key, size in server.store().objects().items() if ".muster-owner" not in key}
     t.eq(set(found.values()), {0})
     t.eq(sum(key.startswith("out/") for key in found), ended(results, "PUT"))
     t.eq((moved(results, "GET"), results.row("GET", "zero")["count"]), (0, results.row("GET")["count"]))
-
-
-def test_empty_objects_s3(t, s3):
-    empty_objects(t, s3)
-
-
-def test_empty_objects_azure(t, az):
-    empty_objects(t, az)
-
-
-def test_empty_objects_gcs(t, gcs):
-    empty_objects(t, gcs)
 
 
 SHARDS = """
@@ -220,7 +191,7 @@ def test_globs_are_listed(t, s3):
         for part in ("part-1.csv", "part-10.csv", "other"):
             store.put(f"logs/{day}/{part}", b"12345")
     with Front(s3.ports[0]) as front:
-        done, results = run_it(t, s3, GLOB, env=s3.env_at(front.endpoint))
+        done, results = run_load(t, s3, GLOB, env=s3.env_at(front.endpoint))
         no_errors(t, results, done)
         asked = {line.split()[1] for line in front.requests if re.match(r"GET \S+\.csv ", line)}
     t.eq(asked, {f"/bench/logs/{day}/part-1.csv" for day in ("2024-01", "2024-02")})
@@ -260,7 +231,7 @@ def endpoints(t, s3, strategy):
     plant(s3.store())
     with Front(s3.ports[0]) as one, Front(s3.ports[1]) as two:
         uris = ", ".join(f'"s3://{front.endpoint.removeprefix("http://")}/bench/"' for front in (one, two))
-        done, results = run_it(t, s3, ENDPOINTS.format(strategy=strategy, endpoints=uris), env=s3.env)
+        done, results = run_load(t, s3, ENDPOINTS.format(strategy=strategy, endpoints=uris))
         no_errors(t, results, done)
         gets = [sum(".dat HTTP" in line and line.startswith("GET") for line in front.requests)
                 for front in (one, two)]
@@ -289,7 +260,7 @@ def test_redirects_are_followed(t, s3):
     plant(s3.store())
     with Front(s3.ports[0]) as one, Front(s3.ports[1]) as two:
         one.rule("redirect", match=r"^(GET|PUT|HEAD) /bench/(data|out)/", reply=two.endpoint)
-        done, results = run_it(t, s3, REDIRECTED, env=s3.env_at(one.endpoint))
+        done, results = run_load(t, s3, REDIRECTED, env=s3.env_at(one.endpoint))
         no_errors(t, results, done)
         t.check(sum(".dat" in line for line in two.requests) >= ended(results, "GET"), two.requests[:5])
     untouched(t, s3.store())

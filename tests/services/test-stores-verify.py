@@ -65,7 +65,7 @@ def write_and_check(t, server, more=""):
     no_errors(t, results, done)
     t.check(ended(results, "MULTIPART_PUT") > 0)
     done, results = run_load(t, server, CHECK.format(more=more), "--workers", "2", name="check",
-                             env={"MUSTER_DEBUG_CHOICES": f"{t.tmp}/choices"})
+                             logged=True)
     no_errors(t, results, done)
     t.check(ended(results, "GET") > 0 and ended(results, "RANGE_GET") > 0)
     for worker in ("local", "local-2"):

@@ -26,10 +26,8 @@ def every_operation(t, server, engine, env=None):
     store = server.store()
     plant(store)
     env = env or server.env
-    t.write("mixed.yaml", mixed(more=f"http_engine: {engine}"))
-    done = t.muster("run", "mixed.yaml", "--target", server.target, "--output", "out", env=env, timeout=90)
-    t.ends(done, 0, r"✓ All 1 worker completed")
-    results = Results(t.tmp / "out")
+    done, results = run_load(t, server, mixed(more=f"http_engine: {engine}"), env=env,
+                             out=r"✓ All 1 worker completed")
     agree(t, results, store)
     done = t.muster("clean", "--data", "out", env=env, timeout=60)
     t.ends(done, 0, r"Result: [\d,]+ objects removed, 1/1 workers done")
@@ -42,16 +40,8 @@ def test_s3(t, s3):
     t.eq(s3.store().uploads(), [], "uploads in parts that nobody completed")
 
 
-def test_s3_by_curl(t, s3):
-    every_operation(t, s3, "curl")
-
-
 def test_azure(t, az):
     every_operation(t, az, "own")
-
-
-def test_azure_by_curl(t, az):
-    every_operation(t, az, "curl")
 
 
 def test_gcs(t, gcs):
@@ -61,8 +51,9 @@ def test_gcs(t, gcs):
     t.check(1 <= counts["tokens"] < counts["requests"] / 20, counts)
 
 
-def test_gcs_by_curl(t, gcs):
-    every_operation(t, gcs, "curl")
+@each_store
+def by_curl(t, server):
+    every_operation(t, server, "curl")
 
 
 def test_gcs_with_an_hmac_key(t, gcs):
@@ -79,13 +70,11 @@ def test_azure_with_a_signature_for_the_container(t, az):
     every_operation(t, az, "own", env)
 
 
-def signed_otherwise(t, s3, more):
+def signed_otherwise(t, s3, more, env=None):
     store = s3.store()
     plant(store)
-    t.write("w.yaml", mixed(duration="1s", cleanup="true", more=more))
-    done = t.muster("run", "w.yaml", "--target", s3.target, "--output", "out", env=s3.env, timeout=60)
-    t.ends(done, 0)
-    no_errors(t, Results(t.tmp / "out"))
+    _, results = run_load(t, s3, mixed(duration="1s", cleanup="true", more=more), env=env)
+    no_errors(t, results)
     untouched(t, store)
 
 
@@ -99,14 +88,7 @@ def test_s3_by_presigned_urls(t, s3):
 
 def test_s3_with_the_bucket_in_the_name(t, s3):
     """Every *.localhost is this machine, and radosgw takes what stands before it for a bucket."""
-    env = s3.env_at(f"http://localhost:{s3.ports[0]}")
-    store = s3.store()
-    plant(store)
-    t.write("w.yaml", mixed(duration="1s", cleanup="true", more="storage: {addressing: virtual}"))
-    done = t.muster("run", "w.yaml", "--target", s3.target, "--output", "out", env=env, timeout=60)
-    t.ends(done, 0)
-    no_errors(t, Results(t.tmp / "out"))
-    untouched(t, store)
+    signed_otherwise(t, s3, "storage: {addressing: virtual}", s3.env_at(f"http://localhost:{s3.ports[0]}"))
 
 
 DELETES = """
@@ -122,33 +104,23 @@ workload:
 """
 
 
-def deletes(t, server, batch):
+def delete(t, server, batch):
     """Each object at most once, of a set of its own; the rest goes with the cleaning up."""
     store = server.store()
     plant(store)
-    t.write("w.yaml", DELETES % (f", batch: {batch}" if batch > 1 else ""))
-    done = t.muster("run", "w.yaml", "--target", server.target, "--output", "out", env=server.env, timeout=60)
-    t.ends(done, 0, r"deletable")
-    results = Results(t.tmp / "out")
+    _, results = run_load(t, server, DELETES % (f", batch: {batch}" if batch > 1 else ""), out=r"deletable")
     no_errors(t, results)
     t.check(0 < ended(results, "DELETE") <= 400, results.row("DELETE"))
     untouched(t, store)
 
 
 def test_s3_deletes(t, s3):
-    deletes(t, s3, 1)
+    delete(t, s3, 1)
 
 
-def test_s3_deletes_many_at_once(t, s3):
-    deletes(t, s3, 50)
-
-
-def test_azure_deletes_many_at_once(t, az):
-    deletes(t, az, 50)
-
-
-def test_gcs_deletes_many_at_once(t, gcs):
-    deletes(t, gcs, 50)
+@each_store
+def deletes_many_at_once(t, server):
+    delete(t, server, 50)
 
 
 if __name__ == "__main__":
