@@ -107,7 +107,7 @@ static void test_mix_under_caps(void)
 			rows[i].weights[0] + rows[i].weights[1] + rows[i].weights[2];
 		double q[16 * 3], sums[3] = {0};
 
-		CHECK(mix_spread(rows[i].weights, rows[i].caps, 3, n, q) == 0);
+		CHECK(mix_spread(rows[i].weights, rows[i].caps, NULL, 3, n, q) == 0);
 		for (uint32_t t = 0; t < n; t++) {
 			double row = q[t * 3] + q[t * 3 + 1] + q[t * 3 + 2];
 
@@ -132,6 +132,23 @@ static void test_mix_under_caps(void)
 					"row %zu op %u: %f", i, o, sums[o]);
 		}
 	}
+}
+
+/* An op that needs another one's threads has none but these, and both get as much of them as they ask for. */
+static void test_mix_of_pairs(void)
+{
+	const double weights[] = {1, 1, 2};
+	const uint32_t caps[] = {1, 0, 0}, with[] = {UINT32_MAX, 0, UINT32_MAX};
+	double q[4 * 3], alone[4 * 2];
+
+	CHECK(mix_spread(weights, caps, with, 3, 4, q) == 0);
+	CHECK(fabs(q[0] - q[1]) < 1e-6 && q[0] > 0.45, "%f %f", q[0], q[1]);
+	for (int t = 1; t < 4; t++)
+		CHECK(q[t * 3] == 0 && q[t * 3 + 1] == 0 && fabs(q[t * 3 + 2] - 1) < 1e-9,
+			"thread %d: %f %f", t, q[t * 3 + 1], q[t * 3 + 2]);
+	CHECK(mix_spread(weights, caps, with, 2, 4, alone) == 0);
+	CHECK(fabs(alone[0] - 0.5) < 1e-9 && fabs(alone[1] - 0.5) < 1e-9 &&
+		alone[2] == 0 && alone[3] == 0);
 }
 
 static void test_names(void)
@@ -562,6 +579,7 @@ static void test_refused(void)
 }
 
 TEST_MAIN(TEST(test_sizes), TEST(test_mix_frequencies), TEST(test_mix_under_caps),
-	TEST(test_names), TEST(test_covers), TEST(test_counts_add_up), TEST(test_warm_up),
-	TEST(test_each_op_once), TEST(test_drained), TEST(test_stop),
-	TEST(test_delete_once), TEST(test_cap_on_slots), TEST(test_refused))
+	TEST(test_mix_of_pairs), TEST(test_names), TEST(test_covers),
+	TEST(test_counts_add_up), TEST(test_warm_up), TEST(test_each_op_once),
+	TEST(test_drained), TEST(test_stop), TEST(test_delete_once),
+	TEST(test_cap_on_slots), TEST(test_refused))

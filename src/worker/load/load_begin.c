@@ -65,7 +65,8 @@ static int share_weights(
 		asked[i] = t->job.ops[i].weight;
 		caps[i] = t->job.ops[i].concurrency;
 	}
-	if (mix_spread(asked, caps, (uint32_t)n_ops, n, all) < 0)
+	/* what a thread removes it has made itself */
+	if (mix_spread(asked, caps, t->puts_of, (uint32_t)n_ops, n, all) < 0)
 		return -ENOMEM;
 	memcpy(l->weights, all + index * n_ops, n_ops * sizeof(*all));
 	if (t->job.once)

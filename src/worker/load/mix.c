@@ -102,8 +102,17 @@ static void scale_to(double *v, size_t n, size_t stride, double want)
 			v[i * stride] *= want / sum;
 }
 
-int mix_spread(const double *weights, const uint32_t *caps, uint32_t n_ops,
-	uint32_t n_threads, double *out)
+static bool may_run(const uint32_t *caps, const uint32_t *with, uint32_t op,
+	uint32_t thread, uint32_t n_threads)
+{
+	if (with && with[op] != UINT32_MAX &&
+		mix_cap_share(caps, with[op], thread, n_threads) == 0)
+		return false;
+	return mix_cap_share(caps, op, thread, n_threads) > 0;
+}
+
+int mix_spread(const double *weights, const uint32_t *caps, const uint32_t *with,
+	uint32_t n_ops, uint32_t n_threads, double *out)
 {
 	double total = 0;
 	bool capped = false;
@@ -116,7 +125,7 @@ int mix_spread(const double *weights, const uint32_t *caps, uint32_t n_ops,
 		return -EINVAL;
 	for (uint32_t t = 0; t < n_threads; t++)
 		for (uint32_t o = 0; o < n_ops; o++)
-			out[t * n_ops + o] = mix_cap_share(caps, o, t, n_threads)
+			out[t * n_ops + o] = may_run(caps, with, o, t, n_threads)
 						     ? weights[o] / total
 						     : 0;
 	for (int round = 0; capped && round < FIT_ROUNDS; round++) {

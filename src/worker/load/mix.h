@@ -44,7 +44,7 @@ static inline uint32_t mix_draw(const struct mix *m, uint64_t random)
 uint32_t mix_cap_share(
 	const uint32_t *caps, uint32_t op, uint32_t thread, uint32_t n_threads);
 
-/* out[thread * n_ops + op]: weights per thread, each thread's sum 1 (or 0: it may run nothing).
- * Returns 0 or -ENOMEM. */
-int mix_spread(const double *weights, const uint32_t *caps, uint32_t n_ops,
-	uint32_t n_threads, double *out);
+/* out[thread * n_ops + op]: weights per thread, each thread's sum 1 (or 0: it may run nothing). with (or NULL): per
+ * op another one that its threads have to run as well, or UINT32_MAX. Returns 0 or -EINVAL. */
+int mix_spread(const double *weights, const uint32_t *caps, const uint32_t *with,
+	uint32_t n_ops, uint32_t n_threads, double *out);
