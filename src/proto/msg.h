@@ -216,6 +216,9 @@ struct machine_stats {
 	double own_cpu;      /* the same, of the processors that the worker may use */
 	double user, system, iowait, steal; /* 0..100 of the machine */
 	double worker_cpu;                  /* 0..100 x cores, of the worker process */
+	/* a control group that lets it have no more than so many processors' time (0: none does); how much of that
+	 * its group took, in %; in how many of the kernel's periods, in %, it was held back */
+	double quota_cpus, quota_cpu, throttled;
 	uint64_t rss_bytes;
 	uint64_t available_bytes;               /* memory; 0: not known */
 	uint64_t swap_in_bytes, swap_out_bytes; /* since the last one, of the machine */

@@ -24,6 +24,8 @@ static const struct {
 	[SEEN_IOWAIT] = VALUE("iowait_pct", PERCENT, iowait),
 	[SEEN_STEAL] = VALUE("steal_pct", PERCENT, steal),
 	[SEEN_WORKER_CPU] = VALUE("worker_cpu_pct", PERCENT, worker_cpu),
+	[SEEN_QUOTA_CPU] = VALUE("quota_cpu_pct", PERCENT, quota_cpu),
+	[SEEN_THROTTLED] = VALUE("throttled_pct", PERCENT, throttled),
 	[SEEN_RSS] = VALUE("rss_bytes", BYTES, rss_bytes),
 	[SEEN_AVAILABLE] = VALUE("available_bytes", BYTES, available_bytes),
 	[SEEN_SWAP_IN] = VALUE("swap_in_bytes_per_sec", BYTES_PER_S, swap_in_bytes),
@@ -125,6 +127,7 @@ void machine_seen_add(
 	for (size_t i = 0; i < s->n_disks; i++)
 		add_disk(m, &s->disks[i], seconds);
 	m->seconds += seconds;
+	m->quota_cpus = s->quota_cpus;
 }
 
 void machine_seen_finish(struct machine_seen *m)
@@ -239,6 +242,10 @@ void machine_seen_members(
 	static const struct machine_seen nothing;
 
 	m = m ? m : &nothing;
+	if (m->quota_cpus > 0)
+		jw_real(w, "quota_cpus", m->quota_cpus, 3);
+	else
+		jw_null(w, "quota_cpus");
 	jw_object(w, "maxima");
 	for (enum machine_value v = 0; v < MACHINE_VALUES; v++)
 		if (v != SEEN_AVAILABLE)

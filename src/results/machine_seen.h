@@ -18,6 +18,8 @@ enum machine_value {
 	SEEN_IOWAIT,
 	SEEN_STEAL,
 	SEEN_WORKER_CPU,
+	SEEN_QUOTA_CPU,
+	SEEN_THROTTLED,
 	SEEN_RSS,
 	SEEN_AVAILABLE, /* its extreme is the least that there was */
 	SEEN_SWAP_IN,
@@ -44,7 +46,8 @@ struct seen_disk {
 };
 
 struct machine_seen {
-	double seconds; /* of all intervals; 0: nothing is known */
+	double seconds;    /* of all intervals; 0: nothing is known */
+	double quota_cpus; /* processors' time that its control group lets it have; 0: any */
 	struct seen_sum values[MACHINE_VALUES];
 	struct seen_card *cards;
 	size_t n_cards;

@@ -16,6 +16,9 @@
 #define WAITED 0.8
 /* A core that its thread had so much of is that thread's. */
 #define OWN_CORE 50
+/* % of a quota that are all of it; and of the kernel's periods in which it was used up. */
+#define FULL_QUOTA 95
+#define THROTTLED 10
 #define MIB (1024.0 * 1024.0)
 
 const char *const bound_names[BOUNDS] = {"none", "generator", "network", "storage"};
@@ -97,6 +100,32 @@ static void cpu_why(const struct run_info *info, const struct run_worker *rw,
 {
 	(void)info;
 	buf_printf(out, "%s were %.0f %% busy", processors(rw), value);
+}
+
+/* All of a quota; or, also in an open loop, that the kernel stopped it again and again until more was due to it: then
+ * what happened meanwhile came late. */
+static double quota_value(const struct run_info *info, const struct run_worker *rw)
+{
+	const double used = machine_seen_mean(rw->machine, SEEN_QUOTA_CPU);
+	const bool full = used >= FULL_QUOTA && !is_open(rw);
+
+	(void)info;
+	if (!is_known(rw) || !(rw->machine->quota_cpus > 0))
+		return -1;
+	return full || machine_seen_mean(rw->machine, SEEN_THROTTLED) >= THROTTLED ? used
+										   : -1;
+}
+
+static void quota_why(const struct run_info *info, const struct run_worker *rw,
+	double value, struct buf *out)
+{
+	(void)info;
+	buf_printf(out,
+		"its control group may use %.4g %s and used %.0f %% of that, held back "
+		"in %.0f %% of its periods",
+		rw->machine->quota_cpus,
+		rw->machine->quota_cpus > 1 ? "processors" : "processor", value,
+		machine_seen_mean(rw->machine, SEEN_THROTTLED));
 }
 
 /* How busy its threads kept processors, in % of what they could. */
@@ -249,6 +278,8 @@ static void disk_why(const struct run_info *info, const struct run_worker *rw,
 const struct limit_rule limit_rules[LIMITS] = {
 	[LIMIT_OTHERS] = {"others", "%", BOUND_GENERATOR, 95, others_value, others_why,
 		"look what else runs there"},
+	[LIMIT_QUOTA] = {"quota", "%", BOUND_GENERATOR, 0, quota_value, quota_why,
+		"a larger CPU limit for the container or unit, or more hosts"},
 	[LIMIT_CPU] = {"cpu", "%", BOUND_GENERATOR, 95, cpu_value, cpu_why,
 		"more hosts, or fewer slots"},
 	[LIMIT_THREADS] = {"threads", "%", BOUND_GENERATOR, 95, threads_value,

@@ -22,6 +22,7 @@ extern const char *const bound_names[BOUNDS]; /* "none" "generator" "network" "s
 /* In the order in which they count: a limit of the generator must not be taken for the store's. */
 enum limit_kind {
 	LIMIT_OTHERS, /* all processors, and programs that are not muster's had most of them */
+	LIMIT_QUOTA,    /* the processor time that a control group lets it have */
 	LIMIT_CPU,      /* all processors that the worker may use */
 	LIMIT_THREADS,  /* each of its threads had a processor all the time */
 	LIMIT_CORE,     /* the core of its only thread, with what else ran there */

@@ -37,8 +37,10 @@ static void lower_memory(struct limits *l, const char *text)
 }
 
 /* -1: no quota. */
-static void lower_cpus(struct limits *l, long long quota, long long period)
+static void lower_cpus(
+	struct limits *l, const char *dir, long long quota, long long period)
 {
+	double share = (double)quota / (double)period;
 	long long cpus;
 
 	if (quota <= 0 || period <= 0)
@@ -46,12 +48,18 @@ static void lower_cpus(struct limits *l, long long quota, long long period)
 	cpus = quota / period + (quota % period != 0);
 	if (cpus < l->cpus)
 		l->cpus = (uint32_t)cpus;
+	if (l->quota_cpus > 0 && l->quota_cpus <= share)
+		return;
+	l->quota_cpus = share;
+	snprintf(l->quota_group, sizeof(l->quota_group), "%s",
+		strlen(dir) < sizeof(l->quota_group) ? dir : "");
 }
 
 static void one_group(
 	struct limits *l, const char *root, const char *base, const char *path)
 {
 	AUTO_BUF struct buf b = BUF_INIT;
+	AUTO_FREE char *dir = text_printf("%s%s", base, path);
 	AUTO_FREE char *memory = text_printf("%s%s/memory.max", base, path);
 	AUTO_FREE char *memory1 = text_printf("%s%s/memory.limit_in_bytes", base, path);
 	AUTO_FREE char *cpu = text_printf("%s%s/cpu.max", base, path);
@@ -59,15 +67,17 @@ static void one_group(
 	AUTO_FREE char *period1 = text_printf("%s%s/cpu.cfs_period_us", base, path);
 	long long quota, period;
 
+	if (!dir)
+		return;
 	if (read_text(&b, root, memory) || read_text(&b, root, memory1))
 		lower_memory(l, b.data);
 	if (read_text(&b, root, cpu) &&
 		sscanf(b.data, "%lld %lld", &quota, &period) == 2) {
-		lower_cpus(l, quota, period);
+		lower_cpus(l, dir, quota, period);
 	} else if (read_text(&b, root, quota1)) {
 		quota = strtoll(b.data, NULL, 10);
 		if (read_text(&b, root, period1))
-			lower_cpus(l, quota, strtoll(b.data, NULL, 10));
+			lower_cpus(l, dir, quota, strtoll(b.data, NULL, 10));
 	}
 }
 

@@ -4,9 +4,15 @@
 
 #include <stdint.h>
 
+#define LIMITS_GROUP                                                                     \
+	512u /* bytes of a group's path; one that is longer counts, but is not named */
+
 struct limits {
 	uint64_t memory_bytes;
 	uint32_t cpus; /* at least 1; part of one counts as one */
+	/* the least quota of processor time, in processors (0: there is none), of which group: the folder below root */
+	double quota_cpus;
+	char quota_group[LIMITS_GROUP];
 };
 
 /* root: "" or, for tests, a folder that holds proc/self/cgroup and sys/fs/cgroup. */

@@ -156,6 +156,7 @@ static void sample_worker(
 	if (interval_ns > 0)
 		ret->worker_cpu =
 			100.0 * (double)(used - m->worker_cpu_ns) / (double)interval_ns;
+	quota_sample(&m->quota, interval_ns, used - m->worker_cpu_ns, ret);
 	m->worker_cpu_ns = used;
 	ret->rss_bytes = rss_bytes();
 }
@@ -181,6 +182,7 @@ void machine_init(struct machine *m, const struct mounts *mounts)
 
 	memset(m, 0, sizeof(*m));
 	m->mounts = mounts;
+	quota_init(&m->quota, "");
 	if (sched_getaffinity(0, sizeof(set), &set) == 0)
 		for (size_t i = 0; i < CPU_SETSIZE; i++)
 			m->own[i] = CPU_ISSET(i, &set);

@@ -10,6 +10,7 @@
 #include "common/cleanup.h"
 #include "proto/msg.h"
 #include "worker/host/mounts.h"
+#include "worker/host/quota.h"
 
 CLEANUP_DEFINE(FILE, fclose)
 
@@ -38,6 +39,7 @@ struct machine {
 	struct machine_cpu total, cpu[MACHINE_CPUS];
 	bool own[MACHINE_CPUS]; /* this process may run there */
 	uint64_t at_ns, worker_cpu_ns;
+	struct quota quota;
 	uint64_t swap_in_pages, swap_out_pages;
 	struct card_seen cards[MACHINE_CARDS_SEEN];
 	size_t n_cards;
