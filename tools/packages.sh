@@ -9,7 +9,7 @@ STATIC_PACKAGES="gcc libc6-dev make dpkg-dev libc-ares-dev libssl-dev libcurl4-o
 CROSS_PACKAGES="gcc-aarch64-linux-gnu libc6-dev-arm64-cross" # and its --arch
 SSHD_PACKAGES="openssh-server python3"
 TEST_PACKAGES="jq openssl zsh fish csh clang libclang-rt-14-dev clang-format shellcheck git python3 openssh-server iproute2
-	util-linux e2fsprogs xfsprogs strace binutils busybox python3-asyncssh python3-botocore iperf3"
+	util-linux e2fsprogs xfsprogs btrfs-progs strace binutils busybox python3-asyncssh python3-botocore iperf3"
 # Stores for tests/services, and boto3, which checks what they hold. Azurite comes from npm, which is
 # installed where there is none.
 S3_PACKAGES="radosgw ceph-mon ceph-osd ceph-common python3 python3-boto3"

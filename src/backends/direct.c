@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "common/cleanup.h"
 #include "common/err.h"
 #include "common/units.h"
 
@@ -11,13 +12,29 @@ extern const struct backend backend_file, backend_direct, backend_direct_sync;
 
 /* ---- the job ---- */
 
+static void say_buffered(struct direct_job *job, const char *path)
+{
+	snprintf(job->buffered, sizeof(job->buffered),
+		"direct://: writes to %.120s go through the page cache: so Linux does it "
+		"on "
+		"btrfs "
+		"with files that have checksums (chattr +C of an empty folder makes new "
+		"ones "
+		"without)",
+		path);
+}
+
 /* What ranges and pieces must fit at path. */
-static int learn(struct direct_job *job, const char *path, struct err *err)
+static int learn(
+	struct direct_job *job, enum op_kind kind, const char *path, struct err *err)
 {
 	struct direct_align need;
 
 	if (direct_align_at(path, &need, err) < 0)
 		return -1;
+	if (need.buffered && !job->buffered[0] &&
+		(kind == OP_PUT || kind == OP_RANGE_PUT))
+		say_buffered(job, path);
 	if (need.offset > job->align)
 		job->align = need.offset;
 	if (job->align > job->block)
@@ -44,7 +61,7 @@ static void say_limit(struct direct_job *job, uint64_t limit)
 	if (job->fixed_bytes)
 		snprintf(which, sizeof(which), "no more than %s of a buffer is",
 			units_bytes(job->fixed_bytes).s);
-	snprintf(job->remark, sizeof(job->remark),
+	snprintf(job->little_locked, sizeof(job->little_locked),
 		"direct://: only %s of memory may be locked (ulimit -l): %s registered "
 		"with "
 		"the kernel, and larger reads cost more CPU",
@@ -83,15 +100,19 @@ static uint64_t direct_keeps(void *state)
 static const char *direct_remark(void *state, size_t i)
 {
 	const struct direct_job *job = state;
+	const char *const all[] = {job->little_locked, job->buffered};
 
-	return i == 0 && job->remark[0] ? job->remark : NULL;
+	for (size_t k = 0; k < ARRAY_LEN(all); k++)
+		if (all[k][0] && i-- == 0)
+			return all[k];
+	return NULL;
 }
 
 static int direct_check(void *state, enum op_kind kind, const char *uri, struct err *err)
 {
 	if (file_check(state, kind, uri, err) < 0)
 		return -1;
-	return kind == OP_PUT ? learn(state, file_path(uri), err) : 0;
+	return kind == OP_PUT ? learn(state, kind, file_path(uri), err) : 0;
 }
 
 static int bad_range(const struct direct_job *job, const char *key, uint64_t value,
@@ -125,7 +146,7 @@ static int direct_fit(void *state, struct job_op *op, const char *uri, struct er
 
 	if (!op_infos[op->kind].moves_data)
 		return 0;
-	if (learn(job, path, err) < 0)
+	if (learn(job, op->kind, path, err) < 0)
 		return -1;
 	if (op->kind != OP_RANGE_GET && op->kind != OP_RANGE_PUT)
 		return 0;
@@ -188,9 +209,9 @@ static const struct backend_option no_options[] = {{NULL}};
 
 #define DIRECT_COMMON                                                                    \
 	.schemes = "direct://", .options = no_options, .ops = DIRECT_OPS,                \
-	.job_size = sizeof(struct direct_job), .keeps = direct_keeps,                    \
-	.check = direct_check, .fit = direct_fit, .job_fini = direct_job_fini,           \
-	.list = file_list_all, .list_dirs = file_list_dirs,                              \
+	.job_size = sizeof(struct direct_job), .remark = direct_remark,                  \
+	.keeps = direct_keeps, .check = direct_check, .fit = direct_fit,                 \
+	.job_fini = direct_job_fini, .list = file_list_all, .list_dirs = file_list_dirs, \
 	.read_small = file_read_small, .write_small = file_write_small,                  \
 	.remove_small = file_remove_small, .holder_missing = file_holder_missing,        \
 	.holder_make = file_holder_make, .holder_remove = file_holder_remove
@@ -217,7 +238,6 @@ const struct backend backend_direct = {
 	.instead = &backend_direct_sync,
 	.thread_size = sizeof(struct direct_thread),
 	.job_init = ring_job_init,
-	.remark = direct_remark,
 	.thread_init = direct_thread_init,
 	.submit = direct_submit,
 	.wait = direct_wait,

@@ -24,7 +24,8 @@ struct direct_job {
 		block; /* lengths of reads, and of writes of whole files, are multiples of it */
 	uint32_t align;     /* what was found that ranges must fit; 0: nothing yet */
 	size_t fixed_bytes; /* of each buffer that the kernel keeps mapped, at most */
-	char remark[200];   /* or empty */
+	/* what people should know: of locked memory, and of writes; or empty */
+	char little_locked[200], buffered[300];
 };
 
 /* ---- direct_align.c: what direct I/O wants where a file lies ---- */
@@ -33,6 +34,7 @@ struct direct_job {
  * files will be made. -1 with err: there is no direct I/O there. */
 struct direct_align {
 	uint32_t offset, memory;
+	bool buffered; /* writes go through the page cache all the same */
 };
 int direct_align_at(const char *path, struct direct_align *ret, struct err *err);
 

@@ -3,12 +3,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/fs.h>
 #include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -75,6 +78,26 @@ static uint32_t try_sizes(int fd, bool may_write)
 	return size > LARGEST ? DIRECT_BLOCK : size;
 }
 
+/* The first that writes what has checksums by way of the page cache, so that nobody changes it meanwhile. */
+#define BTRFS_BUFFERS_MAJOR 6u
+#define BTRFS_BUFFERS_MINOR 14u
+
+static bool is_buffered(int fd)
+{
+	unsigned major = 0, minor = 0;
+	struct utsname host;
+	struct statfs fs;
+	int flags = 0;
+
+	if (fstatfs(fd, &fs) < 0 || (long)fs.f_type != BTRFS_SUPER_MAGIC ||
+		uname(&host) < 0 || sscanf(host.release, "%u.%u", &major, &minor) != 2)
+		return false;
+	if (major < BTRFS_BUFFERS_MAJOR ||
+		(major == BTRFS_BUFFERS_MAJOR && minor < BTRFS_BUFFERS_MINOR))
+		return false;
+	return ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0 && !(flags & FS_NOCOW_FL);
+}
+
 /* Of a file that was opened with O_DIRECT. */
 static int ask(int fd, const char *path, bool may_write, struct direct_align *ret,
 	struct err *err)
@@ -89,9 +112,10 @@ static int ask(int fd, const char *path, bool may_write, struct direct_align *re
 				err);
 		*ret = (struct direct_align){.offset = st.stx_dio_offset_align,
 			.memory = st.stx_dio_mem_align};
-		return 0;
+	} else {
+		ret->offset = ret->memory = try_sizes(fd, may_write);
 	}
-	ret->offset = ret->memory = try_sizes(fd, may_write);
+	ret->buffered = is_buffered(fd);
 	return 0;
 }
 

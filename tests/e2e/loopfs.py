@@ -10,7 +10,8 @@ from harness import Skip
 
 CLONE_NEWNS = 0x00020000
 MKFS = {"ext4": ["mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=1,nodiscard"],
-        "xfs": ["mkfs.xfs", "-q", "-f", "-K"]}
+        "xfs": ["mkfs.xfs", "-q", "-f", "-K"],
+        "btrfs": ["mkfs.btrfs", "-q", "-f", "-K"]}
 
 _private = False
 

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""direct://: every op past the page cache on ext4 and xfs, odd sizes, what is refused, and machines that forbid
+"""direct://: every op past the page cache on ext4, xfs and btrfs, odd sizes, what is refused, and machines that forbid
 something: io_uring, locked memory, space, files that go away."""
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -25,6 +26,18 @@ def ext4():
 @fixture
 def xfs():
     with LoopFs(scratch("xfs"), "xfs") as fs:
+        yield fs
+
+
+@fixture
+def btrfs():
+    """Nothing where the kernel has none."""
+    try:
+        fs = LoopFs(scratch("btrfs"), "btrfs")
+    except Skip:
+        yield None
+        return
+    with fs:
         yield fs
 
 
@@ -100,6 +113,22 @@ def test_every_op_on_xfs(t, xfs):
 
 def test_every_op_on_large_sectors(t, sectors):
     every_op(t, sectors.path)
+
+
+def test_every_op_on_btrfs(t, btrfs):
+    """Since Linux 6.14 what has checksums is written through the page cache, and that is said."""
+    if not btrfs:
+        return
+    done, _ = every_op(t, btrfs.path)
+    buffers = tuple(map(int, re.findall(r"\d+", os.uname().release)[:2])) >= (6, 14)
+    said = r"direct://: writes to \S+ go through the page cache: so Linux does it on btrfs with files that have checksums"
+    t.eq(len(re.findall(said, done.err)), int(buffers), done.err)
+    (btrfs.path / "plain").mkdir()
+    t.ends(t.run(["chattr", "+C", btrfs.path / "plain"]), 0)
+    t.write("w.yaml", EVERY_OP.format(data=btrfs.path / "plain", concurrency=8))
+    done = t.muster("run", "w.yaml", "--output", "plain")
+    t.ends(done, 0, "All 1 worker completed")
+    t.no_match(done.out + done.err, "page cache")
 
 
 def test_more_slots_than_buffers_are_registered(t, ext4):
