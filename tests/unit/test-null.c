@@ -225,6 +225,77 @@ static void test_order(void)
 	rig_finish(&rig);
 }
 
+static int compare(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* How much longer than they should ops take that come one by one: the median. */
+static uint64_t median_late(struct rig *rig, uint64_t latency_ns)
+{
+	enum { N = 31 };
+	uint64_t late[N];
+	struct io *done[1];
+
+	for (int i = 0; i < N; i++) {
+		rig_submit(rig, 1, OP_STAT);
+		if (!CHECK(rig->b->wait(rig->thread, done, 1,
+				   clock_ns() + 60 * NS_PER_SEC) == 1))
+			abort();
+		late[i] = done[0]->end_ns - done[0]->start_ns - latency_ns;
+	}
+	qsort(late, N, sizeof(late[0]), compare);
+	return late[N / 2];
+}
+
+/* A sleep that is 50 us late is not in the latency: as soon as the machine has a processor to give. */
+static void test_punctual(void)
+{
+	struct err err = ERR_INIT;
+	uint64_t late = UINT64_MAX;
+	struct rig rig;
+
+	CHECK(rig_init(&rig, "null://latency=1ms/", 1, &err), "%s", err.text);
+	for (int tries = 0; late >= 5 * US && tries < 200; tries++)
+		late = median_late(&rig, MS);
+	CHECK(late < 5 * US, "%ju ns late", (uintmax_t)late);
+	rig_finish(&rig);
+}
+
+static uint64_t thread_cpu_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return (uint64_t)ts.tv_sec * NS_PER_SEC + (uint64_t)ts.tv_nsec;
+}
+
+/* Where an op ends every 60 us a thread that looked at the clock before each would never sleep. */
+static void test_sleeps_all_the_same(void)
+{
+	struct err err = ERR_INIT;
+	struct io *done[64];
+	struct rig rig;
+
+	CHECK(rig_init(&rig, "null://latency=uniform:1ms:13ms/", 200, &err), "%s",
+		err.text);
+
+	uint64_t began = clock_ns(), cpu = thread_cpu_ns();
+
+	for (int round = 0; round < 20; round++) {
+		rig_submit(&rig, 200, OP_STAT);
+		for (size_t n = 0; n < 200;)
+			n += rig.b->wait(rig.thread, done, 64, clock_ns() + NS_PER_SEC);
+	}
+	cpu = thread_cpu_ns() - cpu;
+	/* a quarter, and what the ops themselves take */
+	CHECK(cpu < (clock_ns() - began) * 6 / 10, "%ju of %ju us", (uintmax_t)cpu / US,
+		(uintmax_t)(clock_ns() - began) / US);
+	rig_finish(&rig);
+}
+
 /* What is given up comes out at once; what has failed has moved nothing. */
 static void test_cancel(void)
 {
@@ -315,4 +386,5 @@ static void test_refused(void)
 }
 
 TEST_MAIN(TEST(test_distributions), TEST(test_stall), TEST(test_ramp), TEST(test_errors),
-	TEST(test_order), TEST(test_cancel), TEST(test_all_ops), TEST(test_refused))
+	TEST(test_order), TEST(test_punctual), TEST(test_sleeps_all_the_same),
+	TEST(test_cancel), TEST(test_all_ops), TEST(test_refused))
