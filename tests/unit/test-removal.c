@@ -3,6 +3,7 @@
 #include "worker/objects/removal.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "check.h"
 #include "common/cleanup.h"
@@ -19,6 +20,22 @@ struct forest {
 	struct keyset_part parts[2];
 	struct keyset keys;
 };
+
+static const char *name_of(const struct forest *f, uint64_t key)
+{
+	return f->keys.names + f->keys.offsets[key];
+}
+
+/* Those in a directory that was listed are gone. */
+static void check_listed(const struct forest *f, const unsigned char *gone, uint64_t key)
+{
+	const char *name = name_of(f, key);
+
+	for (uint64_t i = 0; i < f->keys.n; i++)
+		CHECK(i == key || gone[i] == 1 ||
+				strncmp(name_of(f, i), name, strlen(name)) != 0,
+			"%s before %s", name, name_of(f, i));
+}
 
 static void plant(struct forest *f, size_t trees, uint32_t width, uint32_t depth)
 {
@@ -50,6 +67,11 @@ static size_t part_of(const struct forest *f, uint64_t *key)
 static void check_empty(const struct forest *f, const unsigned char *gone, uint64_t key)
 {
 	uint64_t dir = key;
+
+	if (f->keys.offsets) {
+		check_listed(f, gone, key);
+		return;
+	}
 	const struct keyset_part *p = &f->parts[part_of(f, &dir)];
 	const uint64_t width = p->set->spec->tree.width;
 	const uint64_t begin = key - dir, first = (dir + 1) * width;
@@ -174,6 +196,26 @@ static void test_all_in_order(void)
 	}
 }
 
+/* What a listing found, the last name first. */
+static void test_listed(void)
+{
+	static char names[] = "u/c/\0u/b/x/y/z/\0u/b/x/y/\0u/a0/\0u/a/b/d/\0"
+			      "u/a/b/c/\0u/a/b-/\0u/a/\0u/a-b/q/\0u/a-b/\0";
+	uint64_t offsets[16] = {0};
+
+	for (uint32_t threads = 1; threads < LANES_MAX; threads++) {
+		struct forest f = {.keys = {.names = names, .offsets = offsets}};
+		unsigned char gone[16] = {0};
+		struct rng rng;
+
+		for (size_t at = 0; names[at]; at += strlen(names + at) + 1)
+			offsets[f.keys.n++] = at;
+		rng_seed(&rng, threads);
+		CHECK(remove_all(&f, (struct share){0, 1}, threads, gone, &rng) ==
+			f.keys.n);
+	}
+}
+
 /* One thread with one slot goes depth first. */
 static void test_depth_first(void)
 {
@@ -196,4 +238,4 @@ static void test_depth_first(void)
 	removal_finish(&r);
 }
 
-TEST_MAIN(TEST(test_all_in_order), TEST(test_depth_first))
+TEST_MAIN(TEST(test_all_in_order), TEST(test_listed), TEST(test_depth_first))

@@ -209,14 +209,14 @@ static int init_op(
 	return 0;
 }
 
-/* Directories of trees are removed when those in them are gone, whichever thread removes these. */
+/* Directories are removed when those in them are gone, whichever thread removes these. */
 static int init_removal(
 	struct load_thread *l, struct task *t, uint32_t i, uint32_t index, uint32_t slots)
 {
 	struct load_op *op = &l->ops[i];
 	struct removal *r = &t->removals[i];
 
-	if (op->spec->kind != OP_RMDIR || op->keys->n_parts == 0)
+	if (op->spec->kind != OP_RMDIR || op->keys->n == 0 || op->keys->exact)
 		return 0;
 	if (index == 0 && removal_init(r, op->keys, share_of(&t->job)) < 0)
 		return -ENOMEM;

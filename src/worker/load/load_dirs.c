@@ -41,17 +41,6 @@ static void own_dir(struct load_op *made, char *out)
 	r->n--;
 }
 
-/* What a listing found is dealt out one by one to the threads; directories that lie together go to one thread, since
- * each has to wait for those in it. */
-static uint64_t next_dir(struct load_op *op)
-{
-	const struct select *s = &op->select;
-	uint64_t taken = s->taken, each = s->limit / s->step, more = s->limit % s->step;
-
-	select_next(&op->select, &op->rng, 0);
-	return s->first * each + (s->first < more ? s->first : more) + taken;
-}
-
 /* One that is there. */
 static void take_dir(struct load_op *op, struct io *io, char *out)
 {
@@ -61,7 +50,7 @@ static void take_dir(struct load_op *op, struct io *io, char *out)
 	if (op->removal.removal)
 		key = removal_take(&op->removal);
 	else if (op->finite)
-		key = next_dir(op);
+		key = select_next(&op->select, &op->rng, 0);
 	io->tag = key; /* for the removal, when it has ended */
 	keyset_key(op->keys, key, out, &size);
 	len = strlen(out);

@@ -59,7 +59,7 @@ struct load_op {
 	struct select select;
 	/* range ops that go through their objects range by range; keys NULL: no */
 	struct ranges ranges;
-	struct removal_lane removal; /* rmdir of a tree */
+	struct removal_lane removal; /* rmdir of what is there */
 	uint32_t runner,
 		runners; /* which of how many threads that may run the op this is */
 	bool finite;     /* its keys come to an end: then it is not drawn any more */

@@ -36,7 +36,7 @@ struct task {
 	uint32_t threads, slots;
 	struct once once;         /* job.once: of the load's threads */
 	struct missed missed;     /* of the load's threads */
-	struct removal *removals; /* one per job.ops: of rmdirs of trees */
+	struct removal *removals; /* one per job.ops: of rmdirs of what is there */
 	struct mounts mounts;     /* where its files lie */
 	char *samples_path;       /* or NULL */
 	char **warnings;          /* NULL-terminated, or NULL */

@@ -17,6 +17,7 @@ struct listing {
 	const uint32_t *cancel;
 	struct share
 		share; /* of what is to be removed each worker has its own, by their names */
+	size_t top; /* directories: how long a prefix is below which those with one name are one worker's */
 	bool no_memory;
 };
 
@@ -60,6 +61,15 @@ static bool is_musters_own(const char *uri)
 				text_starts_with(slash + 1, ".muster-probe-"));
 }
 
+/* How many bytes of a name say whose it is. Directories in one another are one worker's, since each has to wait for
+ * those in it. */
+static size_t dealt_by(const struct listing *l, const char *uri)
+{
+	const char *slash = l->top ? strchr(uri + l->top, '/') : NULL;
+
+	return slash ? (size_t)(slash - uri) : strlen(uri);
+}
+
 static bool add_listed(const struct list_entry *e, void *user)
 {
 	struct listing *l = user;
@@ -71,7 +81,7 @@ static bool add_listed(const struct list_entry *e, void *user)
 	if (is_musters_own(e->uri) ||
 		(l->pattern && !text_match(l->pattern, e->uri, false)))
 		return true;
-	if (!share_has(l->share, rng_hash(e->uri, len - 1)))
+	if (!share_has(l->share, rng_hash(e->uri, dealt_by(l, e->uri))))
 		return true;
 	if (!grow_names(k, len)) {
 		l->no_memory = true;
@@ -166,6 +176,7 @@ static int list_keys(struct keyset *k, const struct job_op *op, const struct job
 	if (!prefix)
 		return err_sys(err, ENOMEM, "no memory");
 	if (keyset_is_dirs(op)) {
+		l.top = strlen(prefix);
 		if (storage_list_dirs(store, prefix, add_listed, &l, err) < 0)
 			return -1;
 		sort_dirs(k);

@@ -3,7 +3,8 @@
  * Threads share out the directories of the last level. Who removes the last one of those in a directory has that
  * one next: so nobody ever waits for another thread, and one thread alone goes through a tree depth first.
  * Workers have parts that lie together (job_tree_part). Per directory above the last level there is a count of
- * those in it that are gone: all that threads share, and touched by removals alone. */
+ * those in it that are gone: all that threads share, and touched by removals alone. Directories that a listing
+ * found (others', with allow_foreign) go the same way, those without any in them first. */
 #pragma once
 
 #include <stdbool.h>
@@ -15,18 +16,24 @@
 struct keyset;
 struct job_tree;
 
-/* Of one tree. */
+/* Of one tree, or of what a listing found. */
 struct removal_part {
 	uint64_t key;        /* of its first directory, in the keyset */
 	uint64_t last;       /* its first one of the last level */
 	uint64_t at, leaves; /* of those the ones that are removed here */
 	uint32_t width;
-	uint32_t *gone; /* per directory above the last level: of those in it (atomic) */
+	/* per directory above the last level (listed: per directory), of those in it (atomic) */
+	uint32_t *gone;
+	/* listed: which ones have none in them; and per directory, in which one it is (or NOT_IN_ANY), and how many
+	 * are in it */
+	uint64_t *empty, *above;
+	uint32_t *inside;
 };
+#define NOT_IN_ANY UINT64_MAX
 
 /* Of all threads of a worker. */
 struct removal {
-	struct removal_part *parts; /* one per part of the keyset */
+	struct removal_part *parts; /* one per part of the keyset; or the listing */
 	size_t n_parts;
 	uint64_t leaves; /* of all parts */
 	uint64_t n;      /* directories that are removed here */
@@ -34,14 +41,14 @@ struct removal {
 
 /* Of one thread. */
 struct removal_lane {
-	struct removal *removal; /* NULL: what is removed is no tree's */
+	struct removal *removal; /* NULL: there is no such thing */
 	uint64_t next, end;      /* leaves */
 	uint64_t *ready;         /* a stack: keys of directories that are empty now */
 	uint32_t n_ready, in_flight;
 };
 
-/* What share has of the trees that k holds the directories of: its keys are then those of all directories. Begins
- * anew. 0 or -ENOMEM. */
+/* What share has of the trees that k holds the directories of: its keys are then those of all directories. Of what
+ * a listing found it has all (keyset_resolve has dealt them out). Begins anew. 0 or -ENOMEM. */
 int removal_init(struct removal *r, const struct keyset *k, struct share share);
 void removal_finish(struct removal *r);
 
