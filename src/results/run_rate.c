@@ -95,7 +95,9 @@ enum rate_limit run_rate_limit(const struct run_info *info, const struct run_wor
 /* Small rates with decimals, others as people read them. */
 static void put_rate(struct buf *out, double ops)
 {
-	if (ops < 100 && fabs(ops - nearbyint(ops)) > 1e-9)
+	if (ops < 0.1)
+		buf_printf(out, "%.3g", ops);
+	else if (ops < 100 && fabs(ops - nearbyint(ops)) > 1e-9)
 		buf_printf(out, "%.2f", ops);
 	else
 		buf_printf(out, "%s", units_count((uint64_t)(ops + 0.5)).s);

@@ -16,6 +16,8 @@
 #define WAITED 0.8
 /* A core that its thread had so much of is that thread's. */
 #define OWN_CORE 50
+/* Bytes a second of all cards that are no mere SSH channel. */
+#define NETWORK_MUCH 1e6
 /* % of a quota that are all of it; and of the kernel's periods in which it was used up. */
 #define FULL_QUOTA 95
 #define THROTTLED 10
@@ -378,6 +380,41 @@ void verdict_find(const struct run_info *info, struct verdict *ret)
 		ret->bound = BOUND_STORAGE;
 }
 
+/* Who moved most over cards that do not tell their speed: it cannot be seen whether the network was full. NULL: nobody
+ * much. */
+static const struct run_worker *over_unknown_cards(
+	const struct run_info *info, double *ret_bytes)
+{
+	const struct run_worker *most = NULL;
+
+	*ret_bytes = NETWORK_MUCH;
+	for (size_t i = 0; i < info->n_workers; i++) {
+		const struct run_worker *rw = &info->workers[i];
+		double bytes = machine_seen_mean(rw->machine, SEEN_NET_RX) +
+			       machine_seen_mean(rw->machine, SEEN_NET_TX);
+
+		if (!is_known(rw) || machine_seen_card(rw->machine) || bytes < *ret_bytes)
+			continue;
+		most = rw;
+		*ret_bytes = bytes;
+	}
+	return most;
+}
+
+/* The store is what is left when nothing else can be it. */
+static void put_network(
+	const struct run_info *info, const struct verdict *v, struct buf *out)
+{
+	double bytes;
+	const struct run_worker *rw = over_unknown_cards(info, &bytes);
+
+	if (!rw || v->bound != BOUND_STORAGE || (v->worker && v->limit != LIMIT_SLOTS))
+		return;
+	buf_printf(out,
+		" (or the network: %s moved %s over cards that do not tell their speed)",
+		rw->host, units_mib_per_s(bytes).s);
+}
+
 /* An open loop: that the rate was kept does not say that each operation began when it was due. */
 static void why_kept(const struct run_info *info, struct buf *out)
 {
@@ -404,6 +441,7 @@ static void why(const struct run_info *info, const struct verdict *v, struct buf
 	run_rate(info, &rate);
 	if (v->worker) {
 		limit_rules[v->limit].why(info, v->worker, v->value, out);
+		put_network(info, v, out);
 		return;
 	}
 	if (v->bound == BOUND_STORAGE)
@@ -422,6 +460,7 @@ static void why(const struct run_info *info, const struct verdict *v, struct buf
 		buf_puts(out, "no machine was at a limit");
 	else
 		why_kept(info, out);
+	put_network(info, v, out);
 }
 
 static const char *advice(const struct verdict *v)

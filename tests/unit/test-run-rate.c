@@ -91,6 +91,8 @@ static void test_text(void)
 		/* so few that one counts */
 		{{worker("a", 0.01, 1, 0, 0)}, 1, ARRIVAL_CONSTANT, false,
 			"asked 0.01 ops/s, delivered 0.10 (1000.00 %); 1 came due"},
+		{{worker("a", 0.0005, 1, 0, 0)}, 1, ARRIVAL_CONSTANT, false,
+			"asked 0.0005 ops/s, delivered 0.10 (20000.00 %); 1 came due"},
 		/* a machine that has no processor left for its slots */
 		{{full("a", 1000, 5000, 5000, 0.9)}, 1, ARRIVAL_CONSTANT, true,
 			"MISSED: asked 1,000 ops/s, delivered 500 (50.00 %); 5,000 never "

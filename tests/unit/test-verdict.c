@@ -81,6 +81,16 @@ static const struct {
 		.bound = BOUND_STORAGE, .says = "no machine was at a limit"},
 	{"a card of unknown speed", {CALM, .cards = &unknown_card, .n_cards = 1}, 1, 1,
 		.bound = BOUND_STORAGE, .says = "no machine was at a limit"},
+	{"much over a card of unknown speed",
+		{CALM, .net_rx_bytes = 10 << 20, .cards = &unknown_card, .n_cards = 1}, 1,
+		1, .bound = BOUND_STORAGE,
+		.says = "waited for the store 100 % of the time (or the network: h1 "
+			"moved "
+			"10.0 MiB/s over cards that do not tell their speed); more "
+			"slots"},
+	{"much over a card with room",
+		{CALM, .net_rx_bytes = 10 << 20, .cards = &slow_card, .n_cards = 1}, 1, 1,
+		.bound = BOUND_STORAGE, .says = "100 % of the time; more slots"},
 	{"a full disk", {CALM, .disks = &full_disk, .n_disks = 1}, 1, 1,
 		.bound = BOUND_STORAGE, .limit = "disk",
 		.says = "disk sda was busy 99 % of the time (100.0 MiB/s read, 50.0 "
