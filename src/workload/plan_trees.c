@@ -158,21 +158,54 @@ static bool reads(enum op_kind kind)
 	       kind == OP_RANGE_PUT || kind == OP_COPY;
 }
 
-/* Names of a tree are one set: what op i takes is gone for those that read. what: files, or directories with them. */
-static int note_readers(struct planner *p, const struct job *j, size_t i,
-	const char *what, struct err *err)
+/* The first op that works in the same tree as op i, and makes or reads something there; NULL: none. */
+static const struct job_op *at_work(const struct job *j, size_t i, bool makes)
 {
 	for (size_t s = 0; s < j->n_sets; s++)
-		for (size_t k = 0;
-			covers_tree(j->ops[i].uri, &j->sets[s]) && k < j->n_ops; k++)
-			if (reads(j->ops[k].kind) &&
-				covers_tree(j->ops[k].uri, &j->sets[s]))
-				return plan_note(p, err,
-					"%s '%s' takes %s of the tree that %s reads: "
-					"expect not_found errors",
-					op_infos[j->ops[i].kind].name, p->w->ops[i].path,
-					what, op_infos[j->ops[k].kind].name);
-	return 0;
+		for (size_t k = 0; k < j->n_ops; k++) {
+			const struct job_op *op = &j->ops[k];
+			const bool made = op->kind == OP_PUT || op->kind == OP_MKDIR;
+
+			if ((makes ? made : reads(op->kind)) &&
+				covers_tree(j->ops[i].uri, &j->sets[s]) &&
+				covers_tree(op->uri, &j->sets[s]))
+				return op;
+		}
+	return NULL;
+}
+
+/* Names of a tree are one set: what a delete takes is gone for those that read. */
+static int check_delete(struct planner *p, const struct job *j, size_t i, struct err *err)
+{
+	const struct job_op *reader = at_work(j, i, false);
+
+	if (!reader)
+		return 0;
+	return plan_note(p, err,
+		"delete '%s' takes files of the tree that %s reads: expect not_found "
+		"errors",
+		p->w->ops[i].path, op_infos[reader->kind].name);
+}
+
+/* The same of directories, with what is in them. */
+static int note_others(struct planner *p, const struct job *j, size_t i, struct err *err)
+{
+	const struct op_spec *op = &p->w->ops[i];
+	const struct job_op *reader = op->recursive ? at_work(j, i, false) : NULL;
+	const struct job_op *maker = at_work(j, i, true);
+
+	if (reader &&
+		plan_note(p, err,
+			"rmdir '%s' takes directories with files that %s reads: expect "
+			"not_found errors",
+			op->path, op_infos[reader->kind].name) < 0)
+		return -1;
+	if (!maker)
+		return 0;
+	return plan_note(p, err,
+		"rmdir '%s' takes directories of the tree that %s works in: expect "
+		"not_found and exists errors",
+		op->path, op_infos[maker->kind].name);
 }
 
 /* The tree whose directories an rmdir removes; NULL: none. */
@@ -269,8 +302,7 @@ static int check_rmdir(struct planner *p, const struct job *j, size_t i, struct 
 			op->path);
 	if (check_full(p, j, i, err) < 0 || note_left(p, j, i, err) < 0)
 		return -1;
-	return op->recursive ? note_readers(p, j, i, "directories with the files", err)
-			     : 0;
+	return note_others(p, j, i, err);
 }
 
 int plan_check_trees(struct planner *p, const struct job *first, struct err *err)
@@ -283,7 +315,7 @@ int plan_check_trees(struct planner *p, const struct job *first, struct err *err
 		else if (first->ops[i].kind == OP_RMDIR)
 			r = check_rmdir(p, first, i, err);
 		else if (first->ops[i].kind == OP_DELETE)
-			r = note_readers(p, first, i, "files", err);
+			r = check_delete(p, first, i, err);
 		if (r < 0)
 			return -1;
 	}

@@ -233,8 +233,12 @@ static void test_tree_ops(void)
 			"then: expect errors of class exists"},
 		{"{op: stat, path: \"t/*\", weight: 1}, {op: rmdir, path: t/, weight: 1, "
 		 "recursive: true}",
-			"rmdir 't/' takes directories with the files of the tree that "
-			"stat reads: expect not_found errors"},
+			"rmdir 't/' takes directories with files that stat reads: expect "
+			"not_found errors"},
+		{"{op: put, path: \"t/*\", weight: 1}, {op: rmdir, path: t/, weight: 1, "
+		 "recursive: true}",
+			"rmdir 't/' takes directories of the tree that put works in: "
+			"expect not_found and exists errors"},
 		{"{op: get, path: \"t/*\", weight: 1}, {op: delete, path: t/, weight: 1}",
 			"delete 't/' takes files of the tree that get reads: expect "
 			"not_found errors"},
