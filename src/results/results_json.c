@@ -70,11 +70,15 @@ static void put_bucket(struct json_writer *w, const struct agg_row *row, double 
 }
 
 /* buckets: the rows of this operation in front of its ALL row. */
-static void put_op(struct json_writer *w, const struct agg_row *all,
-	const struct agg_row *buckets, size_t n_buckets, double seconds)
+static void put_op(struct json_writer *w, const struct run_info *info,
+	const struct agg_row *all, const struct agg_row *buckets, size_t n_buckets)
 {
+	const double seconds = table_seconds(info);
+
 	jw_object(w, NULL);
 	jw_text(w, "operation", op_infos[all->op].display);
+	if (info->fsync_of[all->op])
+		jw_text(w, "fsync", info->fsync_of[all->op]);
 	put_counts(w, all->count, all->bytes, seconds);
 	put_errors(w, all->errors);
 	jw_text(w, "error_sample", all->error_sample);
@@ -108,7 +112,7 @@ static int put_ops(struct json_writer *w, struct agg *a, const struct run_info *
 	for (size_t i = 0; i < n; i++) {
 		if (rows[i].bucket != BUCKET_ALL)
 			continue;
-		put_op(w, &rows[i], &rows[first], i - first, table_seconds(info));
+		put_op(w, info, &rows[i], &rows[first], i - first);
 		first = i + 1;
 	}
 	jw_array_end(w);
@@ -152,6 +156,8 @@ int results_members(struct json_writer *w, struct agg *a, const struct run_info 
 	first_done_members(w, info, info->first_done);
 	if (info->object_store)
 		jw_bool(w, "tls_verified", info->tls_verified);
+	if (info->fsync)
+		jw_text(w, "fsync", info->fsync);
 	if (put_ops(w, a, info, AGG_ALL, err) < 0 ||
 		put_endpoints(w, a, info, AGG_ALL, err) < 0)
 		return -1;

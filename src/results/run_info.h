@@ -56,8 +56,8 @@ struct run_info {
 	/* of object stores alone: whether it is one, and its certificate was verified where it has one */
 	bool object_store, tls_verified;
 	/* whether what writes files waits for stable storage: "all" of its ops do, "some", or "none"; static;
-	 * NULL: nothing writes, or no files */
-	const char *fsync;
+	 * NULL: nothing writes, or no files. And the same of each operation */
+	const char *fsync, *fsync_of[OP_KINDS];
 	uint64_t seed;
 	enum arrival arrival; /* of an open loop, and the timer that was asked for */
 	enum timer timer;

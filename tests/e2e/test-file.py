@@ -212,7 +212,8 @@ def test_fsync(t, ext4):
         # those of muster's own files are few
         synced = len(re.findall(r"\bfsync\(", trace))
         t.check(puts > 40 and (synced >= puts if fsync == "true" else synced < 40), f"{synced} of {puts}")
-        t.eq(results.metadata["fsync"], "all" if fsync == "true" else "none")
+        said = "all" if fsync == "true" else "none"
+        t.eq([results.metadata["fsync"], results.json["fsync"], results.json["ops"][0]["fsync"]], [said] * 3)
         shutil.rmtree(t.tmp / results.path.name)
 
 

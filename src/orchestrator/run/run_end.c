@@ -1,6 +1,5 @@
 /* run_end: what is said and written when a run is over. */
 #include <errno.h>
-#include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -214,7 +213,7 @@ int run_fill_info(struct run *r, struct run_info *ret, struct err *err)
 		.shared = r->plan.shared,
 		.object_store = r->plan.object_store,
 		.tls_verified = !r->plan.tls_unverified,
-		.fsync = run_fsync(&r->plan),
+		.fsync = run_fsync(&r->plan, RUN_WRITES),
 		.seed = r->plan.seed,
 		.wall_start_ns = r->wall_start_ns,
 		.wall_end_ns = clock_wall_ns(),
@@ -227,6 +226,8 @@ int run_fill_info(struct run *r, struct run_info *ret, struct err *err)
 		.remarks = remark_lines(r),
 	};
 	memcpy(ret->phases, r->phases, sizeof(ret->phases));
+	for (unsigned kind = 0; kind < OP_KINDS; kind++)
+		ret->fsync_of[kind] = run_fsync(&r->plan, 1u << kind);
 	fill_measure(r, ret);
 	fill_left(r, ret);
 	run_fill_rate(r, ret);
@@ -276,8 +277,7 @@ static void show_outcome(struct run *r)
 		console_always(con, "⚠ Interrupted: %.1f of %.1f s were measured",
 			(double)measured_ns(r) / 1e9, (double)r->length_ns / 1e9);
 	else if (completed == r->n)
-		console_line(
-			con, "✓ All %zu worker%s completed", r->n, r->n == 1 ? "" : "s");
+		console_line(con, "✓ All %s completed", units_of(r->n, "worker").s);
 	else
 		console_always(con, "%s %zu of %zu workers completed%s",
 			completed ? "⚠" : "✗", completed, r->n,

@@ -201,7 +201,7 @@ static void rate_text(double ops, struct buf *out)
 		buf_printf(out, "%.6g", ops);
 }
 
-const char *run_fsync(const struct plan *p)
+const char *run_fsync(const struct plan *p, unsigned kinds)
 {
 	const struct job *first = &p->jobs[0];
 	size_t writes = 0, synced = 0;
@@ -209,7 +209,7 @@ const char *run_fsync(const struct plan *p)
 	for (size_t i = 0; i < first->n_ops; i++) {
 		const struct job_op *op = &first->ops[i];
 
-		if ((op->kind != OP_PUT && op->kind != OP_RANGE_PUT) ||
+		if (!(kinds & RUN_WRITES & 1u << op->kind) ||
 			text_starts_with(op->uri, "null://"))
 			continue;
 		writes++;
@@ -225,7 +225,7 @@ const char *run_fsync(const struct plan *p)
 void run_load_text(const struct plan *p, struct buf *out)
 {
 	const struct job *first = &p->jobs[0];
-	const char *fsync = run_fsync(p);
+	const char *fsync = run_fsync(p, RUN_WRITES);
 	uint32_t least = UINT32_MAX, most = 0;
 	double ops = 0;
 
@@ -258,11 +258,10 @@ void run_load_text(const struct plan *p, struct buf *out)
 void run_prepare_text(const struct plan *p, struct buf *out)
 {
 	if (p->prepare_objects)
-		buf_printf(out, "%s object%s", units_count(p->prepare_objects).s,
-			p->prepare_objects == 1 ? "" : "s");
+		buf_puts(out, units_of(p->prepare_objects, "object").s);
 	if (p->prepare_dirs)
-		buf_printf(out, "%s%s directories", p->prepare_objects ? " in " : "",
-			units_count(p->prepare_dirs).s);
+		buf_printf(out, "%s%s", p->prepare_objects ? " in " : "",
+			units_of(p->prepare_dirs, "directory").s);
 	if (p->prepare_objects)
 		buf_printf(out, ", about %s", units_bytes(p->prepare_bytes).s);
 }

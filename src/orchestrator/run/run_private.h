@@ -205,8 +205,9 @@ void run_load_text(
 /* "1,000 objects, about 4.0 MiB"; nothing when there is nothing to prepare. */
 void run_prepare_text(const struct plan *p, struct buf *out);
 void run_show_store(const struct run *r);
-/* As run_info.fsync. */
-const char *run_fsync(const struct plan *p);
+/* As run_info.fsync, of some kinds of operations. */
+#define RUN_WRITES (1u << OP_PUT | 1u << OP_RANGE_PUT)
+const char *run_fsync(const struct plan *p, unsigned kinds);
 
 /* run_alike.c: what several workers say alike is said once */
 /* A worker is gone: says so, or, where others may say the same in a moment, with them. */
