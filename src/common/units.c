@@ -323,6 +323,28 @@ struct units_text units_count(uint64_t n)
 	return t;
 }
 
+static void append(struct units_text *t, const char *s, size_t len)
+{
+	size_t at = strlen(t->s);
+
+	for (size_t i = 0; i < len && at + 1 < sizeof(t->s); i++)
+		t->s[at++] = s[i];
+	t->s[at] = '\0';
+}
+
+struct units_text units_of(uint64_t n, const char *one)
+{
+	struct units_text t = units_count(n);
+	const size_t len = strlen(one);
+	const bool y = len > 1 && one[len - 1] == 'y' && !strchr("aeou", one[len - 2]);
+
+	append(&t, " ", 1);
+	append(&t, one, n != 1 && y ? len - 1 : len);
+	if (n != 1)
+		append(&t, y ? "ies" : "s", y ? 3 : 1);
+	return t;
+}
+
 struct units_text units_latency(double us, int utf8)
 {
 	struct units_text t;

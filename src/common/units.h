@@ -27,6 +27,8 @@ struct units_text units_duration(uint64_t ns);         /* "30s" "1m30s" "500ms" 
 struct units_text units_bytes(uint64_t bytes);         /* "512 B" "4.0 KiB" "1.5 GiB" */
 struct units_text units_mib_per_s(double bytes_per_s); /* "19.4 MiB/s", "0.026 MiB/s" */
 struct units_text units_count(uint64_t n);             /* "10,000" */
+/* "1 object", "10,000 objects", "2 directories": one is what a single one is called. */
+struct units_text units_of(uint64_t n, const char *one);
 /* Latency in microseconds as the console shows it: "95µs" (or "95us" when utf8 is 0),
  * one decimal below 10, three below 1, "1.25ms", "2.50s" for larger ones. */
 struct units_text units_latency(double us, int utf8);

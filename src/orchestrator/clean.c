@@ -1,6 +1,5 @@
 /* clean: takes away what muster keeps on the hosts. What a run left there is clean_data's. */
 #include <errno.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -164,8 +163,8 @@ static int clean_files(struct clean *c, struct err *err)
 	if (!loop_signal_add(c->ctx.loop, SIGINT, on_signal, c, err) ||
 		!loop_signal_add(c->ctx.loop, SIGTERM, on_signal, c, err))
 		return -1;
-	console_line(c->ctx.console, "Removing muster's files from %zu host%s...", n,
-		n == 1 ? "" : "s");
+	console_line(c->ctx.console, "Removing muster's files from %s...",
+		units_of(n, "host").s);
 	c->left = n;
 	show_status(c);
 	for (size_t i = 0; i < n; i++) {

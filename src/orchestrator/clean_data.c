@@ -2,7 +2,6 @@
 #include "orchestrator/clean_data.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -228,12 +227,13 @@ static void data_done(
 	bool ok = !p->errors && !p->left;
 
 	c->removed += p->done;
-	console_line(c->ctx.console, "  %s %s: removed %s objects%s", ok ? "✓" : "✗",
-		w->id, units_count(p->done).s,
+	console_line(c->ctx.console, "  %s %s: removed %s%s", ok ? "✓" : "✗", w->id,
+		units_of(p->done, "object").s,
 		p->foreign ? ", others' objects stay" : "");
 	if (!ok)
-		log_error("%s: %" PRIu64 " objects could not be removed%s%s", w->id,
-			p->left, p->text ? ": " : "", p->text ? p->text : "");
+		log_error("%s: %s could not be removed%s%s", w->id,
+			units_of(p->left, "object").s, p->text ? ": " : "",
+			p->text ? p->text : "");
 	data_over(c, w, ok);
 }
 
@@ -389,8 +389,8 @@ static int clean_over(struct clean_data *c, struct err *err)
 	c->untold = calloc(c->left, sizeof(*c->untold));
 	if (!c->over || !c->untold)
 		return err_sys(err, ENOMEM, "clean");
-	console_line(c->ctx.console, "Removing what %s left on %zu worker%s...", dir,
-		c->left, c->left == 1 ? "" : "s");
+	console_line(c->ctx.console, "Removing what %s left on %s...", dir,
+		units_of(c->left, "worker").s);
 	forward_show(&c->forwarded, c->ctx.console);
 	show_status(c);
 	context_start(&c->ctx, c->fleet);
@@ -400,8 +400,8 @@ static int clean_over(struct clean_data *c, struct err *err)
 		give_up_the_rest(c);
 	status_clear(c->ctx.status);
 	tell_gone(c);
-	console_always(c->ctx.console, "Result: %s objects removed, %zu/%zu workers done",
-		units_count(c->removed).s, fleet_size(c->fleet) - c->failed,
+	console_always(c->ctx.console, "Result: %s removed, %zu/%zu workers done",
+		units_of(c->removed, "object").s, fleet_size(c->fleet) - c->failed,
 		fleet_size(c->fleet));
 	if (c->signo)
 		return 128 + c->signo;

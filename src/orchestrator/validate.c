@@ -44,10 +44,9 @@ static void show_tree(struct console *con, const struct job *j, const struct job
 	AUTO_BUF struct buf text = BUF_INIT;
 	uint64_t dirs = job_tree_dirs(&s->tree);
 
-	buf_printf(&text, "%s director%s", units_count(dirs).s, dirs == 1 ? "y" : "ies");
+	buf_puts(&text, units_of(dirs, "directory").s);
 	if (s->count) {
-		buf_printf(&text, ", %s file%s in %s of them, ", units_count(s->count).s,
-			s->count == 1 ? "" : "s",
+		buf_printf(&text, ", %s in %s of them, ", units_of(s->count, "file").s,
 			units_count(job_tree_file_dirs(&s->tree)).s);
 		size_text(&s->size, &text);
 		buf_printf(&text, ", fill %s", fill_names[s->fill]);
@@ -73,9 +72,9 @@ static void show_set(struct console *con, const struct job *j, const struct job_
 	size_text(&s->size, &size);
 	buf_printf(&size, ", fill %s", fill_names[s->fill]);
 	factors_text(s->dedup, s->compress, &size);
-	console_line(con, "  prepare %s%s%s-*: %s of %s objects, %s", s->uri,
+	console_line(con, "  prepare %s%s%s-*: %s of %s, %s", s->uri,
 		s->shards ? "%02x/" : "", s->name, units_count(mine).s,
-		units_count(s->count).s, size.data);
+		units_of(s->count, "object").s, size.data);
 }
 
 static void selection_text(const struct job_op *op, struct buf *out)
@@ -208,7 +207,7 @@ static void show_job(struct console *con, const struct job *j, const struct host
 
 	if (host)
 		way_text(host, &way);
-	console_line(con, "%s: %u slots%s", j->worker, j->concurrency,
+	console_line(con, "%s: %s%s", j->worker, units_of(j->concurrency, "slot").s,
 		way.data ? way.data : "");
 	show_endpoints(con, &j->endpoints);
 	for (size_t i = 0; i < j->n_sets; i++)
@@ -238,12 +237,13 @@ void validate_show(const struct run *r)
 			p->shared ? "shared" : "local");
 	if (p->jobs[0].rate.ops > 0 || p->jobs[0].once || p->jobs[0].verify)
 		run_load_text(p, &load);
-	console_line(con, "Load: %s%s%s%s on %zu worker%s%s%s",
-		p->autoterm > 0 ? "at most " : "", units_duration(p->duration_ns).s,
+	console_line(con, "Load: %s%s%s%s on %s%s%s", p->autoterm > 0 ? "at most " : "",
+		units_duration(p->duration_ns).s,
 		p->autoterm > 0 ? " after a warm-up of at most "
 		: p->warmup_ns  ? " after a warm-up of "
 				: "",
-		p->warmup_ns ? units_duration(p->warmup_ns).s : "", p->n,
-		p->n == 1 ? "" : "s", load.len ? ": " : "", load.len ? load.data : "");
+		p->warmup_ns ? units_duration(p->warmup_ns).s : "",
+		units_of(p->n, "worker").s, load.len ? ": " : "",
+		load.len ? load.data : "");
 	console_always(con, "%s: valid", workload_name(r->workload));
 }

@@ -226,6 +226,14 @@ static void test_show(void)
 	CHECK_STR(units_count(999).s, "999");
 	CHECK_STR(units_count(10000).s, "10,000");
 	CHECK_STR(units_count(UINT64_MAX).s, "18,446,744,073,709,551,615");
+	CHECK_STR(units_of(0, "object").s, "0 objects");
+	CHECK_STR(units_of(1, "object").s, "1 object");
+	CHECK_STR(units_of(1, "directory").s, "1 directory");
+	CHECK_STR(units_of(12345, "directory").s, "12,345 directories");
+	CHECK_STR(units_of(2, "entry").s, "2 entries");
+	CHECK_STR(units_of(2, "key").s, "2 keys");
+	CHECK_STR(units_of(UINT64_MAX, "directory").s,
+		"18,446,744,073,709,551,615 directories");
 }
 
 static void test_show_latency(void)

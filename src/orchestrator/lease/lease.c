@@ -298,7 +298,7 @@ static int go(struct lease_command *c, struct err *err)
 	if (!loop_signal_add(c->ctx.loop, SIGINT, on_signal, c, err) ||
 		!loop_signal_add(c->ctx.loop, SIGTERM, on_signal, c, err))
 		return -1;
-	hosts = text_printf("%zu host%s", c->n, c->n == 1 ? "" : "s");
+	hosts = text_printf("%s", units_of(c->n, "host").s);
 	console_line(c->ctx.console, "%s%s%s", c->verb->heading,
 		c->verb->done ? hosts : "", c->verb->done ? "..." : "");
 	for (size_t i = 0; i < c->n; i++)

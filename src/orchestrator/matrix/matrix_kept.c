@@ -7,6 +7,7 @@
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/err.h"
+#include "common/units.h"
 #include "orchestrator/command.h"
 #include "orchestrator/console/console.h"
 #include "orchestrator/matrix/matrix_private.h"
@@ -203,13 +204,12 @@ int matrix_resume_begin(struct matrix *m, struct err *err)
 		return err_prefix(err, "--resume");
 	if (r->kept == r->n) {
 		console_line(m->ctx.console,
-			"Nothing is left to do in %s: %zu of %zu %s%s succeeded", r->dir,
-			r->kept, r->n, what, r->n == 1 ? "" : "s");
+			"Nothing is left to do in %s: %zu of %s succeeded", r->dir,
+			r->kept, units_of(r->n, what).s);
 		return 0;
 	}
-	console_line(m->ctx.console,
-		"Going on with %s: %zu of %zu %s%s succeeded, %zu to run", r->dir,
-		r->kept, r->n, what, r->n == 1 ? "" : "s", r->n - r->kept);
+	console_line(m->ctx.console, "Going on with %s: %zu of %s succeeded, %zu to run",
+		r->dir, r->kept, units_of(r->n, what).s, r->n - r->kept);
 	if (net_row_print_resumed(r->began_wall_ns, r->kept, r->n - r->kept, &line) < 0)
 		return err_sys(err, ENOMEM, "--resume");
 	rundir_row(m->dir, line.data);

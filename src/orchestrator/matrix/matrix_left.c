@@ -100,8 +100,8 @@ void matrix_skew_note(struct matrix *m)
 {
 	if (m->skewed)
 		matrix_remark(m,
-			"in %zu round%s pairs began more than %d ms apart, up to %.0f ms "
+			"in %s pairs began more than %d ms apart, up to %.0f ms "
 			"(busy hosts): they did not all run in the same time",
-			m->skewed, m->skewed == 1 ? "" : "s",
-			(int)(SKEW_MAX_NS / NS_PER_MS), (double)m->skew_ns / 1e6);
+			units_of(m->skewed, "round").s, (int)(SKEW_MAX_NS / NS_PER_MS),
+			(double)m->skew_ns / 1e6);
 }

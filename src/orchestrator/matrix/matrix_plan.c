@@ -164,11 +164,11 @@ void matrix_plan_text(const struct matrix_plan *p, enum matrix_mode mode,
 {
 	if (p->left < p->n)
 		buf_printf(out, "%zu of ", p->left);
-	buf_printf(out, "%zu pair%s ", p->n, p->n == 1 ? "" : "s");
+	buf_printf(out, "%s ", units_of(p->n, "pair").s);
 	if (mode == MATRIX_CONCURRENT && p->n > 1)
 		buf_puts(out, "all at once (they share machines and links)");
 	else
-		buf_printf(out, "in %u round%s", p->rounds, p->rounds == 1 ? "" : "s");
+		buf_printf(out, "in %s", units_of(p->rounds, "round").s);
 	if (p->most > 1 && mode != MATRIX_CONCURRENT && p->least == p->most)
 		buf_printf(out, " of %zu", p->most);
 	else if (p->most > 1 && mode != MATRIX_CONCURRENT)

@@ -131,8 +131,7 @@ static bool next_pass(struct matrix *m)
 		return false;
 	m->pass++;
 	m->step = 0;
-	console_line(
-		m->ctx.console, "Again: %zu pair%s that failed", n, n == 1 ? "" : "s");
+	console_line(m->ctx.console, "Again: %s that failed", units_of(n, "pair").s);
 	return true;
 }
 

@@ -11,6 +11,7 @@
 #include "common/file.h"
 #include "common/log.h"
 #include "common/text.h"
+#include "common/units.h"
 #include "orchestrator/command.h"
 #include "orchestrator/export.h"
 #include "orchestrator/matrix/matrix_plan.h"
@@ -300,8 +301,7 @@ static int put_tests(struct buf *out, const struct net_profile *p)
 	for (size_t i = 0; i < p->n; i++)
 		if (text_width(p->tests[i].name) > name)
 			name = text_width(p->tests[i].name);
-	buf_printf(out, "%zu test%s, a round of pairs takes about ", p->n,
-		p->n == 1 ? "" : "s");
+	buf_printf(out, "%s, a round of pairs takes about ", units_of(p->n, "test").s);
 	matrix_time_text(round_length_ns(p), out);
 	buf_puts(out, ":\n");
 	for (size_t i = 0; i < p->n; i++) {

@@ -63,8 +63,8 @@ static int make_fleet(struct run *r, struct err *err)
 	r->expected = r->app->o.expect_workers ? r->app->o.expect_workers : r->n;
 	if (r->expected > r->n)
 		return err_set(err, ERR_INPUT,
-			"--expect-workers %zu, but the hosts make only %zu workers",
-			(size_t)r->expected, r->n);
+			"--expect-workers %zu, but the hosts make only %s",
+			(size_t)r->expected, units_of(r->n, "worker").s);
 	return 0;
 }
 
@@ -115,8 +115,9 @@ static void header(struct run *r)
 	console_line(con, "=== Distributed Workload ===");
 	console_line(con, "Config: %s",
 		r->app->operands.n ? r->app->operands.items[0] : r->app->o.config);
-	console_line(con, "Workers: %zu on %zu host%s%s", r->n, r->ctx.hosts.n,
-		r->ctx.hosts.n == 1 ? "" : "s", r->ctx.embedded ? " (this machine)" : "");
+	console_line(con, "Workers: %zu on %s%s", r->n,
+		units_of(r->ctx.hosts.n, "host").s,
+		r->ctx.embedded ? " (this machine)" : "");
 	if (p->target)
 		console_line(con, "Target: %s", p->target);
 	run_show_store(r);

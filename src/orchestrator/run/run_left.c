@@ -1,10 +1,10 @@
 /* run_left: what stays on the hosts when a run is over is named, with the command that removes it. */
-#include <inttypes.h>
 #include <stdlib.h>
 
 #include "common/buf.h"
 #include "common/cleanup.h"
 #include "common/text.h"
+#include "common/units.h"
 #include "orchestrator/console/console.h"
 #include "orchestrator/console/display.h"
 #include "orchestrator/run/run_private.h"
@@ -72,10 +72,8 @@ static void note_behind(struct run *r, const char *dir)
 	free(names);
 	r->left_behind = n && r->plan.jobs[0].cleanup_mode != CLEANUP_BEST_EFFORT;
 	if (n)
-		run_remark(r,
-			"cleanup left %" PRIu64
-			" objects behind: %s (muster clean --data %s)",
-			left, list.data ? list.data : "", dir);
+		run_remark(r, "cleanup left %s behind: %s (muster clean --data %s)",
+			units_of(left, "object").s, list.data ? list.data : "", dir);
 }
 
 void run_note_left(struct run *r)

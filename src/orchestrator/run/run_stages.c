@@ -182,9 +182,8 @@ static void show_ready(struct run *r)
 	size_t in = run_count_in(r);
 
 	run_tell_warnings(r);
-	console_line(r->ctx.console,
-		"✅ %s %zu worker%s ready - starting workload execution",
-		in == r->n ? "All" : "The", in, in == 1 ? "" : "s");
+	console_line(r->ctx.console, "✅ %s %s ready - starting workload execution",
+		in == r->n ? "All" : "The", units_of(in, "worker").s);
 	run_prepare_text(p, &prepare);
 	if (prepare.len)
 		console_line(r->ctx.console,
@@ -274,9 +273,8 @@ static void show_prepared(struct run *r, const struct run_phase *p)
 	if (r->plan.prepare_objects == 0)
 		console_line(r->ctx.console, "Prepared directories in %s", took.s);
 	else
-		console_line(r->ctx.console, "Prepared %s object%s (%s) in %s%s",
-			units_count(p->done).s, p->done == 1 ? "" : "s",
-			units_bytes(p->bytes).s, took.s,
+		console_line(r->ctx.console, "Prepared %s (%s) in %s%s",
+			units_of(p->done, "object").s, units_bytes(p->bytes).s, took.s,
 			p->done < r->plan.prepare_objects
 				? "; the others were there already"
 				: "");

@@ -17,14 +17,14 @@ static void show_sums(struct console *con, const struct agg_row *row, double sec
 {
 	AUTO_BUF struct buf line = BUF_INIT;
 
-	buf_printf(&line, "%s operations", units_count(row->count).s);
+	buf_puts(&line, units_of(row->count, "operation").s);
 	if (op_infos[row->op].moves_data)
 		buf_printf(&line, ", %s", units_bytes(row->bytes).s);
 	if (row->pages)
-		buf_printf(&line, ", %s pages", units_count(row->pages).s);
+		buf_printf(&line, ", %s", units_of(row->pages, "page").s);
 	if (row->entries && (row->pages || row->entries != row->count))
-		buf_printf(&line, ", %s %s", units_count(row->entries).s,
-			row->pages ? "entries" : "objects");
+		buf_printf(&line, ", %s",
+			units_of(row->entries, row->pages ? "entry" : "object").s);
 	console_always(con, "    %s in %.1f s", line.data ? line.data : "", seconds);
 }
 
@@ -55,10 +55,8 @@ static void note_corrupt(struct run *r, const struct agg_row *rows, size_t n)
 	if (!corrupt)
 		return;
 	r->corrupt = true;
-	run_remark(r,
-		"%s read%s found other content than was written there: the exit "
-		"code is 1",
-		units_count(corrupt).s, corrupt == 1 ? "" : "s");
+	run_remark(r, "%s found other content than was written there: the exit code is 1",
+		units_of(corrupt, "read").s);
 }
 
 void run_show_totals(struct run *r, const struct agg_row *rows, size_t n, double seconds)

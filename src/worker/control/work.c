@@ -2,7 +2,6 @@
 #include "worker/control/work.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -151,9 +150,8 @@ static void judge_once(struct work *w)
 		w->result.at_ns = begun_ns +
 				  (w->phase == PHASE_WARMUP ? w->task->job.warmup_ns : 0);
 	if (w->result.left > 0)
-		w->result.text = text_printf(
-			"%s of %s objects were left when the load ended",
-			units_count(w->result.left).s, units_count(once->total).s);
+		w->result.text = text_printf("%s of %s were left when the load ended",
+			units_count(w->result.left).s, units_of(once->total, "object").s);
 	else if (once->total > 0 && !measured)
 		w->result.text = text_printf("all %s objects were worked through before "
 					     "the warm-up was over",
@@ -225,12 +223,11 @@ static void judge_cleanup(struct work *w, const struct cleanup *c)
 	if (c->first_error[0])
 		w->result.text = strdup(c->first_error);
 	else if (strict && c->missing)
-		w->result.text = text_printf(
-			"%" PRIu64 " prepared objects were missing", c->missing);
+		w->result.text = text_printf("prepared, and missing now: %s",
+			units_of(c->missing, "object").s);
 	else if (strict && c->gone)
-		w->result.text = text_printf("%" PRIu64 " objects were gone before they "
-					     "could be removed",
-			c->gone);
+		w->result.text = text_printf("gone before muster could remove them: %s",
+			units_of(c->gone, "object").s);
 }
 
 static int do_cleanup(struct work *w)
