@@ -36,6 +36,9 @@ void missed_finish(struct missed *m)
 	*m = (struct missed){0};
 }
 
+/* Of so many ops one that was missed is not worth a word: chance moves the mix further than that. */
+#define NOTICED 1000
+
 /* By kinds, as results have them. */
 struct share_of_mix {
 	double asked, delivered;
@@ -58,8 +61,8 @@ static void add_asked(const struct task *t, struct share_of_mix *kinds)
 	}
 }
 
-/* An op that fails was one, too. False: there was none. */
-static bool add_delivered(const struct engine *e, struct share_of_mix *kinds)
+/* An op that fails was one, too. Returns how many there were. */
+static uint64_t add_delivered(const struct engine *e, struct share_of_mix *kinds)
 {
 	uint64_t all = 0, count[OP_KINDS];
 
@@ -74,28 +77,34 @@ static bool add_delivered(const struct engine *e, struct share_of_mix *kinds)
 	}
 	for (unsigned k = 0; k < OP_KINDS && all > 0; k++)
 		kinds[k].delivered = (double)count[k] / (double)all;
-	return all > 0;
+	return all;
 }
 
 char *missed_text(const struct task *t, const struct engine *e)
 {
 	struct share_of_mix kinds[OP_KINDS] = {0};
 	AUTO_BUF struct buf out = BUF_INIT;
+	uint64_t all;
 
-	if (!t->missed.counts || !add_delivered(e, kinds))
+	if (!t->missed.counts)
+		return NULL;
+	all = add_delivered(e, kinds);
+	if (all == 0)
 		return NULL;
 	add_asked(t, kinds);
 	for (unsigned k = 0; k < OP_KINDS; k++) {
 		const struct share_of_mix *s = &kinds[k];
 
-		if (s->missed == 0 || s->asked - s->delivered < 0.001)
+		if (s->missed == 0 || s->missed < all / NOTICED ||
+			s->delivered > s->asked)
 			continue;
 		buf_printf(&out,
-			"%s%s was %.1f %% of the operations, asked %.1f %%: %s times "
+			"%s%s was %.1f %% of the operations, asked %.1f %%: %s times%s "
 			"there "
 			"was nothing of its own thread to be removed",
 			out.len ? "; " : "", op_infos[k].name, s->delivered * 100,
-			s->asked * 100, units_count(s->missed).s);
+			s->asked * 100, units_count(s->missed).s,
+			t->job.warmup_ns ? " (warm-up included)" : "");
 	}
 	return out.len ? strdup(out.data) : NULL;
 }

@@ -23,5 +23,5 @@ static inline uint64_t *missed_of(const struct missed *m, uint32_t thread)
 }
 
 /* Behind engine_wait, when all threads have ended: what became of the mix in the measured part; malloc, NULL: it is
- * as it was asked for, to a tenth of a percent. */
+ * as it was asked for, as far as that goes: less than one op of a thousand was missed. */
 char *missed_text(const struct task *t, const struct engine *e);
