@@ -352,25 +352,31 @@ static void test_dirs_left(void)
 	clear();
 }
 
-/* rmdir of a tree's own directories: each once, whole. */
+/* rmdir of a tree's own directories: each once, whole, over any threads; none comes too early. */
 static void test_rmdir_of_tree(void)
 {
-	struct err err = ERR_INIT;
-	struct job j = tree_job(3, 2, 0);
-	struct task *t;
-	struct msg_phase p;
+	const uint32_t threads[] = {1, 4, 16};
 
-	j.load = true;
-	j.concurrency = 1;
-	run_add_op(&j, OP_RMDIR, 1, tree_uri);
-	t = must_task(&j);
-	CHECK(t->keys[0].n == 12);
-	run_phase(t, PHASE_PREPARE, &err);
-	p = run_phase(t, PHASE_MEASURE, &err);
-	CHECK(p.done == 12 && p.errors == 0 && !exists("d1_w1"), "%ju",
-		(uintmax_t)p.done);
-	task_destroy(t);
-	clear();
+	for (size_t i = 0; i < ARRAY_LEN(threads); i++) {
+		struct err err = ERR_INIT;
+		struct job j = tree_job(3, 4, 0);
+		struct task *t;
+		struct msg_phase p;
+
+		j.load = true;
+		j.concurrency = threads[i];
+		j.duration_ns = 60 * NS_PER_SEC; /* it ends by itself */
+		run_add_op(&j, OP_RMDIR, 1, tree_uri);
+		t = must_task(&j);
+		CHECK(t->keys[0].n == 120 && t->threads == threads[i]);
+		run_phase(t, PHASE_PREPARE, &err);
+		p = run_phase(t, PHASE_MEASURE, &err);
+		CHECK(p.done == 120 && p.errors == 0 && !exists("d1_w1"),
+			"%u threads: %ju, %ju errors", threads[i], (uintmax_t)p.done,
+			(uintmax_t)p.errors);
+		task_destroy(t);
+		clear();
+	}
 }
 
 /* Puts overwrite the files of a tree, and make no others. */
