@@ -12,6 +12,7 @@ import sys
 sys.path[:0] = [__file__.rsplit("/", 1)[0]]
 
 from harness import *  # noqa: E402,F403
+from contents import blocks_of, dedup_near, zlib_near  # noqa: E402
 from loopfs import LoopFs  # noqa: E402
 from nobody import as_nobody  # noqa: E402
 from runs import Results  # noqa: E402
@@ -192,6 +193,28 @@ workload:
             t.eq(cached(made), 0, str(size))
 
 
+def test_content(t, xfs):
+    """Blocks and zlib find what was asked for; and nothing in an object that is written range by range."""
+    data = xfs.path / t.name
+    t.write("w.yaml", f"""
+target: "direct://{data}/"
+duration: 60s
+concurrency: 4
+prepare:
+  ensure_objects:
+    - {{base_uri: "factors/", count: 40, size_spec: 65536, dedup_factor: 4, compress_factor: 2}}
+    - {{base_uri: "written/", count: 2, size_spec: 4MiB, fill: zero}}
+workload:
+  - {{op: range_put, path: "written/*", weight: 1, range_size: 4KiB, selection: sequential}}
+""")
+    t.ends(t.muster("run", "w.yaml", "--once", timeout=90), 0, r"RANGE_PUT: .*errors: 0\)$")
+    factors, written = ([p.read_bytes() for p in sorted((data / name).glob("prep*"))] for name in ("factors", "written"))
+    dedup_near(t, factors, 4, "factors")
+    zlib_near(t, [b"".join(dict.fromkeys(blocks_of(factors)))], 2, "of what is new in factors")
+    zlib_near(t, written, 1, "written", within=0.01)
+    t.check(bytes(4096) not in blocks_of(written), "all was written")
+
+
 def test_large_objects(t, xfs):
     data = xfs.path / t.name
     t.write("w.yaml", f"""
@@ -258,7 +281,7 @@ workload:
         done = t.muster("run", "w.yaml", "--once", "--output", op)
         t.ends(done, 0, op.upper() + r": .*errors: 0\)")
         whole = op == "range_get"
-        t.check(whole or "writes multiples of 4096 bytes: what objects have behind the last of them stays" in done.out, done.out)
+        t.check(whole or "writes multiples of 4096 bytes: what objects have behind the last of them stays" in done.err, done.err)
         sizes = [p.stat().st_size for p in (data / op / "set").glob("prepared-*")]
         row = Results(t.tmp / op).row(op.upper())
         t.eq(round(float(row["avg_bytes"]) * int(row["count"])), sum(n if whole else n - n % 4096 for n in sizes))
