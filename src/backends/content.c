@@ -273,13 +273,12 @@ static void show(const uint8_t *bytes, size_t n, char out[2 * SHOWN + 1])
 		snprintf(out + 2 * i, 3, "%02x", bytes[i]);
 }
 
-/* The end of a key says more than its beginning, when there is no room for both. */
 static void say_corrupt(struct io *io, uint64_t offset, const uint8_t *expected,
 	const uint8_t *found, size_t n)
 {
 	char what[120], e[2 * SHOWN + 1] = "", f[2 * SHOWN + 1] = "";
-	const char *op = op_infos[io->kind].display, *key = io->uri, *cut = "";
-	size_t room, len = strlen(key);
+	const char *op = op_infos[io->kind].display, *key, *cut;
+	size_t room;
 
 	show(expected, n, e);
 	show(found, n, f);
@@ -287,10 +286,7 @@ static void say_corrupt(struct io *io, uint64_t offset, const uint8_t *expected,
 		": corrupt at offset %" PRIu64 ": expected 0x%s found 0x%s", offset, e,
 		f);
 	room = sizeof(io->error_text) - strlen(op) - strlen(what) - 2;
-	if (len > room) {
-		cut = "...";
-		key += len - room + strlen(cut);
-	}
+	key = text_tail(io->uri, room, &cut);
 	io->error = OP_ERR_CORRUPT;
 	snprintf(io->error_text, sizeof(io->error_text), "%s %s%s%s", op, cut, key, what);
 	text_sanitize_inplace(io->error_text);

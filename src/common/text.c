@@ -366,6 +366,19 @@ bool text_starts_with(const char *s, const char *prefix)
 	return strncmp(s, prefix, strlen(prefix)) == 0;
 }
 
+const char *text_tail(const char *s, size_t room, const char **ret_cut)
+{
+	size_t len = strlen(s);
+
+	*ret_cut = len > room ? "..." : "";
+	if (len > room)
+		s += len - room + strlen(*ret_cut);
+	/* not in the middle of a character */
+	while (len > room && ((unsigned char)*s & 0xc0) == 0x80)
+		s++;
+	return s;
+}
+
 bool text_ends_with(const char *s, const char *suffix)
 {
 	size_t n = strlen(s), m = strlen(suffix);

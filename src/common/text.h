@@ -37,5 +37,9 @@ char *text_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 bool text_starts_with(const char *s, const char *prefix);
 bool text_ends_with(const char *s, const char *suffix);
 
+/* The end of s, at most room bytes of it with what *ret_cut says in front: "...", or "" when that is all of s. The
+ * end of a path says more than its beginning. room: more than 3. */
+const char *text_tail(const char *s, size_t room, const char **ret_cut);
+
 /* Columns that s takes on a terminal (UTF-8, wide characters count 2). */
 size_t text_width(const char *s);

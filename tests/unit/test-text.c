@@ -211,6 +211,25 @@ static void test_width(void)
 			text_width(rows[i].s));
 }
 
+static void test_tail(void)
+{
+	static const struct {
+		const char *s;
+		size_t room;
+		const char *cut, *end;
+	} rows[] = {{"", 5, "", ""}, {"abcde", 5, "", "abcde"},
+		{"abcdef", 5, "...", "ef"}, {"s3://b/\xc3\xa4/x", 6, "...", "/x"},
+		{"s3://b/\xc3\xa4/x", 7, "...", "\xc3\xa4/x"}};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const char *cut, *end = text_tail(rows[i].s, rows[i].room, &cut);
+
+		CHECK_STR(cut, rows[i].cut);
+		CHECK_STR(end, rows[i].end);
+		CHECK(strlen(cut) + strlen(end) <= rows[i].room, "row %zu", i);
+	}
+}
+
 static void test_small(void)
 {
 	AUTO_FREE char *s = text_printf("%d-%s", 1, "x");
@@ -222,4 +241,4 @@ static void test_small(void)
 }
 
 TEST_MAIN(TEST(test_sanitize), TEST(test_shell_quote), TEST(test_match),
-	TEST(test_nearest), TEST(test_width), TEST(test_small))
+	TEST(test_nearest), TEST(test_width), TEST(test_tail), TEST(test_small))

@@ -18,6 +18,8 @@
 
 /* Clocks that differ by more than this are said to; stores refuse 15 minutes. */
 #define SKEW_S 240
+/* So much of an op's error text is kept for what was wrong. */
+#define REASON_ROOM 90
 
 static const struct {
 	enum op_error error;
@@ -233,18 +235,22 @@ enum object_next object_batch_done(struct object_op *op)
 void object_fail(struct object_op *op, enum op_error error, const char *fmt, ...)
 {
 	struct io *io = op->io;
-	char uri[100], text[400];
+	char uri[sizeof(io->error_text)], text[400];
+	const char *cut, *key;
+	size_t reason;
 	va_list ap;
 	int n;
 
 	va_start(ap, fmt);
 	n = vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	/* the URI's end is cut where it leaves no room for the reason */
-	n = (int)sizeof(io->error_text) - 20 - (n < 90 ? n : 90);
-	print_cut(uri, sizeof(uri), "%s", io->uri);
-	if (n < (int)sizeof(uri))
-		uri[n] = '\0';
+	/* the URI is cut where it leaves no room for the reason */
+	reason = n > 0 && n < REASON_ROOM ? (size_t)n : REASON_ROOM;
+	key = text_tail(io->uri,
+		sizeof(io->error_text) - strlen(op_infos[io->kind].display) -
+			strlen(" : ") - 1 - reason,
+		&cut);
+	print_cut(uri, sizeof(uri), "%s%s", cut, key);
 	text_sanitize_inplace(uri);
 	io->error = error;
 	print_cut(io->error_text, sizeof(io->error_text), "%s %s: %s",
