@@ -215,7 +215,9 @@ def test_trust_without_a_mark(t):
                       '  skip_verification: true\n  ensure_objects: [{base_uri: "s/", count: 10_000_000, size_spec: 1KiB}]\n'
                       'workload: [{op: stat, path: "s/*", weight: 1}]\n')
     done = t.muster("run", "w.yaml", "--rate", "100")
-    t.ends(done, 0, out=r"Note: .*/s/: nothing says that muster made the objects there: they are used and stay")
+    t.ends(done, 0, err=r"local: .*/s/: nothing says that muster made the objects there: they are used and stay")
+    t.match(done.out, r"^Note: 1 warning before the load \(above, and in metadata.json\)$")
+    t.no_match(done.out, "nothing says")
     t.check("holds objects" not in done.out + done.err)
 
 

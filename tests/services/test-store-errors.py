@@ -228,10 +228,10 @@ def test_what_cannot_be_removed_can_be_later(t, s3):
         front.rule("answer", match=r"^POST .*delete|^DELETE .*prepared-00000001\.dat", head=refused)
         done = t.muster("run", "w.yaml", "--target", s3.target, "--output", "out", "--workers", "3", env=env,
                         timeout=60)
-        t.ends(done, 1, r"Note: cleanup left 1 objects behind: local-2 \(muster clean --data out\)")
+        t.ends(done, 1, r"Note: cleanup left 1 object behind: local-2 \(muster clean --data out\)")
         t.eq(sorted(s3.store().objects("data/")), ["data/.muster-owner", "data/prepared-00000001.dat"])
         front.clear()
-        t.ends(t.muster("clean", "--data", "out", env=env, timeout=60), 0, r"Result: 1 objects removed, 3/3 workers")
+        t.ends(t.muster("clean", "--data", "out", env=env, timeout=60), 0, r"Result: 1 object removed, 3/3 workers")
     t.eq(s3.store().objects("data/"), {})
 
 

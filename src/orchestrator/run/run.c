@@ -238,11 +238,12 @@ static void release(struct run *r)
 
 static int run_command(struct app *app, bool plan_only, int detach_fd, struct err *err)
 {
-	AUTO_BUF struct buf remarks = BUF_INIT;
+	AUTO_BUF struct buf remarks = BUF_INIT, told = BUF_INIT;
 	struct run r = {.app = app,
 		.exit_code = -1,
 		.shown_interval = UINT_MAX,
 		.remarks = &remarks,
+		.told = &told,
 		.away = {.detach_fd = detach_fd},
 		.wall_start_ns = clock_wall_ns(),
 		.began_ns = clock_ns()};

@@ -165,7 +165,8 @@ void run_tell_warnings(struct run *r)
 				continue;
 			who_warns(r, i, *w, &who);
 			log_warn("%s: %s", who.data ? who.data : m->w->id, *w);
-			run_remark(r, "%s: %s", who.data ? who.data : m->w->id, *w);
+			buf_printf(
+				r->told, "%s: %s\n", who.data ? who.data : m->w->id, *w);
 		}
 	}
 }

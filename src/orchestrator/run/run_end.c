@@ -122,12 +122,15 @@ static void fill_worker(
 static char **remark_lines(struct run *r)
 {
 	char **lines = calloc(1, sizeof(*lines));
+	AUTO_BUF struct buf all = BUF_INIT;
 	size_t n = 0;
 	const char *at;
 
 	if (r->failure) /* shown as an error already, and kept with the remarks */
 		run_remark(r, "%s", r->failure);
-	at = r->remarks->data;
+	buf_printf(&all, "%s%s", r->told->data ? r->told->data : "",
+		r->remarks->data ? r->remarks->data : "");
+	at = all.data;
 
 	while (lines && at && *at) {
 		size_t len = strcspn(at, "\n");
@@ -253,10 +256,25 @@ static void note_machines(struct run *r)
 	}
 }
 
+static size_t count_lines(const char *text)
+{
+	size_t n = 0;
+
+	for (; text && *text; text++)
+		n += *text == '\n';
+	return n;
+}
+
+/* What was shown before the load is not said again, but that it was: it may have left the screen. */
 static void show_remarks(struct run *r)
 {
+	const size_t told = count_lines(r->told->data);
 	const char *at = r->remarks->data;
 
+	if (told)
+		console_always(r->ctx.console,
+			"Note: %s before the load (above, and in metadata.json)",
+			units_of(told, "warning").s);
 	while (at && *at) {
 		size_t len = strcspn(at, "\n");
 

@@ -143,6 +143,7 @@ struct run {
 	size_t n_phases;
 	uint64_t wall_start_ns, began_ns;
 	struct buf *remarks; /* lines */
+	struct buf *told;    /* the same, of warnings that were shown before the load */
 	char *failure;       /* why nothing more could be done, or NULL */
 
 	struct away away;
