@@ -305,8 +305,26 @@ static int check_rmdir(struct planner *p, const struct job *j, size_t i, struct 
 	return note_others(p, j, i, err);
 }
 
+/* Where directories are nothing but what names have in front, a tree without files is nothing. */
+static int check_files(struct planner *p, struct err *err)
+{
+	const struct structure_spec *s = &p->w->prepare.structure;
+	const struct node *n;
+
+	if (!has_tree(p) || !p->scheme->containers || s->files_per_dir > 0)
+		return 0;
+	n = node_get(s->node, "files_per_dir");
+	return node_error(p->w->doc, n ? n : s->node, err,
+		"%s has no directories: a directory_structure is made of its files "
+		"there, "
+		"and needs files_per_dir",
+		p->scheme->prefix);
+}
+
 int plan_check_trees(struct planner *p, const struct job *first, struct err *err)
 {
+	if (check_files(p, err) < 0)
+		return -1;
 	for (size_t i = 0; i < first->n_ops; i++) {
 		int r = 0;
 

@@ -315,6 +315,33 @@ static void test_full_directories(void)
 	}
 }
 
+static void test_no_directories(void)
+{
+	static const struct {
+		const char *text, *place;
+	} rows[] = {
+		{"target: s3://b/\nprepare: {directory_structure: {width: 2, depth: 2, "
+		 "files_per_dir: 0}}\nworkload: [{op: list, path: ./, weight: 1}]\n",
+			"w.yaml:2:68: s3://"},
+		{"target: az://a/b/\nprepare: {directory_structure: {width: 2, depth: "
+		 "2}}\nworkload: [{op: list, path: ./, weight: 1}]\n",
+			"w.yaml:2:32: az://"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct err err = ERR_INIT;
+		struct planned m;
+
+		CHECK(plan_text(rows[i].text, NULL, NULL, 1, &m.w, &m.p, &err) < 0 &&
+				strstr(err.text, rows[i].place) &&
+				strstr(err.text,
+					" has no directories: a directory_structure is "
+					"made of its files there, and needs "
+					"files_per_dir"),
+			"row %zu: %s", i, err.text);
+	}
+}
+
 /* Directories that none of several workers removes are counted. */
 static void test_directories_of_several(void)
 {
@@ -420,4 +447,5 @@ static void test_tree_workers(void)
 
 TEST_MAIN(TEST(test_strategies), TEST(test_ids), TEST(test_tree),
 	TEST(test_tree_refusals), TEST(test_tree_ops), TEST(test_tree_workers),
-	TEST(test_full_directories), TEST(test_directories_of_several))
+	TEST(test_full_directories), TEST(test_no_directories),
+	TEST(test_directories_of_several))
