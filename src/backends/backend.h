@@ -97,6 +97,11 @@ struct list_entry {
 /* Returns false to end the listing. */
 typedef bool list_fn(const struct list_entry *e, void *user);
 
+/* What is free where objects lie; places with the same number share it. */
+struct backend_room {
+	uint64_t bytes, where;
+};
+
 struct backend_option {
 	const char *name, *help, *def;
 };
@@ -133,6 +138,9 @@ struct backend {
 	/* What this store asks of the words of an op (ranges that fit its blocks), before any load; sets what
 	 * was not said. uri: one of the op's objects, or where they will be. NULL: nothing. */
 	int (*fit)(void *job, struct job_op *op, const char *uri, struct err *err);
+	/* How much room there is for objects at a uri, that exist or will. False: nobody knows. NULL: there is always
+	 * enough, or nobody can say. */
+	bool (*room)(void *job, const char *uri, struct backend_room *ret);
 	int (*thread_init)(void *job, void *thread, void *thread_user, struct err *err);
 	/* Starts (sync: does) ops[0..n). Sets start_ns, which holds the thread's last look at the clock: where
 	 * preparing an op costs nothing worth measuring that is enough. All of these run on the thread's own thread. */

@@ -210,11 +210,12 @@ static const struct backend_option no_options[] = {{NULL}};
 #define DIRECT_COMMON                                                                    \
 	.schemes = "direct://", .options = no_options, .ops = DIRECT_OPS,                \
 	.job_size = sizeof(struct direct_job), .remark = direct_remark,                  \
-	.keeps = direct_keeps, .check = direct_check, .fit = direct_fit,                 \
-	.job_fini = direct_job_fini, .list = file_list_all, .list_dirs = file_list_dirs, \
-	.read_small = file_read_small, .write_small = file_write_small,                  \
-	.remove_small = file_remove_small, .holder_missing = file_holder_missing,        \
-	.holder_make = file_holder_make, .holder_remove = file_holder_remove
+	.keeps = direct_keeps, .check = direct_check, .room = file_room,                 \
+	.fit = direct_fit, .job_fini = direct_job_fini, .list = file_list_all,           \
+	.list_dirs = file_list_dirs, .read_small = file_read_small,                      \
+	.write_small = file_write_small, .remove_small = file_remove_small,              \
+	.holder_missing = file_holder_missing, .holder_make = file_holder_make,          \
+	.holder_remove = file_holder_remove
 
 const struct backend backend_direct_sync = {
 	.name = "direct-sync",

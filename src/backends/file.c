@@ -167,6 +167,7 @@ const struct backend backend_file = {
 	.job_init = file_job_init,
 	.keeps = file_keeps,
 	.check = file_check,
+	.room = file_room,
 	.thread_init = file_thread_init,
 	.submit = file_submit,
 	.wait = file_wait,

@@ -107,6 +107,7 @@ int file_dirs_make_parent(const char *path);
 
 /* file_control.c: the part of struct backend outside the measured path. None uses its job. */
 int file_check(void *job, enum op_kind kind, const char *uri, struct err *err);
+bool file_room(void *job, const char *uri, struct backend_room *ret);
 int file_list_all(void *job, const char *uri, list_fn *fn, void *user, struct err *err);
 int file_list_dirs(void *job, const char *uri, list_fn *fn, void *user, struct err *err);
 long file_read_small(void *job, const char *uri, char *out, size_t size, struct err *err);

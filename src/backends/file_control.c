@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -25,27 +26,54 @@ static int bad_path(const char *uri, struct err *err)
 	return 0;
 }
 
-/* A put makes its directories: the nearest one that exists must let it. */
-static int check_put(const char *uri, struct err *err)
+/* Cuts a path down to the nearest part of it that exists. 0 or errno. */
+static int find_existing(char *path, struct stat *ret)
 {
-	char path[PATH_MAX];
-	size_t len = (size_t)snprintf(path, sizeof(path), "%s", file_path(uri));
-	struct stat st;
+	size_t len = strlen(path);
 
-	while (stat(path, &st) < 0) {
+	while (stat(path, ret) < 0) {
 		if (errno != ENOENT)
-			return err_sys(err, errno, "%s", path);
+			return errno;
 		while (len > 1 && path[len - 1] == '/')
 			len--;
 		while (len > 1 && path[len - 1] != '/')
 			len--;
 		path[len] = '\0';
 	}
+	return 0;
+}
+
+/* A put makes its directories: the nearest one that exists must let it. */
+static int check_put(const char *uri, struct err *err)
+{
+	char path[PATH_MAX];
+	struct stat st;
+	int rc;
+
+	snprintf(path, sizeof(path), "%s", file_path(uri));
+	rc = find_existing(path, &st);
+	if (rc)
+		return err_sys(err, rc, "%s", path);
 	if (!S_ISDIR(st.st_mode))
 		return err_sys(err, ENOTDIR, "%s", path);
 	if (access(path, W_OK | X_OK) < 0)
 		return err_sys(err, errno, "cannot write in %s", path);
 	return 0;
+}
+
+bool file_room(void *job, const char *uri, struct backend_room *ret)
+{
+	char path[PATH_MAX];
+	struct statvfs fs;
+	struct stat st;
+
+	(void)job;
+	snprintf(path, sizeof(path), "%s", file_path(uri));
+	if (find_existing(path, &st) != 0 || statvfs(path, &fs) < 0 || fs.f_blocks == 0)
+		return false;
+	ret->bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
+	ret->where = st.st_dev;
+	return true;
 }
 
 /* Above the directory that is to be made or removed. */

@@ -92,7 +92,7 @@ def every_op(t, folder, argv=(), concurrency=24, **how):
     data = folder / t.name
     t.write("w.yaml", EVERY_OP.format(data=data, concurrency=concurrency))
     done = t.run([*argv, *t.muster_argv("run", "w.yaml")], **how)
-    t.ends(done, 0, "All 1 worker completed")
+    t.ends(done, 0, "1 worker completed")
     results = Results.only(t.tmp)
     for op in OPS:
         row = results.row(op)
@@ -128,7 +128,7 @@ def test_every_op_on_btrfs(t, btrfs):
     t.ends(t.run(["chattr", "+C", btrfs.path / "plain"]), 0)
     t.write("w.yaml", EVERY_OP.format(data=btrfs.path / "plain", concurrency=8))
     done = t.muster("run", "w.yaml", "--output", "plain")
-    t.ends(done, 0, "All 1 worker completed")
+    t.ends(done, 0, "1 worker completed")
     t.no_match(done.out + done.err, "page cache")
 
 
@@ -153,7 +153,7 @@ def with_locked_memory(t, fs, name, lock):
     argv, home, how = as_nobody(scratch(f"user-{name}"), "run", "w.yaml", limits=[f"--memlock={lock}"])
     (home / "w.yaml").write_text(EVERY_OP.format(data=folder / "data", concurrency=8))
     done = t.run(argv, timeout=60, **how)
-    t.ends(done, 0, "All 1 worker completed")
+    t.ends(done, 0, "1 worker completed")
     t.eq([r["errors"] for r in Results.only(home).rows if r["size_bucket"] == "ALL"], ["0"] * len(OPS),
          done.out)
     return done.out + done.err
@@ -318,6 +318,21 @@ workload:
         left = files(data)
         t.eq({p.stat().st_size for p in left}, {300000})
         t.eq(len(left), put["count"])
+        for path in left:
+            path.unlink()
+        t.write("w.yaml", f"""
+target: "direct://{data}/"
+duration: 1s
+prepare:
+  ensure_objects:
+    - {{base_uri: "some/", count: 4, size_spec: 1MiB}}
+    - {{base_uri: "set/", count: 40, size_spec: 1MiB}}
+workload:
+  - {{op: get, path: "set/*", weight: 1}}
+""")
+        done = t.muster("run", "w.yaml", "--output", "too-much")
+        t.ends(done, 3, err=r"prepare: \d+ of 44 objects could not be made: PUT \S+: No space left on device")
+        t.match(done.err, r"direct://\S+/data/set/: about 44.0 MiB are to be made there, and \d+.\d MiB are free: what finds no")
 
 
 def test_files_that_go_away(t, ext4):

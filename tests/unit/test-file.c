@@ -268,6 +268,24 @@ static void test_check(void)
 	}
 }
 
+/* What is free is that of the nearest place that is there. */
+static void test_room(void)
+{
+	static const char *const names[] = {"", "not/there/yet/", "neither"};
+	struct backend_room room, first = {0};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		AUTO_FREE char *uri = uri_of(names[i]);
+
+		room = (struct backend_room){0};
+		if (!file->room(job, uri, &room))
+			return; /* memory without end */
+		if (i == 0)
+			first = room;
+		CHECK(room.bytes > 0 && room.where == first.where, "%s", uri);
+	}
+}
+
 /* Directories as far as the target are muster's, when they were not there before. */
 static void test_holders(void)
 {
@@ -305,4 +323,4 @@ static void test_tear_down(void)
 
 TEST_MAIN(TEST(test_set_up), TEST(test_put_and_get), TEST(test_content),
 	TEST(test_stat_and_delete), TEST(test_list), TEST(test_small_objects),
-	TEST(test_check), TEST(test_holders), TEST(test_tear_down))
+	TEST(test_check), TEST(test_room), TEST(test_holders), TEST(test_tear_down))

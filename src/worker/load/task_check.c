@@ -15,6 +15,7 @@
 #include "worker/load/task.h"
 #include "worker/load/task_fit.h"
 #include "worker/load/task_foreign.h"
+#include "worker/load/task_room.h"
 #include "worker/objects/names.h"
 
 /* Notes which directories are not there yet. */
@@ -259,6 +260,7 @@ int task_check(struct task *t, const char **at, const uint32_t *cancel, struct e
 		return -1;
 	if (writes(&t->job) && storage_check_same(&t->store, t->name, err) < 0)
 		return -1;
+	task_check_room(t);
 	keep_remarks(t);
 	return 0;
 }
