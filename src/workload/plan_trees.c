@@ -158,15 +158,26 @@ static bool reads(enum op_kind kind)
 	       kind == OP_RANGE_PUT || kind == OP_COPY;
 }
 
-/* The first op that works in the same tree as op i, and makes or reads something there; NULL: none. */
-static const struct job_op *at_work(const struct job *j, size_t i, bool makes)
+static bool has_mkdir(const struct job *j, const char *uri)
+{
+	for (size_t k = 0; k < j->n_ops; k++)
+		if (j->ops[k].kind == OP_MKDIR && strcmp(j->ops[k].uri, uri) == 0)
+			return true;
+	return false;
+}
+
+/* The first op that works in the same tree as op i, and reads something there, or makes it or (an earlier rmdir)
+ * removes it; NULL: none. */
+static const struct job_op *at_work(const struct job *j, size_t i, bool changes)
 {
 	for (size_t s = 0; s < j->n_sets; s++)
 		for (size_t k = 0; k < j->n_ops; k++) {
 			const struct job_op *op = &j->ops[k];
-			const bool made = op->kind == OP_PUT || op->kind == OP_MKDIR;
+			const bool changed =
+				op->kind == OP_PUT || op->kind == OP_MKDIR ||
+				(op->kind == OP_RMDIR && k < i && !has_mkdir(j, op->uri));
 
-			if ((makes ? made : reads(op->kind)) &&
+			if ((changes ? changed : reads(op->kind)) &&
 				covers_tree(j->ops[i].uri, &j->sets[s]) &&
 				covers_tree(op->uri, &j->sets[s]))
 				return op;
@@ -192,7 +203,7 @@ static int note_others(struct planner *p, const struct job *j, size_t i, struct 
 {
 	const struct op_spec *op = &p->w->ops[i];
 	const struct job_op *reader = op->recursive ? at_work(j, i, false) : NULL;
-	const struct job_op *maker = at_work(j, i, true);
+	const struct job_op *other = at_work(j, i, true);
 
 	if (reader &&
 		plan_note(p, err,
@@ -200,12 +211,12 @@ static int note_others(struct planner *p, const struct job *j, size_t i, struct 
 			"not_found errors",
 			op->path, op_infos[reader->kind].name) < 0)
 		return -1;
-	if (!maker)
+	if (!other)
 		return 0;
 	return plan_note(p, err,
 		"rmdir '%s' takes directories of the tree that %s works in: expect "
 		"not_found and exists errors",
-		op->path, op_infos[maker->kind].name);
+		op->path, op_infos[other->kind].name);
 }
 
 /* The tree whose directories an rmdir removes; NULL: none. */
@@ -279,14 +290,6 @@ static int note_left(struct planner *p, const struct job *j, size_t i, struct er
 		p->w->ops[i].path, units_count(left).s, units_count(dirs).s,
 		left > 1 ? "hold" : "holds", left > 1 ? "them" : "it",
 		p->w->prepare.cleanup ? "cleanup does" : "they stay");
-}
-
-static bool has_mkdir(const struct job *j, const char *uri)
-{
-	for (size_t k = 0; k < j->n_ops; k++)
-		if (j->ops[k].kind == OP_MKDIR && strcmp(j->ops[k].uri, uri) == 0)
-			return true;
-	return false;
 }
 
 static int check_rmdir(struct planner *p, const struct job *j, size_t i, struct err *err)

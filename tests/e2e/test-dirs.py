@@ -91,21 +91,22 @@ def test_several_workers(t, sshd):
         t.eq(left(data) if data.exists() else [], [], rows[n])
 
 
-def test_stopped_in_the_middle(t):
-    """What is left of the tree is cleaned up."""
-    data = t.tmp / "data"
-    t.write("w.yaml", tree(data, 4, 3, 5, 1, "true"))
-    run = t.spawn(t.muster_argv("run", "w.yaml", "--output", "out", "--rate", "10"))
-    run.wait_for("starting workload", 60)
-    wait_until(lambda: data.exists() and len(left(data)) == 2 * dirs(3, 5), 60)
-    wait_until(lambda: len(left(data)) < 2 * dirs(3, 5) - 20, 60)
-    run.signal(signal.SIGINT)
-    done = run.wait(60)
-    t.eq(done.rc, 130, show(done))
-    results = Results(t.tmp / "out")
-    t.eq(errors(results), {})
-    t.check(0 < results.count("RMDIR") < dirs(3, 5), results.count("RMDIR"))
-    t.eq(left(data) if data.exists() else [], [])
+def test_stopped_in_the_middle(t, sshd):
+    """What is left of the tree is cleaned up, by one worker and by several."""
+    for n, args in enumerate(((), ("--hosts", inventory(t, sshd, 2)))):
+        data = t.tmp / f"data{n}"
+        t.write("w.yaml", tree(data, 4, 3, 5, 1, "true", SHARED))
+        run = t.spawn(t.muster_argv("run", "w.yaml", "--output", f"out{n}", "--rate", "10", *args))
+        run.wait_for("starting workload", 60)
+        wait_until(lambda: data.exists() and len(left(data)) == 2 * dirs(3, 5), 60)
+        wait_until(lambda: len(left(data)) < 2 * dirs(3, 5) - 20, 60)
+        run.signal(signal.SIGINT)
+        done = run.wait(60)
+        t.eq(done.rc, 130, show(done))
+        results = Results(t.tmp / f"out{n}")
+        t.eq(errors(results), {})
+        t.check(0 < results.count("RMDIR") < dirs(3, 5), results.count("RMDIR"))
+        t.eq(left(data) if data.exists() else [], [])
 
 
 def test_made_and_removed(t):

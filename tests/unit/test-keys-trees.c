@@ -235,6 +235,10 @@ static void test_tree_ops(void)
 		 "recursive: true}",
 			"rmdir 't/' takes directories with files that stat reads: expect "
 			"not_found errors"},
+		{"{op: rmdir, path: t/, weight: 1, recursive: true}, {op: rmdir, path: "
+		 "./, weight: 1, recursive: true}",
+			"rmdir './' takes directories of the tree that rmdir works in: "
+			"expect not_found and exists errors"},
 		{"{op: put, path: \"t/*\", weight: 1}, {op: rmdir, path: t/, weight: 1, "
 		 "recursive: true}",
 			"rmdir 't/' takes directories of the tree that put works in: "
