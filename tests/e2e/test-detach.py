@@ -109,7 +109,7 @@ def test_wrong_usage(t):
 def test_detach_attach_and_the_results(t):
     done, registry = detach(t, text=null(duration="6s"))
     t.ends(done, 0, r"^The run goes on without this terminal: r$")
-    t.match(done.out, r"^✅ All 1 worker ready")
+    t.match(done.out, r"^✅ 1 worker ready")
     t.match(done.out, r"muster runs attach r$")
     t.match(done.out, rf"results: +{t.tmp}/r$")
     t.no_match(done.out, r"ops/s")
@@ -124,7 +124,7 @@ def test_detach_attach_and_the_results(t):
     watch.wait_for(r"[1-5]/6s  measure")
     watch.wait_for(r"  GET: \d+ ops/s.*mean: .*p95")
     t.eq(watch.wait(20).rc, 0, watch.out)
-    t.match(watch.out, r"✓ All 1 worker completed")
+    t.match(watch.out, r"✓ 1 worker completed")
     t.match(watch.out, r"Results saved to: r")
     t.no_match(watch.out, r"goes on without this terminal")
     t.eq(Results(t.tmp / "r").json["outcome"], "completed")
@@ -357,7 +357,7 @@ def test_a_broken_login_loses_no_run(t, sshd):
     login.wait_for(r"1/5s  measure", timeout=20)
     login.signal(signal.SIGKILL)
     wait_until(lambda: "The terminal is gone" in console_log(t))
-    t.ends(t.muster("runs", "attach"), 0, r"✓ All 1 worker completed")
+    t.ends(t.muster("runs", "attach"), 0, r"✓ 1 worker completed")
     t.eq(registry.entry()["exit_code"], 0)
     t.check(not (t.tmp / "after").exists(), "the shell went with the terminal")
 

@@ -81,7 +81,7 @@ def every_op(t, folder, argv=None, where=None, **how):
     data, where = folder / t.name, where or t.tmp
     (where / "w.yaml").write_text(EVERY_OP.format(data=data))
     done = t.run(argv or t.muster_argv("run", "w.yaml"), timeout=90, **how)
-    t.ends(done, 0, "All 1 worker completed")
+    t.ends(done, 0, "1 worker completed")
     results = Results.only(where)
     for op in OPS:
         row = results.row(op)

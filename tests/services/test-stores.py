@@ -27,7 +27,7 @@ def every_operation(t, server, engine, env=None):
     plant(store)
     env = env or server.env
     done, results = run_load(t, server, mixed(more=f"http_engine: {engine}"), env=env,
-                             out=r"✓ All 1 worker completed")
+                             out=r"✓ 1 worker completed")
     agree(t, results, store)
     done = t.muster("clean", "--data", "out", env=env, timeout=60)
     t.ends(done, 0, r"Result: [\d,]+ objects removed, 1/1 workers done")

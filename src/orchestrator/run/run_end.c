@@ -295,7 +295,8 @@ static void show_outcome(struct run *r)
 		console_always(con, "⚠ Interrupted: %.1f of %.1f s were measured",
 			(double)measured_ns(r) / 1e9, (double)r->length_ns / 1e9);
 	else if (completed == r->n)
-		console_line(con, "✓ All %s completed", units_of(r->n, "worker").s);
+		console_line(con, "✓ %s%s completed", run_all(r->n),
+			units_of(r->n, "worker").s);
 	else
 		console_always(con, "%s %zu of %zu workers completed%s",
 			completed ? "⚠" : "✗", completed, r->n,

@@ -168,6 +168,8 @@ void run_new_generation(struct run *r, bool cleanup_only);
 void run_start_load(struct run *r);
 void run_send_stop(struct run *r, enum stop_mode mode);
 size_t run_count_in(const struct run *r);
+/* "All " in front of several. */
+const char *run_all(size_t n);
 void run_set_state(struct run *r, struct run_member *m, enum worker_state s);
 void run_set_states(struct run *r, enum worker_state s);
 void run_phase_begins(

@@ -30,6 +30,11 @@ void run_remark(struct run *r, const char *fmt, ...)
 	buf_putc(r->remarks, '\n');
 }
 
+const char *run_all(size_t n)
+{
+	return n > 1 ? "All " : "";
+}
+
 size_t run_count_in(const struct run *r)
 {
 	size_t n = 0;
@@ -182,8 +187,8 @@ static void show_ready(struct run *r)
 	size_t in = run_count_in(r);
 
 	run_tell_warnings(r);
-	console_line(r->ctx.console, "✅ %s %s ready - starting workload execution",
-		in == r->n ? "All" : "The", units_of(in, "worker").s);
+	console_line(r->ctx.console, "✅ %s%s ready - starting workload execution",
+		in < r->n ? "The " : run_all(in), units_of(in, "worker").s);
 	run_prepare_text(p, &prepare);
 	if (prepare.len)
 		console_line(r->ctx.console,
