@@ -15,20 +15,30 @@
 /* Levels below the directory that is removed; each takes a descriptor. */
 #define DEPTH_MAX 128
 
+/* The path (PATH_MAX bytes, of which *ret_len are used) without slashes at its end. 0 or errno. */
+static int bare_path(const char *path, char *out, size_t *ret_len)
+{
+	size_t len = strlen(path);
+
+	while (len > 1 && path[len - 1] == '/')
+		len--;
+	if (len >= PATH_MAX)
+		return ENAMETOOLONG;
+	memcpy(out, path, len);
+	out[len] = '\0';
+	*ret_len = len;
+	return 0;
+}
+
 /* With what is missing above it. 0 or errno. */
 static int make_path(const char *path)
 {
 	char bare[PATH_MAX];
-	size_t len = strlen(path);
-	int rc;
+	size_t len;
+	int rc = bare_path(path, bare, &len);
 
-	while (len > 1 && path[len - 1] == '/')
-		len--;
-	if (len >= sizeof(bare))
-		return ENAMETOOLONG;
-	memcpy(bare, path, len);
-	bare[len] = '\0';
-	rc = -file_dirs_make_parent(bare);
+	if (rc == 0)
+		rc = -file_dirs_make_parent(bare);
 	if (rc == 0 && mkdir(bare, 0755) < 0)
 		rc = errno;
 	return rc;
@@ -195,15 +205,11 @@ static int remove_all(struct file_thread *t, const char *path, bool others)
 {
 	struct removal r = {.t = t, .others = others};
 	char above[PATH_MAX];
-	size_t len = strlen(path), name;
-	int rc;
+	size_t len, name;
+	int rc = bare_path(path, above, &len);
 
-	while (len > 1 && path[len - 1] == '/')
-		len--;
-	if (len >= sizeof(above))
-		return ENAMETOOLONG;
-	memcpy(above, path, len);
-	above[len] = '\0';
+	if (rc)
+		return rc;
 	for (name = len; name > 0 && above[name - 1] != '/';)
 		name--;
 	if (name == len || name == 0)
