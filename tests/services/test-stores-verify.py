@@ -53,6 +53,9 @@ workload:
 """
 
 
+MANY = 30  # so many objects are not all of one of two writers
+
+
 def writers(uris):
     """Which workers made the objects that puts made: RUN-WORKER-THREAD-SEQ."""
     return {re.search(r"/[a-z0-9]{12}-(.*)-\d+-\d+$", uri).group(1) for uri in uris}
@@ -69,8 +72,8 @@ def write_and_check(t, server, more=""):
     no_errors(t, results, done)
     t.check(ended(results, "GET") > 0 and ended(results, "RANGE_GET") > 0)
     for worker in ("local", "local-2"):
-        read = taken(choices(t.tmp, worker), "get")
-        t.eq(writers(uri for uri in read if "/set/" not in uri), {"local", "local-2"}, worker)
+        read = [uri for uri in taken(choices(t.tmp, worker), "get") if "/set/" not in uri]
+        t.check(len(read) < MANY or writers(read) == {"local", "local-2"}, (worker, read))
 
 
 def find_damage(t, server, engine="own"):
