@@ -61,7 +61,7 @@ static void plans_in_words(void)
 		{6, 6, 6, MATRIX_PARALLEL, 0,
 			"30 pairs in 10 rounds of 3, 30 s each: about 5 min 10 s"},
 		{40, 30, 0, MATRIX_PARALLEL, 0,
-			"1200 pairs in 40 rounds of 30, 30 s each: about 20 min 40 s"},
+			"1,200 pairs in 40 rounds of 30, 30 s each: about 20 min 40 s"},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {

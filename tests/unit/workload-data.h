@@ -1,6 +1,8 @@
 /* workload-data: workloads in a few words, and the way from text to a plan, for the tests of workload/. */
 #pragma once
 
+#include <stdlib.h>
+
 #include "check.h"
 #include "common/buf.h"
 #include "common/cleanup.h"
@@ -24,9 +26,11 @@ static inline int plan_text(const char *text, const struct workload_overrides *o
 	const struct host *hosts, size_t n, struct workload **ret_workload,
 	struct plan *ret_plan, struct err *err)
 {
-	static const char *const ids[] = {"w0", "w1", "w2"};
-	struct plan_worker workers[3];
+	static const char *const ids[] = {"w0", "w1", "w2", "w3"};
+	struct plan_worker workers[ARRAY_LEN(ids)];
 
+	if (n > ARRAY_LEN(ids))
+		abort();
 	for (size_t i = 0; i < n; i++)
 		workers[i] = (struct plan_worker){hosts ? hosts[i].name : ids[i],
 			hosts ? &hosts[i] : NULL, hosts ? 0 : (unsigned)i};

@@ -27,7 +27,8 @@ static int refuse(
 	return err_set(err, ERR_INPUT,
 		"%s: the last range of an object of %" PRIu64 " bytes has %" PRIu64
 		" with range_size %" PRIu64 ", and %s writes multiples of %" PRIu64
-		": make the objects %" PRIu64 " bytes large, or write file:// instead of it",
+		": make the objects %" PRIu64
+		" bytes large, or write file:// instead of it",
 		op->uri, size, size % op->range_size, op->range_size, t->backend->schemes,
 		unit, (size + unit - 1) / unit * unit);
 }
