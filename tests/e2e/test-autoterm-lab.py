@@ -17,11 +17,11 @@ def lab():
         yield lab
 
 
-def begin(t, lab, name, options, duration, hosts, more="", each=None):
+def begin(t, lab, name, options, duration, hosts, more="", each=None, bound=20):
     inventory = lab.inventory(t.tmp / f"{name}-hosts.yaml", hosts=hosts, each=each)
     t.write(f"{name}.yaml", f'target: "null://{options}/"\nduration: {duration}\nconcurrency: 4\n{more}\n'
             'workload:\n  - {op: stat, path: "x/*", weight: 1}\n')
-    return t.spawn(t.muster_argv("run", f"{name}.yaml", "--autoterm=20", "--hosts", inventory, "--output", name),
+    return t.spawn(t.muster_argv("run", f"{name}.yaml", f"--autoterm={bound}", "--hosts", inventory, "--output", name),
                    on=lab)
 
 
@@ -32,12 +32,12 @@ def phases(results):
 def test_steady_and_not(t, lab):
     # side by side: four that are steady after 5 s, and four of which one is not for 16 s
     steady = begin(t, lab, "steady", "latency=1ms,ramp=40ms:4ms:5s", "60s", lab.hosts[:4])
-    never = begin(t, lab, "never", "latency=4ms", "14s", lab.hosts[4:],
+    never = begin(t, lab, "never", "latency=4ms", "14s", lab.hosts[4:], bound=10,
                   each={"h7": {"target_override": "null://latency=1ms,ramp=200ms:1ms:16s/"}})
     done = never.wait(120)
     t.ends(done, 0)
-    t.match(done.out, r"Note: autoterm: the load was not steady after a warm-up of 14s \(throughput (of h7 )?moved "
-                      r"\d+ % in \d+ s\): the results may hold some of its ramp")
+    t.match(done.out, r"Note: autoterm: the load was not steady after a warm-up of 14s \(.*\): the results may hold "
+                      "some of its ramp")
     results = Results(t.tmp / "never")
     t.check(results.json["measured_s"] < 14.1, "the duration is the bound")
     t.check(any("not steady" in x for x in results.json["remarks"]), results.json["remarks"])

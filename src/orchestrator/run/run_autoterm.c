@@ -171,6 +171,8 @@ static void note(struct run *r, const char *what, uint64_t ns, const char *behin
 		steady_text(&r->verdict, worst_name(r), &text);
 	else
 		buf_puts(&text, "that is too short for a look");
+	if (r->judged && r->verdict.steady && r->streak < STREAK)
+		buf_puts(&text, ", but not three times in a row");
 	run_remark(r, "autoterm: %s %s (%s)%s", what, units_duration(ns).s,
 		text.data ? text.data : "", behind);
 }
