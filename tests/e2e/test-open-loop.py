@@ -178,11 +178,14 @@ def as_they_are(t, options, more):
     """None, or what is wrong with the percentiles of a run over latencies that are known."""
     raw = t.tmp / "raw"
     raw.mkdir()
-    t.write("w.yaml", null(options + ",spin=60us", duration="2s", processes="single"))
+    t.write("w.yaml", null(options, duration="2s", processes="single"))
     done = t.muster("run", "w.yaml", *more, env={"MUSTER_DEBUG_SAMPLES": f"{raw}/s"}, timeout=60)
     t.eq(done.rc, 0, done.err)
     folder = sorted(t.tmp.glob("muster-2*"), key=lambda p: p.stat().st_mtime)[-1]
-    latency = Results(folder).json["ops"][0]["latency_us"]
+    results = Results(folder)
+    latency = results.json["ops"][0]["latency_us"]
+    # where others had its processors the thread was late for most
+    calm = results.metadata["workers"][0]["maxima"]["busiest_core_pct"] < 95
     samples = [v for values in raw_samples(raw).values() for v in values]
     shutil.rmtree(raw)
     t.eq(len(samples), latency["count"])
@@ -192,7 +195,8 @@ def as_they_are(t, options, more):
         # what four standard deviations of the rank are worth
         slack = 400 * math.sqrt(p / 100 * (1 - p / 100) / len(samples))
         low = KNOWN[options](max(p - slack, 0))
-        high = KNOWN[options](min(p + slack, 99.9)) * 1.05 + 15e6
+        high = KNOWN[options](min(p + slack, 99.9))
+        high = high * 1.001 + 200e3 if calm and p == 50 else high * 1.05 + 15e6
         t.check(got >= low * 0.999, (options, more, name, low, got))
         if got > high:
             return options, more, name, got, high
