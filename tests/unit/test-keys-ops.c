@@ -226,8 +226,9 @@ static void test_accepted(void)
 		OP("op: get, path: a/one, weight: 1, selection: uniform"),
 		OP("op: range_get, path: a/, weight: 1, range_size: 8k, range_align: 4k, "
 		   "selection: sequential"),
-		"target: s3://b/\nworkload:\n- {op: put, path: out/new-, weight: 1, "
-		"object_size: 1}\n- {op: delete, path: out/new-, weight: 1, batch: 9}\n",
+		("target: s3://b/\nworkload:\n- {op: put, path: out/new-, weight: 1, "
+		 "object_size: 1}\n- {op: delete, path: out/new-, weight: 1, batch: "
+		 "9}\n"),
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
