@@ -311,7 +311,7 @@ static void test_dirs_of_a_load(void)
 		run_wait(w, WORK_DONE);
 		engine_totals(w->engine, OP_MKDIR, &made);
 		engine_totals(w->engine, OP_RMDIR, &removed);
-		CHECK(made.count > 10 && removed.count > 2 && removed.count < made.count,
+		CHECK(made.count > 2 && removed.count > 0 && removed.count < made.count,
 			"%s: %ju %ju", places[i], (uintmax_t)made.count,
 			(uintmax_t)removed.count);
 		CHECK(w->result.errors == 0, "%s: %s", places[i], removed.first_error);
