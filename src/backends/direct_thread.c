@@ -11,6 +11,8 @@
 
 /* Taken out of the ring at a time. */
 #define COMPLETIONS 64u
+/* Fewer are not worth a system call of their own. */
+#define FEED_MIN 4u
 
 static int make_ops(struct direct_thread *t, uint32_t n)
 {
@@ -77,6 +79,16 @@ static void read_event(struct direct_thread *t)
 	t->event_read = true;
 }
 
+/* A device that has little to do gets what there is soon, one that is busy gets more at a time: without it the device
+ * would stand still while all of its next requests are made ready. */
+static inline void feed(struct direct_thread *t)
+{
+	unsigned here = io_uring_sq_ready(&t->ring.ring);
+
+	if (here >= FEED_MIN && here >= t->in_ring - here)
+		direct_ring_send(&t->ring);
+}
+
 void direct_submit(void *thread, struct io **ops, size_t n)
 {
 	struct direct_thread *t = thread;
@@ -87,6 +99,7 @@ void direct_submit(void *thread, struct io **ops, size_t n)
 
 		if (in_ring) {
 			direct_op_begin(t, ops[i]);
+			feed(t);
 		} else {
 			read_event(t);
 			direct_hands_give(&t->hands, ops[i]);
