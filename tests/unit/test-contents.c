@@ -184,6 +184,32 @@ static void test_no_block_twice(void)
 	}
 }
 
+/* Nor is a block of one thread like that of another one, but for a few, in what they write first: the pool is small, and
+ * the parts of it that they take overlap. */
+static void test_threads_apart(void)
+{
+	AUTO_FREE struct store *store = calloc(1, sizeof(*store));
+	struct job j = null_job();
+	struct job_op *op = run_add_op(&j, OP_PUT, 1, "null://x/out/");
+	struct task *t;
+
+	op->size = (struct size_spec){.type = SIZE_FIXED, .min = 65536, .max = 65536};
+	j.concurrency = j.threads = 32;
+	t = must_task(&j);
+	for (unsigned i = 0; store && i < 32; i++) {
+		void *thread = must_thread(t, i, 32);
+		struct slot s;
+
+		for (int k = 0; k < 40; k++) {
+			whole_op(thread, &s);
+			add(store, &s.io);
+		}
+		load_source.thread_fini(thread);
+	}
+	CHECK(store && ratio(store) < 1.15, "%f", ratio(store));
+	task_destroy(t);
+}
+
 /* Nor has what is written into one object, range by range, anything that compression would find again. */
 static void test_side_by_side(void)
 {
@@ -430,6 +456,6 @@ static void test_cancelled(void)
 }
 
 TEST_MAIN(TEST(test_sets), TEST(test_puts), TEST(test_no_block_twice),
-	TEST(test_side_by_side), TEST(test_range_puts), TEST(test_sets_stay),
-	TEST(test_written_and_read), TEST(test_reads_of_sets), TEST(test_seeds),
-	TEST(test_cancelled))
+	TEST(test_threads_apart), TEST(test_side_by_side), TEST(test_range_puts),
+	TEST(test_sets_stay), TEST(test_written_and_read), TEST(test_reads_of_sets),
+	TEST(test_seeds), TEST(test_cancelled))

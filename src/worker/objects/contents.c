@@ -142,15 +142,16 @@ static void number_put(struct contents_put *p, struct io *io)
 /* Puts in a row take one part of the pool, so that it stays in the processor's cache: copying from there is most of
  * what a buffered put costs. Round by round they walk through it, each round from another place within a block on:
  * none has a block of another, as some would by chance; and what lies side by side in a file that is written part
- * by part has nothing in common, as far as compression looks back: for so many bytes. */
+ * by part has nothing in common, as far as compression looks back: for so many bytes. Threads begin anywhere in a
+ * block: those whose parts overlap have no blocks in common before they have gone round for long. */
 #define WINDOW (1024u * 1024u)
 
 static void place_put(const struct contents *c, struct contents_put *p, struct io *io)
 {
 	const uint64_t block = CONTENT_BLOCK - 1, head = io->offset & block;
 
-	io->data_at = ((p->group & ~block) + p->at + p->walked + p->turn * TURN -
-			      (io->offset - head)) &
+	io->data_at = ((p->group & ~(uint64_t)(TURN - 1)) + p->at + p->walked +
+			      p->turn * TURN - (io->offset - head)) &
 		      (c->data->size - 1);
 	p->walked += (head + io->size + block) & ~block;
 	if (p->walked > p->furthest)
