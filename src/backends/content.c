@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "backends/io.h"
 #include "common/rng.h"
-#include "common/text.h"
 
 /* Tells what is left behind the blocks from the blocks of the same number. */
 #define TAIL UINT64_C(0x7461696c) /* "tail" */
@@ -276,20 +276,12 @@ static void show(const uint8_t *bytes, size_t n, char out[2 * SHOWN + 1])
 static void say_corrupt(struct io *io, uint64_t offset, const uint8_t *expected,
 	const uint8_t *found, size_t n)
 {
-	char what[120], e[2 * SHOWN + 1] = "", f[2 * SHOWN + 1] = "";
-	const char *op = op_infos[io->kind].display, *key, *cut;
-	size_t room;
+	char e[2 * SHOWN + 1] = "", f[2 * SHOWN + 1] = "";
 
 	show(expected, n, e);
 	show(found, n, f);
-	snprintf(what, sizeof(what),
-		": corrupt at offset %" PRIu64 ": expected 0x%s found 0x%s", offset, e,
-		f);
-	room = sizeof(io->error_text) - strlen(op) - strlen(what) - 2;
-	key = text_tail(io->uri, room, &cut);
-	io->error = OP_ERR_CORRUPT;
-	snprintf(io->error_text, sizeof(io->error_text), "%s %s%s%s", op, cut, key, what);
-	text_sanitize_inplace(io->error_text);
+	io_fail(io, OP_ERR_CORRUPT,
+		"corrupt at offset %" PRIu64 ": expected 0x%s found 0x%s", offset, e, f);
 }
 
 /* Finds the first byte that differs. */

@@ -179,9 +179,7 @@ static void sync_submit(void *thread, struct io **ops, size_t n)
 
 	for (size_t i = 0; i < n; i++) {
 		direct_sync_run(t, ops[i]);
-		ops[i]->next = NULL;
-		*t->done_tail = ops[i];
-		t->done_tail = &ops[i]->next;
+		io_list_add(&t->done, ops[i]);
 	}
 }
 

@@ -65,7 +65,7 @@ struct direct_hands {
 	int event; /* an eventfd that counts whenever there is something to take */
 	pthread_mutex_t lock;
 	pthread_cond_t given;
-	struct io *queue, **queue_tail; /* not begun */
+	struct io_list queue; /* not begun */
 	struct io *done;
 	struct direct_page *pages, **pages_tail;
 	pthread_t *ids;
@@ -199,7 +199,7 @@ struct direct_thread {
 	uint64_t event_count; /* what is read of hands.event */
 	bool event_read;      /* that read is in the ring */
 	uint64_t now_ns;      /* when what is being reaped had come */
-	struct io *done, **done_tail;
+	struct io_list done;
 };
 
 /* Begins a get, range_get or range_put. */
@@ -208,8 +208,6 @@ void direct_op_begin(struct direct_thread *t, struct io *io);
 void direct_op_step(struct direct_thread *t, uint64_t user_data, int res);
 /* Gives up all that are in the ring. */
 void direct_op_give_up(struct direct_thread *t);
-/* Puts a finished op where wait finds it. */
-void direct_done(struct direct_thread *t, struct io *io);
 
 /* ---- direct_thread.c: of struct backend ---- */
 

@@ -16,16 +16,13 @@ static struct io *next_op(struct direct_hands *h)
 	struct io *io;
 
 	h->idle++;
-	while (!h->queue && !h->quit)
+	while (!h->queue.head && !h->quit)
 		pthread_cond_wait(&h->given, &h->lock);
 	h->idle--;
-	io = h->queue;
-	if (!io)
+	if (!h->queue.head)
 		return NULL;
-	h->queue = io->next;
+	io = io_list_take(&h->queue);
 	h->queued--;
-	if (!h->queue)
-		h->queue_tail = &h->queue;
 	return io;
 }
 
@@ -94,7 +91,7 @@ int direct_hands_init(struct direct_hands *h, const struct direct_job *job, uint
 	*h = (struct direct_hands){.job = *job, .most = most, .made = true};
 	h->job.file.page = keep_page;
 	h->job.file.keeps = 1; /* ranges are the ring's */
-	h->queue_tail = &h->queue;
+	io_list_init(&h->queue);
 	h->pages_tail = &h->pages;
 	pthread_mutex_init(&h->lock, NULL);
 	pthread_cond_init(&h->given, NULL);
@@ -145,12 +142,10 @@ void direct_hands_give(struct direct_hands *h, struct io *io)
 {
 	pthread_mutex_lock(&h->lock);
 	io->next = NULL;
-	*h->queue_tail = io;
-	h->queue_tail = &io->next;
+	io_list_add(&h->queue, io);
 	h->queued++;
 	if (h->queued > h->idle && h->n < h->most && !start(h) && h->n == 0) {
-		h->queue = NULL;
-		h->queue_tail = &h->queue;
+		io_list_init(&h->queue);
 		h->queued = 0;
 		refuse(h, io, EAGAIN);
 		put_done(h, io);
@@ -178,9 +173,8 @@ struct io *direct_hands_give_up(struct direct_hands *h)
 	struct io *queue;
 
 	pthread_mutex_lock(&h->lock);
-	queue = h->queue;
-	h->queue = NULL;
-	h->queue_tail = &h->queue;
+	queue = h->queue.head;
+	io_list_init(&h->queue);
 	h->queued = 0;
 	pthread_mutex_unlock(&h->lock);
 	return queue;

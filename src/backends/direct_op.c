@@ -38,7 +38,7 @@ static void finish(struct direct_thread *t, struct direct_op *op)
 	op->io = NULL;
 	op->next = t->free;
 	t->free = op;
-	direct_done(t, io);
+	io_list_add(&t->done, io);
 }
 
 static void begin_close(struct direct_thread *t, struct direct_op *op)
@@ -323,7 +323,7 @@ void direct_op_give_up(struct direct_thread *t)
 			continue;
 		op->io->end_ns = t->now_ns;
 		direct_judge(t->job, op->io, ETIMEDOUT);
-		direct_done(t, op->io);
+		io_list_add(&t->done, op->io);
 		op->io = NULL;
 	}
 	/* whatever can be called back */

@@ -51,8 +51,6 @@ void direct_content(const struct data *data, const struct io *io, uint64_t done,
 
 void direct_judge(const struct direct_job *job, struct io *io, int errnum)
 {
-	size_t len;
-
 	if (io->error)
 		return;
 	if (errnum == 0) {
@@ -61,12 +59,12 @@ void direct_judge(const struct direct_job *job, struct io *io, int errnum)
 			file_fail_short(io);
 		return;
 	}
-	file_fail(io, errnum);
-	if (errnum != EINVAL)
+	if (errnum != EINVAL) {
+		file_fail(io, errnum);
 		return;
-	len = strlen(io->error_text);
-	snprintf(io->error_text + len, sizeof(io->error_text) - len,
-		" (direct I/O in multiples of %u bytes)",
+	}
+	io_fail(io, op_error_from_errno(errnum),
+		"%s (direct I/O in multiples of %u bytes)", strerrordesc_np(errnum),
 		io->kind == OP_RANGE_GET || io->kind == OP_RANGE_PUT ? job->align
 								     : job->block);
 }

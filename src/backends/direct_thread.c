@@ -58,7 +58,7 @@ int direct_thread_init(void *job, void *thread, void *thread_user, struct err *e
 
 	t->job = job;
 	t->user = thread_user;
-	t->done_tail = &t->done;
+	io_list_init(&t->done);
 	if (t->job->file.own_descriptors)
 		unshare(CLONE_FILES);
 	/* waits end when they should */
@@ -107,13 +107,6 @@ void direct_submit(void *thread, struct io **ops, size_t n)
 	}
 }
 
-void direct_done(struct direct_thread *t, struct io *io)
-{
-	io->next = NULL;
-	*t->done_tail = io;
-	t->done_tail = &io->next;
-}
-
 static void take_from_hands(struct direct_thread *t)
 {
 	struct direct_page *page, *next_page;
@@ -129,7 +122,7 @@ static void take_from_hands(struct direct_thread *t)
 	}
 	for (; io; io = next) {
 		next = io->next;
-		direct_done(t, io);
+		io_list_add(&t->done, io);
 	}
 }
 
@@ -198,33 +191,20 @@ void direct_thread_fini(void *thread)
 	free(t->fixed);
 }
 
-static size_t give(struct direct_thread *t, struct io **done, size_t max)
-{
-	size_t n = 0;
-
-	while (n < max && t->done) {
-		done[n] = t->done;
-		t->done = done[n++]->next;
-	}
-	if (!t->done)
-		t->done_tail = &t->done;
-	return n;
-}
-
 size_t direct_wait(void *thread, struct io **done, size_t max, uint64_t deadline_ns)
 {
 	struct direct_thread *t = thread;
 
 	/* some have ended already: what was begun meanwhile goes off, and nobody waits */
-	if (t->done && io_uring_sq_ready(&t->ring.ring))
+	if (t->done.head && io_uring_sq_ready(&t->ring.ring))
 		direct_ring_send(&t->ring);
-	while (!t->done) {
+	while (!t->done.head) {
 		wait_until(t, deadline_ns);
 		reap(t);
-		if (!t->done && t->now_ns >= deadline_ns)
+		if (!t->done.head && t->now_ns >= deadline_ns)
 			break;
 	}
-	return give(t, done, max);
+	return io_list_give(&t->done, done, max);
 }
 
 void direct_cancel(void *thread)
@@ -236,7 +216,7 @@ void direct_cancel(void *thread)
 		next = io->next;
 		io->start_ns = io->end_ns = clock_ns();
 		direct_judge(t->job, io, ETIMEDOUT);
-		direct_done(t, io);
+		io_list_add(&t->done, io);
 	}
 	direct_op_give_up(t);
 }

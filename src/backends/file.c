@@ -62,7 +62,7 @@ int file_thread_begin(
 {
 	t->job = job;
 	t->user = user;
-	t->done_tail = &t->done;
+	io_list_init(&t->done);
 	t->chunk = mmap(NULL, FILE_CHUNK, PROT_READ | PROT_WRITE,
 		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (t->chunk == MAP_FAILED)
@@ -120,28 +120,17 @@ static void file_submit(void *thread, struct io **ops, size_t n)
 	struct file_thread *t = thread;
 
 	for (size_t i = 0; i < n; i++) {
-		struct io *io = ops[i];
-
-		file_run(t, io);
-		io->next = NULL;
-		*t->done_tail = io;
-		t->done_tail = &io->next;
+		file_run(t, ops[i]);
+		io_list_add(&t->done, ops[i]);
 	}
 }
 
 static size_t file_wait(void *thread, struct io **done, size_t max, uint64_t deadline_ns)
 {
 	struct file_thread *t = thread;
-	size_t n = 0;
 
 	(void)deadline_ns;
-	while (n < max && t->done) {
-		done[n] = t->done;
-		t->done = done[n++]->next;
-	}
-	if (!t->done)
-		t->done_tail = &t->done;
-	return n;
+	return io_list_give(&t->done, done, max);
 }
 
 /* Nothing is ever left in flight between submit and wait. */

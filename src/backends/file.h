@@ -2,8 +2,8 @@
  * SCHEME:///PATH, the path taken literally. */
 #pragma once
 
-#include "backends/backend.h"
 #include "backends/file_open.h"
+#include "backends/io.h"
 #include "common/buf.h"
 #include "common/clock.h"
 
@@ -35,7 +35,7 @@ struct file_thread {
 	uint64_t known[FILE_KNOWN_DIRS]; /* hashes of directories that exist */
 	struct open_files open;          /* of range_get and range_put */
 	uint64_t paused_ns; /* how long the clock of the op at hand has stood */
-	struct io *done, **done_tail;
+	struct io_list done;
 };
 
 /* The path of a URI (points into it). */

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -20,17 +21,13 @@ void file_fail(struct io *io, int errnum)
 {
 	const char *why = strerrordesc_np(errnum);
 
-	io->error = op_error_from_errno(errnum);
-	snprintf(io->error_text, sizeof(io->error_text), "%s %.100s: %s",
-		op_infos[io->kind].display, io->uri, why ? why : "unknown error");
+	io_fail(io, op_error_from_errno(errnum), "%s", why ? why : "unknown error");
 }
 
 void file_fail_short(struct io *io)
 {
-	io->error = OP_ERR_SHORT;
-	snprintf(io->error_text, sizeof(io->error_text),
-		"%s %.80s: %llu bytes instead of %llu", op_infos[io->kind].display,
-		io->uri, (unsigned long long)io->bytes, (unsigned long long)io->size);
+	io_fail(io, OP_ERR_SHORT, "%" PRIu64 " bytes instead of %" PRIu64, io->bytes,
+		io->size);
 }
 
 /* Reads to the end. A short read that reaches the expected size needs no second one to see the

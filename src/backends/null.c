@@ -2,7 +2,7 @@
  * it gives tests a store whose times are known. It knows all ops that any store knows.
  *
  * Options stand where other URIs have a host: null://latency=200us,size=4KiB/. */
-#include "backends/backend.h"
+#include "backends/io.h"
 #include "backends/null_faults.h"
 
 #include <errno.h>
@@ -41,8 +41,8 @@ struct null_job {
 struct null_thread {
 	struct null_job *job;
 	void *user;
-	struct io *head, **tail; /* not timed: in order of their ends */
-	struct io **heap;        /* timed: the one that ends first on top */
+	struct io_list line; /* not timed: in order of their ends */
+	struct io **heap;    /* timed: the one that ends first on top */
 	uint32_t n_heap;
 	uint64_t lead_ns;   /* so long before the end of an op a sleep has to end */
 	uint64_t credit_ns; /* sleep that pays for looking at the clock meanwhile */
@@ -165,7 +165,7 @@ static int null_thread_init(void *job, void *thread, void *thread_user, struct e
 
 	t->job = job;
 	t->user = thread_user;
-	t->tail = &t->head;
+	io_list_init(&t->line);
 	rng_seed(&t->rng, __atomic_fetch_add(&t->job->n_threads, 1, __ATOMIC_RELAXED));
 	/* also for those that a check turns on later: what is not touched takes no memory */
 	t->heap = calloc(t->job->concurrency + 1, sizeof(struct io *));
@@ -191,25 +191,6 @@ static uint64_t moved_bytes(const struct null_job *job, const struct io *io)
 	default:
 		return 0;
 	}
-}
-
-/* ---- not timed: first in, first out ---- */
-
-static void push(struct null_thread *t, struct io *io)
-{
-	io->next = NULL;
-	*t->tail = io;
-	t->tail = &io->next;
-}
-
-static struct io *pop(struct null_thread *t)
-{
-	struct io *io = t->head;
-
-	t->head = io->next;
-	if (!t->head)
-		t->tail = &t->head;
-	return io;
 }
 
 /* ---- timed: a heap by end_ns ---- */
@@ -258,10 +239,8 @@ static void finish(struct null_thread *t, struct io *io, uint64_t end_ns)
 
 static void fail(struct io *io, enum op_error error, const char *why)
 {
-	io->error = error;
 	io->bytes = 0;
-	snprintf(io->error_text, sizeof(io->error_text), "%s %.100s: %s",
-		op_infos[io->kind].display, io->uri, why);
+	io_fail(io, error, "%s", why);
 }
 
 static void submit_timed(struct null_thread *t, struct io **ops, size_t n)
@@ -296,7 +275,7 @@ static void null_submit(void *thread, struct io **ops, size_t n)
 			io->start_ns = last_end;
 		last_end = clock_ns();
 		finish(t, io, last_end);
-		push(t, io);
+		io_list_add(&t->line, io);
 	}
 }
 
@@ -381,9 +360,7 @@ static size_t null_wait(void *thread, struct io **done, size_t max, uint64_t dea
 
 	if (t->job->timed)
 		return wait_timed(t, done, max, deadline_ns);
-	while (n < max && t->head)
-		done[n++] = pop(t);
-	return n;
+	return io_list_give(&t->line, done, max);
 }
 
 static void null_cancel(void *thread)

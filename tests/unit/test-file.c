@@ -171,6 +171,19 @@ static void test_stat_and_delete(void)
 	}
 }
 
+/* The end of a path says which file it was. */
+static void test_long_path(void)
+{
+	char name[240];
+	struct io io;
+
+	snprintf(name, sizeof(name), "%0*d/the-file", (int)sizeof(name) - 10, 0);
+	io = run_op(OP_GET, uri_of(name), (struct io){.size = 1});
+	CHECK(io.error == OP_ERR_NOT_FOUND, "%s", io.error_text);
+	CHECK(text_starts_with(io.error_text, "GET ...0000"), "%s", io.error_text);
+	CHECK(strstr(io.error_text, "0/the-file: No such file"), "%s", io.error_text);
+}
+
 static bool count_listed(const struct list_entry *e, void *user)
 {
 	uint64_t *n = user;
@@ -322,5 +335,6 @@ static void test_tear_down(void)
 }
 
 TEST_MAIN(TEST(test_set_up), TEST(test_put_and_get), TEST(test_content),
-	TEST(test_stat_and_delete), TEST(test_list), TEST(test_small_objects),
-	TEST(test_check), TEST(test_room), TEST(test_holders), TEST(test_tear_down))
+	TEST(test_stat_and_delete), TEST(test_long_path), TEST(test_list),
+	TEST(test_small_objects), TEST(test_check), TEST(test_room), TEST(test_holders),
+	TEST(test_tear_down))

@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "backends/backend.h"
+#include "backends/io.h"
 #include "common/buf.h"
 #include "common/rng.h"
 #include "http/http.h"
@@ -139,7 +139,7 @@ struct object_thread {
 	void *state;             /* store->thread_size bytes: signers */
 	struct object_op *all;
 	struct object_op *free, *waiting; /* waiting: for their again_ns */
-	struct io *done, **done_tail;     /* finished outside http_wait */
+	struct io_list done;              /* finished outside http_wait */
 	struct rng rng;                   /* jitter */
 	/* the second that dates were made for, and how they look */
 	uint64_t date_s;

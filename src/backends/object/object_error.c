@@ -18,8 +18,6 @@
 
 /* Clocks that differ by more than this are said to; stores refuse 15 minutes. */
 #define SKEW_S 240
-/* So much of an op's error text is kept for what was wrong. */
-#define REASON_ROOM 90
 
 static const struct {
 	enum op_error error;
@@ -234,27 +232,14 @@ enum object_next object_batch_done(struct object_op *op)
 
 void object_fail(struct object_op *op, enum op_error error, const char *fmt, ...)
 {
-	struct io *io = op->io;
-	char uri[sizeof(io->error_text)], text[400];
-	const char *cut, *key;
-	size_t reason;
+	char text[400];
 	va_list ap;
-	int n;
 
 	va_start(ap, fmt);
-	n = vsnprintf(text, sizeof(text), fmt, ap);
+	if (vsnprintf(text, sizeof(text), fmt, ap) < 0)
+		text[0] = '\0';
 	va_end(ap);
-	/* the URI is cut where it leaves no room for the reason */
-	reason = n > 0 && n < REASON_ROOM ? (size_t)n : REASON_ROOM;
-	key = text_tail(io->uri,
-		sizeof(io->error_text) - strlen(op_infos[io->kind].display) -
-			strlen(" : ") - 1 - reason,
-		&cut);
-	print_cut(uri, sizeof(uri), "%s%s", cut, key);
-	text_sanitize_inplace(uri);
-	io->error = error;
-	print_cut(io->error_text, sizeof(io->error_text), "%s %s: %s",
-		op_infos[io->kind].display, uri, text);
+	io_fail(op->io, error, "%s", text);
 	if (op->extra && op->extra->why && !op->extra->why->text[0])
 		err_set(op->extra->why, ERR_FAILED, "%s", text);
 }

@@ -10,16 +10,9 @@
 /* Responses that are taken off the client at a time. */
 #define BATCH 64
 
-static void push_done(struct object_thread *t, struct io *io)
-{
-	io->next = NULL;
-	*t->done_tail = io;
-	t->done_tail = &io->next;
-}
-
 static void end(struct object_op *op)
 {
-	push_done(op->thread, op->io);
+	io_list_add(&op->thread->done, op->io);
 	object_op_give(op);
 }
 
@@ -40,7 +33,7 @@ void object_submit(void *thread, struct io **ops, size_t n)
 			ops[i]->error = OP_ERR_OTHER;
 			strcpy(ops[i]->error_text, "no memory");
 			ops[i]->start_ns = ops[i]->end_ns = clock_ns();
-			push_done(t, ops[i]);
+			io_list_add(&t->done, ops[i]);
 		} else if (object_op_begin(op)) {
 			http_start(t->http, &op->ex);
 			ops[i]->start_ns = op->ex.start_ns;
@@ -76,19 +69,6 @@ static uint64_t start_waiting(struct object_thread *t, uint64_t until_ns)
 	return until_ns;
 }
 
-static size_t take_done(struct object_thread *t, struct io **done, size_t max)
-{
-	size_t n = 0;
-
-	while (n < max && t->done) {
-		done[n++] = t->done;
-		t->done = t->done->next;
-	}
-	if (!t->done)
-		t->done_tail = &t->done;
-	return n;
-}
-
 static void take_responses(struct object_thread *t, uint64_t until_ns)
 {
 	struct http_exchange *ended[BATCH];
@@ -114,9 +94,9 @@ size_t object_wait(void *thread, struct io **done, size_t max, uint64_t deadline
 		uint64_t until = start_waiting(t, deadline_ns);
 
 		/* ops that fail before they are sent must not keep the others from their responses */
-		take_responses(t, t->done ? 0 : until);
-		if (t->done)
-			return take_done(t, done, max);
+		take_responses(t, t->done.head ? 0 : until);
+		if (t->done.head)
+			return io_list_give(&t->done, done, max);
 		if (clock_ns() >= deadline_ns)
 			return 0;
 	}

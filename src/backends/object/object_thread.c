@@ -14,7 +14,7 @@ int object_thread_begin(
 	struct object_job *job, struct object_thread *t, void *user, struct err *err)
 {
 	*t = (struct object_thread){.job = job, .user = user, .data = job->cfg.data};
-	t->done_tail = &t->done;
+	io_list_init(&t->done);
 	rng_seed(&t->rng, clock_ns() ^ (uint64_t)(uintptr_t)t);
 	t->state = calloc(1, job->store->thread_size ? job->store->thread_size : 1);
 	if (!t->state)
