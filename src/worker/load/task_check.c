@@ -72,6 +72,14 @@ static int inspect_sets(
 	return 0;
 }
 
+/* What the names that an op makes begin with, be it objects or (of mkdir, outside of trees) directories. */
+static const char *makes(const struct job *j, const struct job_op *op)
+{
+	if (op->kind != OP_MKDIR)
+		return job_op_puts(op);
+	return keyset_covers_tree(op->uri, j) ? NULL : op->uri;
+}
+
 /* A list may begin with an empty or missing place when something of this job will fill it. */
 static bool will_exist(const struct job *j, const char *uri)
 {
@@ -79,18 +87,9 @@ static bool will_exist(const struct job *j, const char *uri)
 		if (text_starts_with(j->sets[i].uri, uri))
 			return true;
 	for (size_t i = 0; i < j->n_ops; i++)
-		if (job_op_puts(&j->ops[i]) &&
-			text_starts_with(job_op_puts(&j->ops[i]), uri))
+		if (makes(j, &j->ops[i]) && text_starts_with(makes(j, &j->ops[i]), uri))
 			return true;
 	return false;
-}
-
-/* What the names that an op makes begin with, be it objects or (of mkdir, outside of trees) directories. */
-static const char *makes(const struct job *j, const struct job_op *op)
-{
-	if (op->kind != OP_MKDIR)
-		return job_op_puts(op);
-	return keyset_covers_tree(op->uri, j) ? NULL : op->uri;
 }
 
 /* The op whose new names a delete's uri means (of an rmdir: whose directories): the same prefix, as it stands or
