@@ -101,7 +101,8 @@ struct msg_hello {
 	char *version;   /* of the program */
 	char sha256[65]; /* of the program's file; "" when it cannot be read */
 	char *arch, *kernel, *os, *hostname;
-	uint32_t cpus;
+	uint32_t processors; /* that it may run on */
+	uint32_t cpus;       /* as many as control groups let it use of them */
 	uint64_t memory_bytes;
 	char *machine_id; /* hash of machine-id and boot-id; "" when unknown */
 	char *boot_id;

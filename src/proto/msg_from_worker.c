@@ -34,6 +34,7 @@ static const struct field hello_fields[] = {
 	TEXT(msg_hello, kernel),
 	TEXT(msg_hello, os),
 	TEXT(msg_hello, hostname),
+	MEMBER(msg_hello, processors, FIELD_U32, .optional = true),
 	MEMBER(msg_hello, cpus, FIELD_U32),
 	MEMBER(msg_hello, memory_bytes, FIELD_U64),
 	TEXT(msg_hello, machine_id),

@@ -78,7 +78,9 @@ double verdict_own_part(const struct run_info *info, const struct run_worker *rw
 		if (same_machine(&info->workers[i], rw))
 			used += machine_seen_mean(
 				info->workers[i].machine, SEEN_WORKER_CPU);
-	return busy > 0 && rw->hello.cpus ? 100 * used / (busy * rw->hello.cpus) : 100;
+	if (!(busy > 0) || rw->hello.processors == 0)
+		return 100;
+	return 100 * used / (busy * rw->hello.processors);
 }
 
 static double others_value(const struct run_info *info, const struct run_worker *rw)

@@ -144,6 +144,7 @@ static struct msg samples[] = {
 			.kernel = S("6.1.0-26-amd64"),
 			.os = S("Debian GNU/Linux 12 (bookworm)"),
 			.hostname = S("node01"),
+			.processors = 32,
 			.cpus = 16,
 			.memory_bytes = 67430510592,
 			.machine_id = S("5d41402abc4b2a76"),

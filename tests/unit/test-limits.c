@@ -104,6 +104,7 @@ static void test_groups(void)
 			"%s: %llu", rows[i].what, (unsigned long long)got.memory_bytes);
 		CHECK(got.cpus == (rows[i].cpus ? rows[i].cpus : machine.cpus), "%s: %u",
 			rows[i].what, got.cpus);
+		CHECK(got.processors == machine.processors && got.cpus <= got.processors);
 		CHECK(is_about(got.quota_cpus, rows[i].quota), "%s: %f", rows[i].what,
 			got.quota_cpus);
 		CHECK(strcmp(got.quota_group, rows[i].group ? rows[i].group : "") == 0,

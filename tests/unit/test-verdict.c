@@ -47,6 +47,10 @@ static const struct {
 		.says = "generator bound: h1: its control group may use 1.5 processors "
 			"and used 99 % of that, held back in 80 % of its periods; a "
 			"larger CPU limit"},
+	{"a quota, and others busy",
+		{FULL, .worker_cpu = 99, .quota_cpus = 1, .quota_cpu = 99}, 1, 1,
+		.bound = BOUND_GENERATOR, .limit = "others",
+		.says = "and 75 % of that was not muster's"},
 	{"a quota that is left", {CALM, .quota_cpus = 1, .quota_cpu = 60, .throttled = 3},
 		1, 1, .bound = BOUND_STORAGE, .says = "no machine was at a limit"},
 	{"a quota that is used up now and then",
@@ -146,7 +150,8 @@ static struct run_worker worker(size_t row, struct machine_seen *seen)
 	return (struct run_worker){
 		.id = (char *)"h1",
 		.host = (char *)"h1",
-		.hello = {.cpus = 4},
+		.hello = {.processors = 4,
+			.cpus = rows[row].machine.quota_cpus > 0 ? 1 : 4},
 		.machine = seen,
 		.threads = rows[row].threads ? rows[row].threads : 4,
 		.slots = 8,

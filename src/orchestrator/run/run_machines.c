@@ -85,7 +85,8 @@ struct run_worker run_machine_of(const struct run *r, const struct run_member *m
 	struct run_worker out = {
 		.id = m->w->id, /* not owned here */
 		.host = m->w->host->name,
-		.hello = {.cpus = m->w->hello.cpus, .machine_id = m->w->hello.machine_id},
+		.hello = {.processors = m->w->hello.processors,
+			.machine_id = m->w->hello.machine_id},
 		.machine = &m->machine,
 		.late_max_ns = m->late_max_ns,
 		.threads = m->threads,

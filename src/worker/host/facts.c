@@ -163,6 +163,7 @@ void facts_gather(struct msg_hello *h)
 	h->boot_id = read_fact("/proc/sys/kernel/random/boot_id");
 	h->machine_id = machine_id(h->boot_id ? h->boot_id : "");
 	limits_read("", &limits);
+	h->processors = limits.processors;
 	h->cpus = limits.cpus;
 	h->memory_bytes = limits.memory_bytes;
 	h->nofile = hard_limit(RLIMIT_NOFILE);

@@ -40,7 +40,7 @@ static void lower_memory(struct limits *l, const char *text)
 static void lower_cpus(
 	struct limits *l, const char *dir, long long quota, long long period)
 {
-	double share = (double)quota / (double)period;
+	double share;
 	long long cpus;
 
 	if (quota <= 0 || period <= 0)
@@ -48,6 +48,7 @@ static void lower_cpus(
 	cpus = quota / period + (quota % period != 0);
 	if (cpus < l->cpus)
 		l->cpus = (uint32_t)cpus;
+	share = (double)quota / (double)period;
 	if (l->quota_cpus > 0 && l->quota_cpus <= share)
 		return;
 	l->quota_cpus = share;
@@ -121,9 +122,10 @@ void limits_read(const char *root, struct limits *ret)
 	cpu_set_t set;
 	char *rest, *next;
 
-	*ret = (struct limits){.cpus = 1};
+	*ret = (struct limits){.processors = 1};
 	if (sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) > 0)
-		ret->cpus = (uint32_t)CPU_COUNT(&set);
+		ret->processors = (uint32_t)CPU_COUNT(&set);
+	ret->cpus = ret->processors;
 	if (sysinfo(&info) == 0)
 		ret->memory_bytes = (uint64_t)info.totalram * info.mem_unit;
 	if (!read_text(&b, root, "/proc/self/cgroup"))

@@ -9,7 +9,8 @@
 
 struct limits {
 	uint64_t memory_bytes;
-	uint32_t cpus; /* at least 1; part of one counts as one */
+	uint32_t processors; /* that it may run on; at least 1 */
+	uint32_t cpus; /* the same, or fewer by a quota; part of one counts as one */
 	/* the least quota of processor time, in processors (0: there is none), of which group: the folder below root */
 	double quota_cpus;
 	char quota_group[LIMITS_GROUP];
