@@ -323,6 +323,56 @@ workload:
         t.check(float(row["p50_us"]) - float(row["service_p50_us"]) < 20_000, (engine, row))
 
 
+class SlowToAccept(Trickle):
+    """A store that takes no connection for a while, once one has asked something: most handshakes come to nothing."""
+    request_queue_size = 1
+
+    def get_request(self):
+        if self.asked.is_set() and not self.shut.is_set():
+            self.shut.set()
+            self.enough.wait(SLOW + 2)
+        return super().get_request()
+
+    class RequestHandlerClass(socketserver.StreamRequestHandler):
+        def handle(self):
+            while self.rfile.readline():
+                while self.rfile.readline().strip():
+                    pass
+                self.server.asked.set()
+                self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nETag: \"0\"\r\n\r\n")
+
+    def __init__(self):
+        self.asked, self.shut, self.enough = threading.Event(), threading.Event(), threading.Event()
+        super().__init__()
+
+
+SLOW = 20   # seconds: more than seven starts with twice the lead each, 17 s
+
+
+def test_slow_connections_lose_no_worker(t):
+    """Who makes ready for long, and is alive, is waited for; and people hear of it."""
+    with SlowToAccept() as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        t.write("w.yaml", f"""
+target: "s3://bench/"
+duration: 1s
+rate: 20
+concurrency: 8
+processes: single
+storage: {{addressing: path, connect_timeout: {SLOW}s}}
+workload:
+  - {{op: stat, path: "some/object", weight: 1}}
+""")
+        done = t.muster("run", "w.yaml", "--output", "out", timeout=90, env={
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_address[1]}", "AWS_ACCESS_KEY_ID": "AKIDHERE",
+            "AWS_SECRET_ACCESS_KEY": "madeup", "AWS_REGION": "eu-here-1", "AWS_EC2_METADATA_DISABLED": "true"})
+        server.enough.set()
+        server.shutdown()
+    t.ends(done, 0)
+    t.match(done.err, r"local is still making ready for the common start \(threads, and connections")
+    t.eq(Results(t.tmp / "out").json["rate"]["started"], 20)
+
+
 def test_refused(t):
     for options, why in (("latency=uniform:5ms:1ms", r"latency \"uniform:5ms:1ms\" is not a duration, uniform:"),
                          ("ramp=1ms:2ms", r"ramp \"1ms:2ms\" is not FROM:TO:OVER"),

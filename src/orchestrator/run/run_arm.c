@@ -12,6 +12,7 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "common/loop.h"
+#include "common/text.h"
 #include "common/units.h"
 #include "orchestrator/command.h"
 #include "orchestrator/console/console.h"
@@ -20,6 +21,7 @@
 
 #define ARM_LEAD_NS (200 * NS_PER_MS)
 #define ARM_TRIES 7
+#define ARM_TELL 5 /* tries after which people hear what is waited for: 4 s */
 #define SHOW_LAG_NS (100 * NS_PER_MS) /* a second's reports are there by then */
 
 static uint64_t lead(const struct run *r, unsigned tries)
@@ -71,6 +73,7 @@ void run_arm_phase(struct run *r, enum phase phase)
 {
 	r->phase = phase;
 	r->arm_tries = 0;
+	r->arm_began_ns = clock_ns();
 	for (size_t i = 0; i < r->n; i++) {
 		r->members[i].done = false;
 		r->members[i].late = 0;
@@ -78,12 +81,38 @@ void run_arm_phase(struct run *r, enum phase phase)
 	arm(r);
 }
 
-static void give_up(struct run_member *m)
+static void give_up(const struct run *r, struct run_member *m)
 {
-	fleet_fail(m->w, WORKER_ERROR,
-		"it could not be armed for the common start: its answers take too long "
-		"(an "
-		"overloaded host, or a slow way to it)");
+	AUTO_FREE char *why = text_printf(
+		"it was not ready for the common start within %s: its connections to the "
+		"store, or its answers, take too long (an overloaded host, or a slow "
+		"way)",
+		units_duration((clock_ns() - r->arm_began_ns) / NS_PER_SEC * NS_PER_SEC)
+			.s);
+
+	fleet_fail(m->w, WORKER_ERROR, why ? why : "it was not ready in time");
+}
+
+/* Threads are made and connections opened behind a start, and a thousand of these take their time: who is alive
+ * (fleet looks after that) may take as long as hosts may to be ready. */
+static bool is_patient(const struct run *r)
+{
+	return clock_ns() - r->arm_began_ns < run_ready_wait_ns(r);
+}
+
+static void tell_waiting(const struct run *r)
+{
+	for (size_t i = 0; i < r->n; i++) {
+		AUTO_FREE char *line = NULL;
+
+		if (!r->members[i].in || r->members[i].armed)
+			continue;
+		line = text_printf("%s is still making ready for the common start "
+				   "(threads, and connections to the store)",
+			r->members[i].w->id);
+		if (line)
+			console_stderr(r->ctx.console, line);
+	}
 }
 
 void run_arm_late(struct run *r, struct run_member *late)
@@ -93,18 +122,21 @@ void run_arm_late(struct run *r, struct run_member *late)
 	else if (++late->late < ARM_TRIES)
 		send_start(r, late, clock_ns() + lead(r, late->late));
 	else
-		give_up(late);
+		give_up(r, late);
 }
 
 void run_arm_timeout(struct run *r)
 {
-	if (++r->arm_tries < ARM_TRIES) {
+	if (r->arm_tries + 1 < ARM_TRIES || is_patient(r)) {
+		r->arm_tries += r->arm_tries + 1 < ARM_TRIES;
+		if (r->arm_tries == ARM_TELL)
+			tell_waiting(r);
 		arm(r);
 		return;
 	}
 	for (size_t i = 0; i < r->n; i++)
 		if (r->members[i].in && !r->members[i].armed)
-			give_up(&r->members[i]);
+			give_up(r, &r->members[i]);
 }
 
 void run_begin_phase(struct run *r)

@@ -112,6 +112,7 @@ struct run {
 	uint64_t warm_ns,
 		length_ns; /* of warm-up and measure: as planned, or as it came to be */
 	unsigned arm_tries;
+	uint64_t arm_began_ns;
 	uint64_t phase_start_ns;
 	unsigned stale_interval; /* agg_live's when the load began: of another phase */
 	unsigned shown_interval; /* the last one in events, by agg_live's number */
@@ -157,6 +158,8 @@ int run_send_jobs(struct run *r, bool cleanup_only, struct err *err);
 
 /* run_stages.c: from stage to stage */
 void run_begin(struct run *r);
+/* How long workers may take to be ready; UINT64_MAX: for ever. */
+uint64_t run_ready_wait_ns(const struct run *r);
 /* Looks whether the stage has ended, and goes on. What happens while it is at work (a worker that is
  * given up is one) is looked at when it is done: stages never begin inside of each other. */
 void run_check(struct run *r);

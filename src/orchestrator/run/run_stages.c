@@ -395,14 +395,19 @@ void run_check(struct run *r)
 	run_publish(r);
 }
 
-void run_begin(struct run *r)
+uint64_t run_ready_wait_ns(const struct run *r)
 {
 	uint64_t wait = r->overrides.ready_wait_ns;
 
 	if (!wait)
 		wait = workload_ready_timeout_ns(r->workload);
-	if (!wait)
-		wait = READY_WAIT_NS;
+	return wait ? wait : READY_WAIT_NS;
+}
+
+void run_begin(struct run *r)
+{
+	const uint64_t wait = run_ready_wait_ns(r);
+
 	r->stage = RUN_CONNECT;
 	r->wait = loop_timer_add(r->ctx.loop, UINT64_MAX, 0, run_on_wait, r);
 	loop_timer_stop(r->wait);
