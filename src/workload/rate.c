@@ -90,7 +90,7 @@ int decode_rate(struct decode *d, const struct node *n, void *dst, struct err *e
 	struct rate_spec *rate = dst;
 
 	rate->node = n;
-	if (n->type == NODE_SCALAR)
+	if (n->type != NODE_MAP)
 		return decode_ops(d, n, &rate->ops, err);
 	if (decode_map(d, n, rate_keys, "rate", rate, err) < 0)
 		return -1;

@@ -85,6 +85,8 @@ static void test_rate_refusals(void)
 		const char *keys, *want;
 	} rows[] = {
 		{"rate: 0\n", "w.yaml:1:7: " A_RATE},
+		{"rate:\n", "w.yaml:1:6: " A_RATE},
+		{"rate: [1, 2]\n", "w.yaml:1:7: " A_RATE},
 		{"rate: -5\n", "w.yaml:1:7: " A_RATE},
 		{"rate: fast\n", "w.yaml:1:7: " A_RATE},
 		{"rate: 2e9\n", "w.yaml:1:7: " A_RATE},
