@@ -15,8 +15,6 @@
 /* Processors and slots that are in use so much of the time, in % and as a part, are full. */
 #define PROCESSORS_FULL 95
 #define SLOTS_FULL 0.5
-/* In %: then what they did was muster's. */
-#define OWN_PART 50
 
 const char *const rate_limit_names[RATE_LIMITS] = {
 	"kept", "storage", "generator", "lost"};
@@ -26,12 +24,12 @@ static double seconds_of(const struct run_info *info)
 	return (double)info->measured_ns / 1e9;
 }
 
-/* Operations of rw that were due in measure. */
+/* Operations of rw that were due in measure. A host may say anything. */
 static double due_of(const struct run_info *info, const struct run_worker *rw)
 {
 	if (rw->rate_known)
-		return (double)rw->started + (double)rw->never_started -
-		       (double)rw->carried;
+		return fmax(0, (double)rw->started + (double)rw->never_started -
+				       (double)rw->carried);
 	return rw->rate * seconds_of(info);
 }
 
@@ -60,16 +58,10 @@ void run_rate(const struct run_info *info, struct run_rate *ret)
 	ret->missed = is_missed(ret->due, (double)ret->started);
 }
 
-static double processors_busy(const struct run_worker *rw)
-{
-	return fmax(machine_seen_mean(rw->machine, SEEN_CPU),
-		machine_seen_mean(rw->machine, SEEN_OWN_CPU));
-}
-
 bool run_rate_no_processor(const struct run_info *info, const struct run_worker *rw)
 {
-	return rw->slots_busy >= SLOTS_FULL && processors_busy(rw) >= PROCESSORS_FULL &&
-	       verdict_own_part(info, rw) >= OWN_PART;
+	return rw->slots_busy >= SLOTS_FULL && verdict_busy(rw) >= PROCESSORS_FULL &&
+	       verdict_is_own(info, rw);
 }
 
 double run_rate_missed_pct(const struct run_info *info, const struct run_worker *rw)
@@ -151,7 +143,7 @@ static void put_reason(
 		buf_printf(out,
 			"had all processors %.0f %% busy, and every slot %.0f %% of the "
 			"time: the load generator is the limit",
-			processors_busy(worst), worst->slots_busy * 100);
+			verdict_busy(worst), worst->slots_busy * 100);
 	} else {
 		buf_printf(out,
 			"began late with slots free: the load generator is the limit "

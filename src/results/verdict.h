@@ -65,8 +65,10 @@ struct verdict {
  * left. */
 void verdict_find(const struct run_info *info, struct verdict *ret);
 
-/* Of what the processors that a worker may use did, the part of muster's workers on that machine, in %. */
-double verdict_own_part(const struct run_info *info, const struct run_worker *rw);
+/* How busy all processors were, or those that a worker may use when these were busier, in %. */
+double verdict_busy(const struct run_worker *rw);
+/* Whether most of what the processors that it may use did was done by muster's workers on that machine. */
+bool verdict_is_own(const struct run_info *info, const struct run_worker *rw);
 
 /* "storage bound: host1: disk sda was busy 99 % of the time; ...": one sentence and what to do. */
 void verdict_text(const struct run_info *info, struct buf *out);
