@@ -356,7 +356,6 @@ static size_t wait_timed(
 static size_t null_wait(void *thread, struct io **done, size_t max, uint64_t deadline_ns)
 {
 	struct null_thread *t = thread;
-	size_t n = 0;
 
 	if (t->job->timed)
 		return wait_timed(t, done, max, deadline_ns);
