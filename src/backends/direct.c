@@ -16,11 +16,8 @@ static void say_buffered(struct direct_job *job, const char *path)
 {
 	snprintf(job->buffered, sizeof(job->buffered),
 		"direct://: writes to %.120s go through the page cache: so Linux does it "
-		"on "
-		"btrfs "
-		"with files that have checksums (chattr +C of an empty folder makes new "
-		"ones "
-		"without)",
+		"on btrfs with files that have checksums (chattr +C of an empty folder "
+		"makes new ones without)",
 		path);
 }
 

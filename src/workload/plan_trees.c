@@ -258,8 +258,7 @@ static int check_full(struct planner *p, const struct job *j, size_t i, struct e
 	if (other)
 		return plan_note(p, err,
 			"rmdir '%s' comes to directories that %s has not emptied by "
-			"then: "
-			"expect errors of class exists",
+			"then: expect errors of class exists",
 			op->path, op_infos[other->kind].name);
 	if (j->trust)
 		return 0;
@@ -285,8 +284,7 @@ static int note_left(struct planner *p, const struct job *j, size_t i, struct er
 		return 0;
 	return plan_note(p, err,
 		"rmdir '%s': %s of the %s directories of a tree %s directories of "
-		"several "
-		"workers, and none of these removes %s: %s",
+		"several workers, and none of these removes %s: %s",
 		p->w->ops[i].path, units_count(left).s, units_count(dirs).s,
 		left > 1 ? "hold" : "holds", left > 1 ? "them" : "it",
 		p->w->prepare.cleanup ? "cleanup does" : "they stay");
@@ -319,8 +317,7 @@ static int check_files(struct planner *p, struct err *err)
 	n = node_get(s->node, "files_per_dir");
 	return node_error(p->w->doc, n ? n : s->node, err,
 		"%s has no directories: a directory_structure is made of its files "
-		"there, "
-		"and needs files_per_dir",
+		"there, and needs files_per_dir",
 		p->scheme->prefix);
 }
 

@@ -125,33 +125,35 @@ static void test_sets(void)
 	}
 }
 
+/* What the only op of a job writes repeats as it should. */
+static void check_writes(struct job *j, uint32_t factor, const char *what, size_t row)
+{
+	AUTO_FREE struct store *store = calloc(1, sizeof(*store));
+	struct task *t = must_task(j);
+	void *thread = must_thread(t, 0, 1);
+	struct slot s;
+
+	for (int k = 0; store && k < 1000; k++) {
+		whole_op(thread, &s);
+		add(store, &s.io);
+	}
+	double got = store ? ratio(store) : 0;
+
+	CHECK(is_near(got, factor), "dedup %u, %s %zu: %f", factor, what, row, got);
+	load_source.thread_fini(thread);
+	task_destroy(t);
+}
+
 static void test_puts(void)
 {
 	for (size_t i = 0; i < ARRAY_LEN(sizes) * ARRAY_LEN(factors); i++) {
-		AUTO_FREE struct store *store = calloc(1, sizeof(*store));
 		const uint32_t factor = factors[i % ARRAY_LEN(factors)];
 		struct job j = null_job();
 		struct job_op *op = run_add_op(&j, OP_PUT, 1, "null://x/out/");
-		struct task *t;
-		struct slot s;
-		void *thread;
 
 		op->size = size_copy(&sizes[i / ARRAY_LEN(factors)]);
 		op->dedup = factor;
-		t = must_task(&j);
-		thread = must_thread(t, 0, 1);
-		for (int k = 0; store && k < 1000; k++) {
-			whole_op(thread, &s);
-			add(store, &s.io);
-		}
-		if (store) {
-			double got = ratio(store);
-
-			CHECK(is_near(got, factor), "dedup %u, sizes %zu: %f", factor,
-				i / ARRAY_LEN(factors), got);
-		}
-		load_source.thread_fini(thread);
-		task_destroy(t);
+		check_writes(&j, factor, "sizes", i / ARRAY_LEN(factors));
 	}
 }
 
@@ -254,32 +256,15 @@ static void test_range_puts(void)
 	static const uint64_t ranges[] = {4096, 65536};
 
 	for (size_t i = 0; i < ARRAY_LEN(ranges) * ARRAY_LEN(factors); i++) {
-		AUTO_FREE struct store *store = calloc(1, sizeof(*store));
 		const uint32_t factor = factors[i % ARRAY_LEN(factors)];
 		struct job j = null_job();
 		struct job_op *op = run_add_op(&j, OP_RANGE_PUT, 1, "null://x/s/*");
-		struct task *t;
-		struct slot s;
-		void *thread;
 
 		run_add_set(&j, "prepared", 10, 1u << 20, "null://x/s/");
 		op->range_size = ranges[i / ARRAY_LEN(factors)];
 		op->range_align = 4096;
 		op->dedup = factor;
-		t = must_task(&j);
-		thread = must_thread(t, 0, 1);
-		for (int k = 0; store && k < 1000; k++) {
-			whole_op(thread, &s);
-			add(store, &s.io);
-		}
-		if (store) {
-			double got = ratio(store);
-
-			CHECK(is_near(got, factor), "dedup %u, ranges %zu: %f", factor,
-				i / ARRAY_LEN(factors), got);
-		}
-		load_source.thread_fini(thread);
-		task_destroy(t);
+		check_writes(&j, factor, "ranges", i / ARRAY_LEN(factors));
 	}
 }
 

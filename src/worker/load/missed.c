@@ -100,8 +100,7 @@ char *missed_text(const struct task *t, const struct engine *e)
 			continue;
 		buf_printf(&out,
 			"%s%s was %.1f %% of the operations, asked %.1f %%: %s times%s "
-			"there "
-			"was nothing of its own thread to be removed",
+			"there was nothing of its own thread to be removed",
 			out.len ? "; " : "", op_infos[k].name, s->delivered * 100,
 			s->asked * 100, units_count(s->missed).s,
 			t->job.warmup_ns ? " (warm-up included)" : "");

@@ -2,6 +2,8 @@
  * copies out. */
 #include "worker/load/task_room.h"
 
+#include <math.h>
+
 #include "common/text.h"
 #include "common/units.h"
 #include "worker/load/task.h"
@@ -25,7 +27,7 @@ static void warn(struct task *t, const char *uri, const struct demand *d)
 		text_printf(
 			"%s: about %s are to be made there, and %s are free: what finds "
 			"no room fails",
-			uri, units_bytes((uint64_t)d->bytes).s,
+			uri, units_bytes((uint64_t)fmin(d->bytes, 1e19)).s,
 			units_bytes(d->room.bytes).s));
 }
 
