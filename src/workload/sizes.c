@@ -64,9 +64,6 @@ const struct key size_part_keys[] = {
 	{.name = NULL},
 };
 
-static const struct key bare_size = {
-	.name = "object_size", .type = KEY_SIZE, .max = SIZE_MAX_BYTES};
-
 static const struct node *at_key(const struct node *map, const char *key)
 {
 	const struct node *n = node_get(map, key);
@@ -190,6 +187,19 @@ static int mix_size(struct decode *d, const struct node *n, const struct size_ma
 	return 0;
 }
 
+static int bare_size(struct decode *d, const struct node *n, const char *name,
+	struct size_spec *size, struct err *err)
+{
+	const struct key key = {.name = name, .type = KEY_SIZE, .max = SIZE_MAX_BYTES};
+	uint64_t bytes;
+
+	if (decode_value(d, n, &key, &bytes, err) < 0)
+		return -1;
+	size_spec_finish(size);
+	*size = (struct size_spec){.type = SIZE_FIXED, .min = bytes, .max = bytes};
+	return 0;
+}
+
 int decode_size_distribution(
 	struct decode *d, const struct node *n, void *dst, struct err *err)
 {
@@ -204,7 +214,7 @@ int decode_size_distribution(
 	struct size_map m = {.type = 0};
 
 	if (n->type == NODE_SCALAR)
-		return decode_object_size(d, n, dst, err);
+		return bare_size(d, n, "size_distribution", size, err);
 	if (decode_map(d, n, size_keys, "size distribution", &m, err) < 0)
 		return -1;
 	if (!m.has_type)
@@ -220,12 +230,5 @@ int decode_size_distribution(
 
 int decode_object_size(struct decode *d, const struct node *n, void *dst, struct err *err)
 {
-	struct size_spec *size = dst;
-	uint64_t bytes;
-
-	if (decode_value(d, n, &bare_size, &bytes, err) < 0)
-		return -1;
-	size_spec_finish(size);
-	*size = (struct size_spec){.type = SIZE_FIXED, .min = bytes, .max = bytes};
-	return 0;
+	return bare_size(d, n, "object_size", dst, err);
 }

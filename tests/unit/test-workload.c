@@ -230,6 +230,9 @@ static void test_entries(void)
 			"w.yaml:3:58: key 'size_spec' says the same as "
 			"'size_distribution' in "
 			"line 3"},
+		{OP("op: put, path: a/, weight: 1, size_spec: big"),
+			"w.yaml:3:47: key 'size_distribution' wants a size such as 4096, "
+			"4KB or 4KiB from 0 B to 1.0 PiB, not 'big'"},
 		{OP("op: put, path: a/, weight: 1, object_size: big"),
 			"w.yaml:3:49: key 'object_size' wants a size such as 4096, 4KB "
 			"or 4KiB from "
