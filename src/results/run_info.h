@@ -61,6 +61,8 @@ struct run_info {
 	uint64_t seed;
 	enum arrival arrival; /* of an open loop, and the timer that was asked for */
 	enum timer timer;
+	uint64_t ended,
+		failed; /* the same: operations that ended in measure, and those of them that failed */
 	uint64_t wall_start_ns, wall_end_ns, start_ns, end_ns;
 	uint64_t
 		measured_ns; /* the denominator of rates: the planned length, or what was measured when

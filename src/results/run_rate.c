@@ -167,6 +167,15 @@ static void put_due(
 		buf_printf(out, "; %s came due", units_count((uint64_t)rate->due).s);
 }
 
+/* A store that refuses at once keeps every rate. */
+static void put_failed(const struct run_info *info, struct buf *out)
+{
+	const double failed = (double)info->failed, all = (double)info->ended;
+
+	if (failed > (1 - RUN_RATE_DELIVERED) * all)
+		buf_printf(out, "; %.1f %% of them failed", failed / all * 100);
+}
+
 void run_rate_text(const struct run_info *info, struct buf *out)
 {
 	struct run_rate rate;
@@ -180,6 +189,7 @@ void run_rate_text(const struct run_info *info, struct buf *out)
 		info->arrival == ARRIVAL_POISSON ? " (poisson)" : "");
 	put_rate(out, rate.delivered);
 	buf_printf(out, " (%.2f %%)", rate.delivered / rate.asked * 100);
+	put_failed(info, out);
 	put_due(info, &rate, out);
 	if (rate.never_started)
 		buf_printf(out, "; %s never started", units_count(rate.never_started).s);

@@ -146,6 +146,33 @@ static void test_text(void)
 	}
 }
 
+/* What fails at once keeps the rate: that is said from half a percent on. */
+static void test_failed(void)
+{
+	struct run_worker workers[] = {worker("a", 100, 1000, 0, 0)};
+	const struct {
+		uint64_t failed;
+		const char *text;
+	} rows[] = {
+		{0, "asked 100 ops/s, delivered 100 (100.00 %)"},
+		{4, "asked 100 ops/s, delivered 100 (100.00 %)"},
+		{933, "asked 100 ops/s, delivered 100 (100.00 %); 93.3 % of them failed"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct run_info info = {.measured_ns = 10 * SECOND,
+			.workers = workers,
+			.n_workers = 1,
+			.ended = 1000,
+			.failed = rows[i].failed};
+		struct buf text = BUF_INIT;
+
+		run_rate_text(&info, &text);
+		CHECK_STR(text.data, rows[i].text);
+		buf_finish(&text);
+	}
+}
+
 static void test_nothing_measured(void)
 {
 	struct run_worker workers[] = {worker("a", 1000, 0, 0, 0)};
@@ -157,4 +184,4 @@ static void test_nothing_measured(void)
 	CHECK(run_rate_limit(&info, &workers[0]) == RATE_KEPT);
 }
 
-TEST_MAIN(TEST(test_text), TEST(test_nothing_measured))
+TEST_MAIN(TEST(test_text), TEST(test_failed), TEST(test_nothing_measured))

@@ -54,12 +54,29 @@ void run_keep_machine(struct run_member *m, const struct msg_stats *s)
 		machine_seen_add(&m->machine, &s->machine, seconds);
 }
 
+static void fill_failed(const struct run *r, struct run_info *ret)
+{
+	struct err ignored = ERR_INIT;
+	AUTO_FREE struct agg_row *rows = NULL;
+	size_t n = 0;
+
+	if (agg_rows(r->agg, AGG_ALL, &rows, &n, &ignored) < 0)
+		return;
+	ret->ended = ret->failed = 0;
+	for (size_t i = 0; i < n; i++)
+		if (rows[i].bucket == BUCKET_ALL) {
+			ret->ended += rows[i].count + op_errors_total(rows[i].errors);
+			ret->failed += op_errors_total(rows[i].errors);
+		}
+}
+
 void run_fill_rate(const struct run *r, struct run_info *ret)
 {
 	if (!r->planned || r->plan.n == 0)
 		return;
 	ret->arrival = r->plan.jobs[0].rate.arrival;
 	ret->timer = r->plan.jobs[0].rate.timer;
+	fill_failed(r, ret);
 }
 
 /* What a lost worker had reported until then. */
