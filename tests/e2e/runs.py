@@ -35,6 +35,15 @@ def null(duration="2s", concurrency=4, latency="500us", more=""):
             '  - {op: put, path: "b/", weight: 30, object_size: 4096}\n')
 
 
+def inventory(t, sshd, count=3, **keys):
+    """hosts.yaml: h1..hN, all of them the same sshd."""
+    sshd.known_hosts(t.home / ".ssh/known_hosts")
+    defaults = {"ssh_key": str(sshd.user_key()), "ssh_port": sshd.port, **keys}
+    lines = [f"defaults: {json.dumps(defaults)}", "hosts:"]
+    lines += [f"  - {{name: h{n}, address: 127.0.0.1}}" for n in range(1, count + 1)]
+    return t.write("hosts.yaml", "\n".join(lines) + "\n")
+
+
 class Results:
     """A results directory."""
 

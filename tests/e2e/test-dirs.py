@@ -2,14 +2,13 @@
 """mkdir and rmdir as operations of a load: over any threads and workers each directory goes once, when those in it
 are gone, and without an error; what no worker removes, and what a load that ends early leaves, is cleaned up."""
 
-import json
 import signal
 import sys
 
 sys.path[:0] = [__file__.rsplit("/", 1)[0]]
 
 from harness import *  # noqa: E402,F403
-from runs import Results  # noqa: E402
+from runs import Results, inventory  # noqa: E402
 
 TREE = """target: "file://{target}/"
 duration: 60s
@@ -48,14 +47,6 @@ def errors(results, name="RMDIR"):
 def sshd():
     with Sshd(scratch("sshd")) as server:
         yield server
-
-
-def inventory(t, sshd, count):
-    sshd.known_hosts(t.home / ".ssh/known_hosts")
-    defaults = {"ssh_key": str(sshd.user_key()), "ssh_port": sshd.port}
-    lines = [f"defaults: {json.dumps(defaults)}", "hosts:"]
-    lines += [f"  - {{name: h{n}, address: 127.0.0.1}}" for n in range(1, count + 1)]
-    return t.write("hosts.yaml", "\n".join(lines) + "\n")
 
 
 def test_any_threads(t):

@@ -2,14 +2,13 @@
 """run --once: every object is taken once, by one thread of one worker, whatever is shared and whatever fails; and a
 seed repeats what each thread chooses."""
 
-import json
 import re
 import sys
 
 sys.path[:0] = [__file__.rsplit("/", 1)[0]]
 
 from harness import *  # noqa: E402,F403
-from runs import Results, choices, taken  # noqa: E402
+from runs import Results, choices, inventory, taken  # noqa: E402
 
 
 @fixture
@@ -18,14 +17,9 @@ def sshd():
         yield server
 
 
-def inventory(t, sshd, count=3):
-    """hosts.yaml: h1..hN, all of them the same sshd, which write down what they choose."""
-    sshd.known_hosts(t.home / ".ssh/known_hosts")
-    defaults = {"ssh_key": str(sshd.user_key()), "ssh_port": sshd.port,
-                "env": {"MUSTER_DEBUG_CHOICES": f"{t.tmp}/choices"}}
-    lines = [f"defaults: {json.dumps(defaults)}", "hosts:"]
-    lines += [f"  - {{name: h{n}, address: 127.0.0.1}}" for n in range(1, count + 1)]
-    return t.write("hosts.yaml", "\n".join(lines) + "\n")
+def logged(t):
+    """Variables of workers that write down what they choose."""
+    return {"MUSTER_DEBUG_CHOICES": f"{t.tmp}/choices"}
 
 
 def workload(target, ops, count=100, more="", sizes="min_size: 1024, max_size: 8192", extra=""):
@@ -50,7 +44,7 @@ def test_workers_share_what_they_share(t, sshd):
     data = t.tmp / "data"
     t.write("w.yaml", workload(f"file://{data}/", ['{op: get, path: "s/*", weight: 1}'], count=101,
                                extra="distributed: {shared_filesystem: true}"))
-    done = t.muster("run", "w.yaml", "--once", "--hosts", inventory(t, sshd), timeout=60)
+    done = t.muster("run", "w.yaml", "--once", "--hosts", inventory(t, sshd, env=logged(t)), timeout=60)
     t.ends(done, 0, r"Load: closed loop, 4 slots per worker, every object once")
     seen = taken(choices(t.tmp), "get")
     t.eq((len(seen), set(seen.values())), (101, {1}))
@@ -64,7 +58,7 @@ def test_workers_share_what_they_share(t, sshd):
 def test_each_local_worker_has_its_own(t, sshd):
     data = t.tmp / "data"
     t.write("w.yaml", workload(f"file://{data}/", ['{op: stat, path: "s/*", weight: 1}'], count=40))
-    t.ends(t.muster("run", "w.yaml", "--once", "--hosts", inventory(t, sshd), timeout=60), 0)
+    t.ends(t.muster("run", "w.yaml", "--once", "--hosts", inventory(t, sshd, env=logged(t)), timeout=60), 0)
     seen = taken(choices(t.tmp), "stat")
     t.eq((len(seen), set(seen.values())), (120, {1}))
     t.eq(Results.only(t.tmp).count("STAT"), 120)
@@ -81,7 +75,7 @@ def test_every_byte_by_ranges(t, sshd):
                                 f'selection: {selection}}}'], count=2,
             sizes="min_size: 20000, max_size: 60000",
             extra="distributed: {shared_filesystem: true}"))
-        done = t.muster("run", "w.yaml", "--once", "--hosts", inventory(t, sshd), "--output",
+        done = t.muster("run", "w.yaml", "--once", "--hosts", inventory(t, sshd, env=logged(t)), "--output",
                         folder / "out", timeout=60)
         t.ends(done, 0)
         left = {uri: set(range(size)) for uri, size in sizes_of(data).items()}
@@ -152,7 +146,7 @@ def test_a_seed_repeats_what_threads_choose(t):
     logs = []
     for n, seed in enumerate((5, 5, 6)):
         done = t.muster("run", "w.yaml", "--seed", str(seed), "--duration", "2s", "--output", f"r{n}",
-                        env={"MUSTER_DEBUG_CHOICES": f"{t.tmp}/choices"})
+                        env=logged(t))
         t.ends(done, 0)
         logs.append({name: [c.same for c in log] for name, log in choices(t.tmp).items()})
     t.eq([len(log) for log in logs], [4, 4, 4])

@@ -8,22 +8,13 @@ import sys
 sys.path[:0] = [__file__.rsplit("/", 1)[0]]
 
 from harness import *  # noqa: E402,F403
-from runs import Results, mix, null  # noqa: E402
+from runs import Results, inventory, mix, null  # noqa: E402
 
 
 @fixture
 def sshd():
     with Sshd(scratch("sshd")) as server:
         yield server
-
-
-def inventory(t, sshd, count=4, **keys):
-    """hosts.yaml: h1..hN, all of them the same sshd."""
-    sshd.known_hosts(t.home / ".ssh/known_hosts")
-    defaults = {"ssh_key": str(sshd.user_key()), "ssh_port": sshd.port, **keys}
-    lines = [f"defaults: {json.dumps(defaults)}", "hosts:"]
-    lines += [f"  - {{name: h{n}, address: 127.0.0.1}}" for n in range(1, count + 1)]
-    return t.write("hosts.yaml", "\n".join(lines) + "\n")
 
 
 def test_null_on_this_machine(t):
@@ -43,7 +34,7 @@ def test_files_over_ssh_add_up(t, sshd):
     data = t.tmp / "data"
     data.mkdir()
     t.write("w.yaml", mix(data, cleanup="true"))
-    done = t.muster("run", "w.yaml", "--hosts", inventory(t, sshd), "--export", "out.json",
+    done = t.muster("run", "w.yaml", "--hosts", inventory(t, sshd, 4), "--export", "out.json",
                     timeout=60)
     t.ends(done, 0, r"✅ All 4 workers ready - starting workload execution")
     for host in ("h1", "h2", "h3", "h4"):

@@ -2,7 +2,6 @@
 """Trees of directories: made by one worker and by several, each in its own or all in one; worked in; touched
 only where they are muster's; cleaned up with what others left in them staying; and of ten million files."""
 
-import json
 import os
 import signal
 import sys
@@ -11,7 +10,7 @@ sys.path[:0] = [__file__.rsplit("/", 1)[0]]
 
 from harness import *  # noqa: E402,F403
 from objectstand import ObjectStand  # noqa: E402
-from runs import Results  # noqa: E402
+from runs import Results, inventory  # noqa: E402
 from workerline import *  # noqa: E402,F403
 
 TREE = """
@@ -47,14 +46,6 @@ def found(folder, kind="f"):
 def sshd():
     with Sshd(scratch("sshd")) as server:
         yield server
-
-
-def inventory(t, sshd, count=3):
-    sshd.known_hosts(t.home / ".ssh/known_hosts")
-    defaults = {"ssh_key": str(sshd.user_key()), "ssh_port": sshd.port}
-    lines = [f"defaults: {json.dumps(defaults)}", "hosts:"]
-    lines += [f"  - {{name: h{n}, address: 127.0.0.1}}" for n in range(1, count + 1)]
-    return t.write("hosts.yaml", "\n".join(lines) + "\n")
 
 
 def test_names_and_a_second_time(t):
