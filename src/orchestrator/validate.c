@@ -1,6 +1,7 @@
 /* validate: what each worker would do, as text. */
 #include "orchestrator/validate.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "common/buf.h"
@@ -22,6 +23,9 @@ static void size_text(const struct size_spec *s, struct buf *out)
 		break;
 	case SIZE_LOGNORMAL:
 		buf_printf(out, "lognormal, mean %s", units_bytes((uint64_t)s->mean).s);
+		if (fabs(size_spec_mean(s) - s->mean) > 0.05 * s->mean)
+			buf_printf(out, ", but %s within min and max",
+				units_bytes((uint64_t)size_spec_mean(s)).s);
 		break;
 	case SIZE_MIX:
 		buf_printf(out, "mix of %zu, mean %s", s->n_parts,

@@ -250,7 +250,7 @@ struct job {
 
 void size_spec_finish(struct size_spec *s);
 int size_spec_copy(struct size_spec *to, const struct size_spec *from); /* 0 or -ENOMEM */
-double size_spec_mean(const struct size_spec *s); /* expected bytes, before clamping */
+double size_spec_mean(const struct size_spec *s); /* expected bytes, within min and max */
 
 void job_finish(struct job *j);
 

@@ -1,5 +1,6 @@
 /* job_values: what sizes and trees of a job come to. */
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,12 +26,33 @@ static double middle(uint64_t min, uint64_t max)
 	return (double)min / 2 + (double)max / 2;
 }
 
+static double below(double z)
+{
+	return erfc(-z / M_SQRT2) / 2;
+}
+
+/* Sizes below min count as min, those above max as max. */
+static double lognormal_mean(const struct size_spec *s)
+{
+	const double min = (double)s->min, max = s->max ? (double)s->max : INFINITY;
+	const double variance = log1p(pow(s->std_dev / s->mean, 2));
+	const double sigma = sqrt(variance), mu = log(s->mean) - variance / 2;
+	const double low = min > 0 ? (log(min) - mu) / sigma : -INFINITY;
+	const double high = (log(max) - mu) / sigma;
+
+	if (!(s->mean > 0) || !(sigma > 0))
+		return s->mean;
+	return (min > 0 ? min * below(low) : 0) +
+	       s->mean * (below(high - sigma) - below(low - sigma)) +
+	       (s->max ? max * below(-high) : 0);
+}
+
 double size_spec_mean(const struct size_spec *s)
 {
 	double weight = 0, bytes = 0;
 
 	if (s->type == SIZE_LOGNORMAL)
-		return s->mean;
+		return lognormal_mean(s);
 	if (s->type != SIZE_MIX)
 		return middle(s->min, s->max);
 	for (size_t i = 0; i < s->n_parts; i++) {
