@@ -110,6 +110,26 @@ static void test_sum_of_gaps(void)
 	}
 }
 
+/* As many are due in whole seconds as the rate says, not one more that rounding brings in at the end. */
+static void test_whole_seconds(void)
+{
+	const unsigned rates[] = {3, 7, 300, 900, 999, 12345}, seconds[] = {1, 7, 60};
+
+	for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
+		for (size_t k = 0; k < sizeof(seconds) / sizeof(seconds[0]); k++) {
+			const struct pacing pacing = {
+				.rate = {.ops = rates[i]}, .count = 1};
+			struct pacer p;
+
+			pacer_init(&p, &pacing, NULL, 0, 1);
+			pacer_start(&p, START);
+			CHECK(pacer_left(&p, START + seconds[k] * NS_PER_SEC) ==
+					(uint64_t)rates[i] * seconds[k],
+				"%u/s in %u s", rates[i], seconds[k]);
+		}
+	}
+}
+
 /* Chi-square of gaps against an exponential distribution, in 20 classes of equal probability: 99.9 % of all
  * seeds are below 43.8 with 19 degrees of freedom. This one is. */
 static double chi_square(const double *gaps, size_t n, double mean)
@@ -491,6 +511,6 @@ static void test_stopped(void)
 }
 
 TEST_MAIN(TEST(test_even_shift), TEST(test_closed), TEST(test_sum_of_gaps),
-	TEST(test_poisson), TEST(test_repeats), TEST(test_left), TEST(test_left_poisson),
-	TEST(test_slow), TEST(test_all_accounted_for), TEST(test_left_over),
-	TEST(test_stall), TEST(test_stopped))
+	TEST(test_whole_seconds), TEST(test_poisson), TEST(test_repeats), TEST(test_left),
+	TEST(test_left_poisson), TEST(test_slow), TEST(test_all_accounted_for),
+	TEST(test_left_over), TEST(test_stall), TEST(test_stopped))

@@ -28,6 +28,14 @@ static uint64_t fixed(double ns)
 	return units < (double)GAP_MAX ? (uint64_t)(units + 0.5) : GAP_MAX;
 }
 
+/* Up: gaps that add up to a second must not end just before it, where one more op would be due. */
+static uint64_t fixed_gap(double ns)
+{
+	double units = ceil(ns * (1 << PACER_BITS));
+
+	return units < (double)GAP_MAX ? (uint64_t)units : GAP_MAX;
+}
+
 static uint64_t exponential(struct rng *r, double mean)
 {
 	/* 1 - u is never 0 */
@@ -79,7 +87,7 @@ void pacer_init(struct pacer *p, const struct pacing *pacing, struct pacer_share
 	p->holds = shared == NULL;
 	p->poisson = pacing->rate.arrival == ARRIVAL_POISSON;
 	p->mean_gap = 1e9 / rate * (1 << PACER_BITS);
-	p->gap = fixed(1e9 / rate);
+	p->gap = fixed_gap(1e9 / rate);
 	if (p->gap == 0)
 		p->gap = 1;
 	p->spin_ns = spin_ns(pacing->rate.timer, threads);
