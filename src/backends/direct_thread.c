@@ -13,9 +13,6 @@
 #define COMPLETIONS 64u
 /* Fewer are not worth a system call of their own. */
 #define FEED_MIN 4u
-/* Finished ops are handed out in small parts, each of which makes the next requests: the device has them while the
- * rest is looked at. */
-#define DONE_AT_ONCE 8u
 
 static int make_ops(struct direct_thread *t, uint32_t n)
 {
@@ -197,9 +194,6 @@ void direct_thread_fini(void *thread)
 size_t direct_wait(void *thread, struct io **done, size_t max, uint64_t deadline_ns)
 {
 	struct direct_thread *t = thread;
-
-	if (max > DONE_AT_ONCE)
-		max = DONE_AT_ONCE;
 
 	/* some have ended already: what was begun meanwhile goes off, and nobody waits */
 	if (t->done.head && io_uring_sq_ready(&t->ring.ring))
