@@ -12,7 +12,7 @@ from measure import Failed, spend
 from micro import BUILD
 from table import Metric
 
-ROUNDS = 9
+ROUNDS = 15
 DEPTH = 32
 FILE_MIB = 512
 # what is mounted is seen by the command alone, and gone with it

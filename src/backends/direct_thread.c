@@ -43,7 +43,7 @@ static int ring_init(struct direct_thread *t, struct err *err)
 		    &t->ring, job->slots, job->fixed_bytes, job->file.keeps, err) < 0 ||
 		direct_hands_init(&t->hands, job, job->slots, err) < 0)
 		return -1;
-	if (open_files_init(&t->open, job->file.keeps, O_DIRECT) < 0)
+	if (open_files_init(&t->open, job->file.keeps, O_DIRECT | O_NOATIME) < 0)
 		return err_sys(err, ENOMEM, "no memory for open files");
 	t->open.closing = send_all;
 	t->open.user = &t->ring;

@@ -171,6 +171,26 @@ def test_little_locked_memory(t, ext4):
             "|no buffers are registered")
 
 
+def test_time_of_last_access(t, ext4):
+    """A range's read leaves it as it is where the reader owns the file, and works all the same where not."""
+    folder = ext4.path / t.name
+    folder.mkdir()
+    os.chmod(folder, 0o755)
+    (folder / "one").write_bytes(b"x" * 65536)
+    argv, home, how = as_nobody(scratch("user-atime"), "run", "w.yaml")
+    for whose, place in (("owner", t.tmp), ("nobody", home)):
+        os.utime(folder / "one", (1, 2))
+        (place / "w.yaml").write_text(f"""
+target: "direct://{folder}/"
+duration: 200ms
+workload:
+  - {{op: range_get, path: "one", weight: 1, range_size: 4096}}
+""")
+        done = t.muster("run", "w.yaml") if whose == "owner" else t.run(argv, timeout=60, **how)
+        t.ends(done, 0, r"RANGE_GET: .*errors: 0\)")
+        t.eq((folder / "one").stat().st_atime == 1, whose == "owner")
+
+
 def test_sizes_and_cache(t, ext4):
     """Files have the size that was asked for, to the byte, and whole blocks never touch the page cache."""
     data = ext4.path / t.name
