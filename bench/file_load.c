@@ -2,9 +2,10 @@
  * calls with two clock reads over the same files in the same kind of order, alternating, so that a busy machine hits
  * both alike. Prints a JSON line: processor time per op and ops a second of each. Files should lie in memory.
  *
- *     bench-file_load OP URI FILES BYTES RANGE THREADS ROUNDS [bare]
+ *     bench-file_load OP URI FILES BYTES RANGE THREADS ROUNDS MS [bare]
  *
- * OP: get, stat, range_get and range_put (RANGE bytes at multiples of RANGE), put (new files of BYTES, removed after each round). */
+ * OP: get, stat, range_get and range_put (RANGE bytes at multiples of RANGE), put (new files of BYTES, removed after each
+ * round). MS: how long a round is, in milliseconds. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -24,7 +25,6 @@
 #include "load_job.h"
 #include "worker/objects/data.h"
 
-#define ROUND_NS (300 * NS_PER_MS)
 #define CHUNK (1u << 20)
 #define NAME_ROOM 320u
 
@@ -33,7 +33,7 @@ struct setup {
 	const char *uri;
 	char dir[256];
 	uint32_t files, threads;
-	uint64_t bytes, range;
+	uint64_t bytes, range, round_ns;
 	char *paths; /* NAME_ROOM each */
 	struct data data;
 };
@@ -142,8 +142,10 @@ static int bare_round(const struct setup *s, int *fds, struct cost *cost)
 	uint64_t cpu = cpu_ns(), begin = clock_ns();
 
 	for (uint32_t i = 0; threads && i < s->threads; i++) {
-		threads[i] = (struct bare){
-			.setup = s, .index = i, .fds = fds, .end_ns = begin + ROUND_NS};
+		threads[i] = (struct bare){.setup = s,
+			.index = i,
+			.fds = fds,
+			.end_ns = begin + s->round_ns};
 		if (pthread_create(&threads[i].id, NULL, bare_thread, &threads[i]) != 0)
 			abort();
 	}
@@ -161,7 +163,7 @@ static int bare_round(const struct setup *s, int *fds, struct cost *cost)
 
 static struct job make_job(const struct setup *s)
 {
-	struct job j = load_job(ROUND_NS, s->threads, 1);
+	struct job j = load_job(s->round_ns, s->threads, 1);
 	char uri[512];
 
 	j.allow_foreign = true;
@@ -178,7 +180,8 @@ static struct job make_job(const struct setup *s)
 	return j;
 }
 
-static int engine_round(struct task *t, struct cost *cost, struct err *err)
+static int engine_round(
+	struct task *t, uint64_t round_ns, struct cost *cost, struct err *err)
 {
 	struct engine_totals totals;
 	struct gate gate;
@@ -193,9 +196,9 @@ static int engine_round(struct task *t, struct cost *cost, struct err *err)
 	begin = clock_ns() + 5 * NS_PER_MS;
 	gate_open(&gate, begin);
 	/* what is counted ends here; taking rings and buffers down is no part of an op, as it is none for fio */
-	clock_sleep_until(begin + ROUND_NS);
+	clock_sleep_until(begin + round_ns);
 	cost->cpu_ns += cpu_ns() - cpu;
-	cost->wall_ns += ROUND_NS;
+	cost->wall_ns += round_ns;
 	engine_wait(e);
 	engine_totals(e, t->job.ops[0].kind, &totals);
 	cost->ops += totals.count;
@@ -237,7 +240,7 @@ static int run(struct setup *s, int rounds, bool bare, struct cost *m, struct co
 	for (int i = 0; rc == 0 && i < rounds; i++) {
 		if (bare)
 			bare_round(s, fds, b);
-		rc = engine_round(t, m, err);
+		rc = engine_round(t, s->round_ns, m, err);
 		if (s->kind == OP_PUT)
 			remove_puts(t, s);
 	}
@@ -267,10 +270,10 @@ int main(int argc, char **argv)
 	struct err err = ERR_INIT;
 	int rc;
 
-	if (argc < 8) {
-		fprintf(stderr,
-			"usage: bench-file_load OP URI FILES BYTES RANGE THREADS ROUNDS "
-			"[bare]\n");
+	if (argc < 9) {
+		fprintf(stderr, "usage: bench-file_load OP URI FILES BYTES RANGE THREADS "
+				"ROUNDS MS "
+				"[bare]\n");
 		return 2;
 	}
 	s.kind = (enum op_kind)op_kind_from_name(argv[1]);
@@ -279,12 +282,13 @@ int main(int argc, char **argv)
 	s.bytes = strtoull(argv[4], NULL, 10);
 	s.range = strtoull(argv[5], NULL, 10);
 	s.threads = (uint32_t)strtoul(argv[6], NULL, 10);
+	s.round_ns = strtoull(argv[8], NULL, 10) * NS_PER_MS;
 	snprintf(s.dir, sizeof(s.dir), "%s", strstr(s.uri, "://") + 3);
 	rc = data_init(&s.data, &err);
 	if (rc == 0 && make_files(&s) < 0)
 		rc = err_sys(&err, errno, "%s", s.dir);
 	if (rc == 0)
-		rc = run(&s, atoi(argv[7]), argc > 8, &m, &b, &err);
+		rc = run(&s, atoi(argv[7]), argc > 9, &m, &b, &err);
 	remove_files(&s);
 	free(s.paths);
 	data_finish(&s.data);

@@ -15,6 +15,7 @@ from table import Metric
 
 REPEATS = 7
 SECONDS = 1
+ROUND_MS = 300
 MIB = 1 << 20
 # tmpfs takes no reads of io_uring without a thread behind each: files lie on a file system of a disk, in its cache
 ON_DISK = "/var/tmp"
@@ -27,7 +28,7 @@ def load(folder, op, files, size, block, threads=1, rounds=3, bare=False):
     """What bench-file_load says."""
     pinned = ["taskset", "-c", processors()[0]] if threads == 1 else []
     done = spend([*pinned, micro.BUILD / "bench/bench-file_load", op, f"file://{folder}/files", str(files), str(size),
-                  str(block), str(threads), str(rounds), *(["bare"] if bare else [])])
+                  str(block), str(threads), str(rounds), str(ROUND_MS), *(["bare"] if bare else [])])
     return json.loads(done.out.splitlines()[-1])
 
 
@@ -51,10 +52,10 @@ def ours(folder, op, size, block):
     return found["cpu_ns_per_op"], found["ops_per_s"]
 
 
-def in_turn(sides):
+def in_turn(sides, repeats=REPEATS):
     """Medians of both values of each side, and all samples."""
     samples = {name: [] for name in sides}
-    for i in range(REPEATS):
+    for i in range(repeats):
         for name in list(sides)[::1 if i % 2 else -1]:
             samples[name].append(sides[name]())
     return {name: [statistics.median(pair[k] for pair in pairs) for k in range(2)]
