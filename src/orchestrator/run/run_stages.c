@@ -2,6 +2,7 @@
  * is gone; run_check is the one place that looks. */
 #include <signal.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -272,17 +273,24 @@ static void show_prepared(struct run *r, const struct run_phase *p)
 {
 	const struct units_text took =
 		units_duration((p->end_ns - p->start_ns) / NS_PER_MS * NS_PER_MS);
+	const uint64_t planned = r->plan.prepare_objects;
+	/* a worker that was lost has not said what it found */
+	const bool found = p->done < planned && run_count_in(r) == r->plan.n;
+	char rest[80] = "";
 
 	if (r->plan.jobs[0].trust)
 		return;
-	if (r->plan.prepare_objects == 0)
+	if (found)
+		snprintf(rest, sizeof(rest), "; found %s there already",
+			units_of(planned - p->done, "object").s);
+	if (planned == 0)
 		console_line(r->ctx.console, "Prepared directories in %s", took.s);
+	else if (found && p->done == 0)
+		console_line(r->ctx.console, "Prepared nothing in %s%s", took.s, rest);
 	else
 		console_line(r->ctx.console, "Prepared %s (%s) in %s%s",
 			units_of(p->done, "object").s, units_bytes(p->bytes).s, took.s,
-			p->done < r->plan.prepare_objects
-				? "; the others were there already"
-				: "");
+			rest);
 }
 
 static void check_prepare(struct run *r)
