@@ -80,6 +80,11 @@ def test_several_workers(t, sshd):
         t.eq((results.count("RMDIR"), errors(results)), (dirs(width, depth) - nobodys, {}), rows[n])
         t.check(all(results.count("RMDIR", f"h{h}") > 5 for h in (1, 2)), rows[n])
         t.eq(left(data) if data.exists() else [], [], rows[n])
+    t.write("w.yaml", tree(t.tmp / "early", 4, 4, 3, 0, "true", SHARED))
+    done = t.muster("run", "w.yaml", "--hosts", hosts, "--output", "early", timeout=60)
+    t.ends(done, 0, r"✓ All 2 workers completed")
+    said = [line for line in Results(t.tmp / "early").metadata["remarks"] if "nothing was left" in line]
+    t.eq(said, ["h1, h2: nothing was left to do before the time was over: what was to be removed is used up"])
 
 
 def test_stopped_in_the_middle(t, sshd):

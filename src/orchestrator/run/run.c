@@ -219,6 +219,8 @@ static void release(struct run *r)
 		machine_seen_finish(&r->members[i].machine);
 		free(r->members[i].target);
 		free(r->members[i].job_worker);
+		for (unsigned phase = 0; phase < PHASES; phase++)
+			free(r->members[i].noted[phase]);
 	}
 	free(r->members);
 	free(r->failure);

@@ -170,3 +170,41 @@ void run_tell_warnings(struct run *r)
 		}
 	}
 }
+
+/* --- what phases ended with --- */
+
+void run_noted(struct run *r, struct run_member *m, enum phase phase, const char *text)
+{
+	if (m->noted[phase]) /* of a cleanup that was begun anew */
+		run_remark(r, "%s: %s", m->w->id, m->noted[phase]);
+	free(m->noted[phase]);
+	m->noted[phase] = strdup(text);
+}
+
+/* One remark for all that say of a phase what members[first] does. */
+static void note_phase(struct run *r, enum phase phase, size_t first)
+{
+	AUTO_FREE char *text = STEAL_PTR(&r->members[first].noted[phase]);
+	AUTO_FREE const char **names = calloc(r->n, sizeof(*names));
+	AUTO_BUF struct buf who = BUF_INIT;
+	size_t n = 0;
+
+	for (size_t i = first; names && i < r->n; i++) {
+		char *other = r->members[i].noted[phase];
+
+		if (i > first && (!other || strcmp(other, text) != 0))
+			continue;
+		free(STEAL_PTR(&r->members[i].noted[phase]));
+		names[n++] = r->members[i].w->id;
+	}
+	display_names(&who, names, n, NAMES_SHOWN);
+	run_remark(r, "%s: %s", who.data ? who.data : r->members[first].w->id, text);
+}
+
+void run_note_phases(struct run *r)
+{
+	for (unsigned phase = 0; phase < PHASES; phase++)
+		for (size_t i = 0; i < r->n; i++)
+			if (r->members[i].noted[phase])
+				note_phase(r, (enum phase)phase, i);
+}

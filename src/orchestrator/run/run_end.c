@@ -371,6 +371,7 @@ int run_finish(struct run *r, struct err *err)
 		console_always(r->ctx.console, "✗ Nothing was measured");
 	if (r->measured)
 		note_machines(r);
+	run_note_phases(r);
 	run_note_lost(r);
 	run_note_left(r);
 	show_remarks(r);

@@ -115,7 +115,7 @@ static void on_phase(struct run *r, struct run_member *m, struct msg *msg)
 	uint64_t bound;
 
 	if (p->text && *p->text)
-		run_remark(r, "%s: %s", m->w->id, p->text);
+		run_noted(r, m, p->phase, p->text);
 	if (p->phase == PHASE_WARMUP)
 		return;
 	if (p->phase == PHASE_MEASURE) {

@@ -68,6 +68,8 @@ struct run_member {
 	bool unnoted; /* lost after the first phase had begun, and no remark says so yet */
 	uint64_t lost_ns, lost_since; /* when, and when that phase had begun */
 	enum phase lost_in;
+	char *noted
+		[PHASES]; /* what it said of each phase at its end, until a remark says so */
 	/* of the phase that is on */
 	uint64_t objects, objects_total, objects_bytes;
 	struct msg_phase cleanup; /* what cleanup said; no strings */
@@ -226,6 +228,9 @@ void run_tell_gone_late(struct run *r, uint64_t now);
 void run_note_lost(struct run *r);
 /* Warnings of those that are ready. */
 void run_tell_warnings(struct run *r);
+/* A worker has said something of a phase at its end; and remarks on what they said. */
+void run_noted(struct run *r, struct run_member *m, enum phase phase, const char *text);
+void run_note_phases(struct run *r);
 
 /* run_live.c: the live display */
 void run_on_show(struct loop_timer *t, void *user);
