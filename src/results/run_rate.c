@@ -123,7 +123,7 @@ static void put_reason(
 {
 	AUTO_BUF struct buf names = BUF_INIT;
 	const struct run_worker *worst = NULL;
-	double rate = 0;
+	double rate = 0, busy = 0;
 	size_t n = name_workers(info, limit, &names, &worst, &rate);
 
 	if (n == 0)
@@ -139,6 +139,12 @@ static void put_reason(
 			"had every slot busy %.0f %% of the time while operations were "
 			"due: the storage is the limit, or concurrency is too low",
 			worst->slots_busy * 100);
+		if (limit_reached(info, worst, LIMIT_OTHERS, &busy))
+			buf_printf(out,
+				", or what else runs there (processors %.0f %% busy, "
+				"most "
+				"of it not muster's)",
+				busy);
 	} else if (run_rate_no_processor(info, worst)) {
 		buf_printf(out,
 			"had all processors %.0f %% busy, and every slot %.0f %% of the "

@@ -35,6 +35,22 @@ static struct run_worker full(
 	return rw;
 }
 
+static const struct machine_seen crowded_machine = {.seconds = 1,
+	.values = {[SEEN_CPU] = {99, 99},
+		[SEEN_OWN_CPU] = {99, 99},
+		[SEEN_WORKER_CPU] = {40, 40}}};
+
+/* Others keep its processors busy. */
+static struct run_worker crowded(
+	const char *id, double rate, uint64_t started, uint64_t never, double slots_busy)
+{
+	struct run_worker rw = worker(id, rate, started, never, slots_busy);
+
+	rw.machine = &crowded_machine;
+	rw.hello.processors = 2;
+	return rw;
+}
+
 /* One that warm-up left some to. */
 static struct run_worker behind(
 	const char *id, double rate, uint64_t started, uint64_t never, uint64_t carried)
@@ -98,6 +114,14 @@ static void test_text(void)
 			"MISSED: asked 1,000 ops/s, delivered 500 (50.00 %); 5,000 never "
 			"started; a had all processors 99 % busy, and every slot 90 % of "
 			"the time: the load generator is the limit"},
+		{{crowded("a", 1000, 5000, 5000, 0.9)}, 1, ARRIVAL_CONSTANT, true,
+			"MISSED: asked 1,000 ops/s, delivered 500 (50.00 %); 5,000 never "
+			"started; a had every slot busy 90 % of the time while "
+			"operations "
+			"were due: the storage is the limit, or concurrency is too low, "
+			"or "
+			"what else runs there (processors 99 % busy, most of it not "
+			"muster's)"},
 		{{full("a", 1000, 9000, 1000, 0.1)}, 1, ARRIVAL_CONSTANT, true,
 			"MISSED: asked 1,000 ops/s, delivered 900 (90.00 %); 1,000 never "
 			"started; a had every slot busy 10 % of the time while "
