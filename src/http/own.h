@@ -121,7 +121,7 @@ void own_conn_free(struct own_conn *n);
 void own_conn_start(struct own_conn *n, struct http_exchange *ex);
 /* Events of its socket. */
 void own_conn_event(struct own_conn *n, uint32_t events);
-/* Reads what own_conn_event left, or finds out how a connection broke. */
+/* Reads and sends what own_conn_event left, or finds out how a connection broke. */
 void own_conn_again(struct own_conn *n);
 /* Fails its exchange when a deadline has passed. */
 void own_conn_sweep(struct own_conn *n);
@@ -160,7 +160,8 @@ struct own_client {
 	struct own_conn **all;
 	uint32_t n_all, cap_all;
 	struct own_conn *dead;
-	struct own_conn *again; /* have more to be read than was read at once */
+	struct own_conn
+		*again; /* have more to be read, or to be sent, than was at once */
 	struct http_exchange *first_done, *last_done;
 	uint32_t ramping;  /* dials that a ramp waits for */
 	uint64_t now_ns;   /* when epoll last returned */

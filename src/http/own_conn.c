@@ -15,6 +15,8 @@
 
 #define TEXT_CAP 1024u
 #define CONTINUE_NS NS_PER_SEC
+/* As much as is read at once. */
+#define SENT_AT_ONCE (8 * OWN_RECEIVE_BYTES)
 
 /* --- its life */
 
@@ -239,10 +241,13 @@ void own_conn_look_again(struct own_conn *n)
 	c->again = n;
 }
 
-/* Sends until all is out or the socket takes no more. When the connection is broken, a response may lie in the
- * socket all the same, which says more than the error. */
+/* Sends until all is out or the socket takes no more; but a server that takes whatever comes does not keep the client
+ * from other connections, and from its own answer. When the connection is broken, a response may lie in the socket all
+ * the same, which says more than the error. */
 static void send_request(struct own_conn *n)
 {
+	const uint64_t enough = n->sent + SENT_AT_ONCE;
+
 	while (n->sending && !(n->awaits && n->sent >= n->ex->head_len)) {
 		struct iovec iov[2];
 		int k = gather(n, iov);
@@ -263,7 +268,17 @@ static void send_request(struct own_conn *n)
 		n->sending = !request_is_out(n);
 		if (!n->ssl && got < asked)
 			return; /* the socket is full, and will say when it is not */
+		if (n->sending && n->sent >= enough) {
+			own_conn_look_again(n);
+			return;
+		}
 	}
+}
+
+static void send_more(struct own_conn *n)
+{
+	if (n->sending && !n->have_head && !n->broke)
+		send_request(n);
 }
 
 /* --- events */
@@ -316,14 +331,19 @@ void own_conn_event(struct own_conn *n, uint32_t events)
 		if (n->fd < 0 || n->ex != ex)
 			return;
 	}
-	if (ex && n->sending && !n->have_head && !n->broke)
-		send_request(n);
+	if (ex)
+		send_more(n);
 }
 
 void own_conn_again(struct own_conn *n)
 {
-	if (n->ex)
-		own_response_receive(n, true);
+	struct http_exchange *ex = n->ex;
+
+	if (!ex)
+		return;
+	own_response_receive(n, true);
+	if (n->fd >= 0 && n->ex == ex)
+		send_more(n);
 }
 
 void own_conn_sweep(struct own_conn *n)
