@@ -123,6 +123,27 @@ static void test_cpu_is_counted(void)
 	CHECK(s.end.user_ns + s.end.system_ns < LONG_NS);
 }
 
+/* Whenever it is stopped, also while it ends by itself: how it ended, and what it cost, are its own. */
+static void test_stopped_at_its_end(void)
+{
+	for (unsigned i = 0; i < 150; i++) {
+		struct err err = ERR_INIT;
+		struct seen s;
+		struct program *p = start(&s, "exit 7", 0, LONG_NS, &err);
+
+		if (!CHECK(p != NULL, "%s", err.text))
+			return;
+		clock_sleep_until(clock_ns() + i * 30 * NS_PER_US);
+		program_stop(p);
+		CHECK(loop_run(s.loop, &err) == 0);
+		CHECK(s.end.exit_code == 7 || s.end.signo == SIGTERM,
+			"%u: exit %d, signal %d", i, s.end.exit_code, s.end.signo);
+		CHECK(s.end.user_ns + s.end.system_ns > 0, "%u", i);
+		program_destroy(p);
+		loop_destroy(s.loop);
+	}
+}
+
 static void test_deadline(void)
 {
 	struct seen s;
@@ -312,6 +333,6 @@ static void test_not_there(void)
 }
 
 TEST_MAIN(TEST(test_ends), TEST(test_output_is_bounded), TEST(test_cpu_is_counted),
-	TEST(test_deadline), TEST(test_keeper_killed), TEST(test_nothing_is_left),
-	TEST(test_destroy_kills), TEST(test_our_death), TEST(test_listening),
-	TEST(test_not_there))
+	TEST(test_stopped_at_its_end), TEST(test_deadline), TEST(test_keeper_killed),
+	TEST(test_nothing_is_left), TEST(test_destroy_kills), TEST(test_our_death),
+	TEST(test_listening), TEST(test_not_there))

@@ -215,6 +215,9 @@ static void on_word(struct loop_fd *w, uint32_t events, void *user)
 
 	(void)w;
 	(void)events;
+	/* it went before it read that it should stop: that is told first, and once; its word is still there */
+	if (n < 0 && errno == ECONNRESET)
+		n = recv(p->socket, &word, sizeof(word), MSG_DONTWAIT);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n != sizeof(word)) {
