@@ -27,7 +27,8 @@ void net_flow_watch(struct net_thread *t, struct flow *f)
 		(f->live & LANE_IN ? EPOLLIN : 0u) | (f->wants_out ? EPOLLOUT : 0u);
 	struct epoll_event e = {.events = events, .data.ptr = f};
 
-	if (f->fd < 0 || (f->watched && events == f->events))
+	/* one that has ended is not in the set any more */
+	if (f->fd < 0 || (f->watched && (events == f->events || !f->live)))
 		return;
 	if (epoll_ctl(t->epoll_fd, f->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, f->fd,
 		    &e) < 0)
